@@ -1,0 +1,154 @@
+//! What every process can be told, whatever services it runs.
+
+use backlot_service::config::{Problems, Tree, Validate, human_duration};
+use backlot_service::logs;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A service's table: its own keys, and `server` below them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Table<C> {
+    #[serde(flatten)]
+    pub(crate) own: C,
+    pub(crate) server: ServerConfig,
+}
+
+impl<C: Validate> Validate for Table<C> {
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        self.own.validate(at, problems);
+        self.server.validate(&format!("{at}.server"), problems);
+    }
+}
+
+/// Where and how a service listens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// `host:port` for calls; the service's own port on loopback if not set. Port 0 takes a free one.
+    pub listen: Option<String>,
+    /// `host:port` for metrics, probes and configuration; ten above `listen` if not set.
+    pub admin: Option<String>,
+    /// `host:port` that others are told; where it listens if not set.
+    pub advertise: Option<String>,
+    /// Whether callers may ask which services there are; on loopback only if not set.
+    pub reflection: Option<bool>,
+    /// How long calls in flight may take to finish while draining: up to 20 s.
+    #[serde(with = "human_duration")]
+    pub drain: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig { listen: None, admin: None, advertise: None, reflection: None, drain: Duration::from_secs(20) }
+    }
+}
+
+impl Validate for ServerConfig {
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        let addresses = [("listen", &self.listen), ("admin", &self.admin), ("advertise", &self.advertise)];
+        for (field, address) in addresses {
+            let Some(address) = address else { continue };
+            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+            if port.is_none() {
+                problems.push(at, field, format!("{address:?} is not host:port"), "write for example 127.0.0.1:8082");
+            }
+        }
+        if self.drain > Duration::from_secs(20) {
+            problems.push(at, "drain", "is longer than 20s", "a drain has 28 s in all: set at most 20s");
+        }
+    }
+}
+
+/// Keys at the top of the configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlatformConfig {
+    /// The folder for databases and keys.
+    pub data: PathBuf,
+    /// How logs are written.
+    pub log: LogConfig,
+    /// Where instances find each other.
+    pub registry: backlot_cluster::Config,
+    /// Whose tokens are believed.
+    pub identity: IdentityConfig,
+    /// Threads that run services.
+    pub runtime: RuntimeConfig,
+}
+
+impl Default for PlatformConfig {
+    fn default() -> Self {
+        PlatformConfig {
+            data: "data".into(),
+            log: LogConfig::default(),
+            registry: backlot_cluster::Config::default(),
+            identity: IdentityConfig::default(),
+            runtime: RuntimeConfig::default(),
+        }
+    }
+}
+
+impl Validate for PlatformConfig {
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        if self.data.as_os_str().is_empty() {
+            problems.push(at, "data", "is empty", "name a folder this user may write");
+        }
+        self.registry.validate("registry", problems);
+        if self.runtime.workers > 1024 {
+            problems.push("runtime", "workers", "is above 1024", "set 0 for one per core, or the number of threads");
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// `text` or `json`.
+    pub format: logs::Format,
+    /// Which lines, for example `info,backlot_rpc=debug`.
+    pub filter: String,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig { format: logs::Format::Text, filter: "warn,backlot=info,movies=info".into() }
+    }
+}
+
+/// Whose tokens are believed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// The issuer named in tokens; empty believes nobody's.
+    pub issuer: String,
+    /// The service that publishes the issuer's keys.
+    pub service: String,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        IdentityConfig { issuer: "movies".into(), service: "auth".into() }
+    }
+}
+
+/// Threads that run services.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// 1 runs all on one thread, which carries most per core for small handlers; 0 takes one thread
+    /// per core.
+    pub workers: usize,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        RuntimeConfig { workers: 1 }
+    }
+}
+
+/// Takes the keys at the top.
+pub(crate) fn platform(tree: &mut Tree, problems: &mut Problems) -> PlatformConfig {
+    tree.take("", problems)
+}

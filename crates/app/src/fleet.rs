@@ -1,0 +1,101 @@
+//! All services as child processes of this one, which hosts the registry, restarts what crashes,
+//! and shows how it stands.
+
+mod child;
+mod status;
+
+use crate::StartError;
+use crate::cli::{Configuration, Options, Product};
+use crate::process::{self, CUT};
+use crate::signals::Signals;
+use backlot_cluster::Registry;
+use backlot_core::Env;
+use backlot_core::env::Phase;
+use backlot_service::logs;
+use backlot_service::tasks::Tasks;
+use child::{Child, Command};
+use status::Board;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long children may take to drain: their own limit and a little more.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What a fleet consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Copies of each service that keeps no data of its own.
+    pub replicas: usize,
+}
+
+/// Work that starts beside the fleet once it is up, for example loading a sample. It ends by itself
+/// or when the fleet stops.
+pub type Beside = Box<dyn FnOnce(Configuration, Env, Tasks, Arc<dyn Registry>) + Send>;
+
+/// Runs all services of a product as child processes until told to stop.
+#[must_use]
+pub fn run(product: &Product, options: &Options, plan: Plan, beside: Beside) -> ExitCode {
+    let env = Env::real();
+    let configuration = match process::prepare(product, options, &env) {
+        Ok(configuration) => configuration,
+        Err(code) => return code,
+    };
+    let ran = process::runtime(&configuration.platform.runtime)
+        .map_err(|source| StartError::System { what: "threads", source })
+        .and_then(|runtime| {
+            let ended = runtime.block_on(keep(product, &configuration, options, plan, &env, beside));
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            ended
+        });
+    logs::flush();
+    match ran {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("the fleet did not start: {}", error.chain());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn keep(
+    product: &Product,
+    configuration: &Configuration,
+    options: &Options,
+    plan: Plan,
+    env: &Env,
+    beside: Beside,
+) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::take().map_err(|source| StartError::System { what: "signals", source })?;
+    let children = Tasks::new(env);
+    let tasks = Tasks::new(env);
+    // Hosting starts before any child, so that the children follow.
+    let registry = process::registry(&configuration.platform, env, &tasks).await?;
+    let board = Board::default();
+    let services = (product.services)();
+    for (service, prepared) in services.iter().zip(&configuration.services) {
+        let replicas = if service.keeps_data() { 1 } else { plan.replicas.max(1) };
+        if service.keeps_data() && plan.replicas > 1 {
+            eprintln!(
+                "{}: one copy, because SQLite belongs to one process; put its store on PostgreSQL or MySQL for more",
+                service.name()
+            );
+        }
+        for replica in 0..replicas {
+            let command = Command::new(service.name(), replica, options, prepared)
+                .map_err(|source| StartError::System { what: "a child process", source })?;
+            Child::keep(command, env, &children, &board);
+        }
+    }
+    status::show(&board, registry.resolver(), &services, env, &tasks);
+    beside(configuration.clone(), env.clone(), tasks.clone(), registry);
+
+    process::told_to_stop(&mut signals, options.exit_with_parent).await;
+    eprintln!("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
+    env.shutdown.advance(Phase::Draining);
+    let left = signals.or_exit(children.shutdown(DRAIN)).await;
+    env.shutdown.advance(Phase::Stopped);
+    tasks.shutdown(Duration::from_millis(200)).await;
+    let cut = !left.aborted.is_empty() || board.any_cut();
+    Ok(if cut { ExitCode::from(CUT) } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,37 @@
+//! A whole service from parts: [`Service`], [`Startup`] and the compositions.
+//!
+//! A service is a name, an owner, a configuration type and `start`. What differs between running
+//! embedded, as a process and simulated is the [`World`] that a composition hands in.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`service`] | all that a composition needs to know of a service |
+//! | [`startup`] | what `start` is handed |
+//! | [`world`] | what the outside consists of: seams, registry, stores, secrets |
+//! | [`node`] | one running service: started, announced, drained |
+//! | [`embedded`] | all services in one process, bound directly |
+//! | [`process`] | one service in a process of its own |
+//! | [`fleet`] | all services as child processes, restarted when they crash |
+//! | [`config`] | what every process can be told |
+//! | [`cli`] | the flags every command shares |
+
+pub mod cli;
+pub mod config;
+pub mod embedded;
+pub mod error;
+pub mod fleet;
+pub mod node;
+pub mod process;
+pub mod secret;
+pub mod service;
+pub mod signals;
+pub mod startup;
+pub mod store;
+pub mod world;
+
+pub use error::StartError;
+pub use node::Node;
+pub use service::{Owner, Service};
+pub use startup::Startup;
+pub use store::StoreConfig;
+pub use world::World;

@@ -1,0 +1,261 @@
+//! One running service: bound, started, serving, announced; and on the way back deregistered,
+//! drained, stopped.
+
+use crate::service::Prepared;
+use crate::{StartError, Startup, World};
+use backlot_cluster::Registration;
+use backlot_core::Env;
+use backlot_core::discovery::Instance;
+use backlot_core::env::{Phase, Shutdown};
+use backlot_core::net::Listener;
+use backlot_rpc::identity::{Keys, Verifier, contract::KeySetClient};
+use backlot_rpc::server::{Limits, Outcome};
+use backlot_rpc::{Edge, Guard, Local, Server, admin};
+use backlot_service::drain::{self, Work};
+use backlot_service::health::Health;
+use backlot_service::tasks::Tasks;
+use backlot_service::telemetry::Metrics;
+use backlot_storage::Store;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A running service.
+#[derive(Debug)]
+pub struct Node {
+    name: &'static str,
+    address: SocketAddr,
+    admin: SocketAddr,
+    shutdown: Shutdown,
+    health: Health,
+    metrics: Metrics,
+    tasks: Tasks,
+    registration: Registration,
+    served: watch::Receiver<Option<Outcome>>,
+    stores: Vec<Store>,
+    local: Option<(Local, Vec<&'static backlot_rpc::contract::Service>)>,
+    drain: Duration,
+}
+
+/// How a service ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Connections whose calls did not finish in time.
+    pub cut: usize,
+    /// Tasks that did not end by themselves.
+    pub aborted: usize,
+}
+
+impl Ended {
+    /// Whether nothing was cut.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.cut == 0
+    }
+}
+
+impl Node {
+    /// Starts a service: listens, runs its `start`, serves, and only then announces it.
+    ///
+    /// # Errors
+    /// When an address is taken, or `start` fails; nothing keeps running then.
+    pub async fn start(prepared: &Prepared, world: World) -> Result<Node, StartError> {
+        let shutdown = Shutdown::new();
+        let env = Env { shutdown: shutdown.clone(), ..world.env.clone() };
+        let metrics = Metrics::new();
+        let tasks = Tasks::with_metrics(&env, &metrics);
+        let started = start(prepared, world, &env, &metrics, &tasks).await;
+        if started.is_err() {
+            shutdown.advance(Phase::Stopped);
+            tasks.shutdown(Duration::ZERO).await;
+        }
+        started
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it takes calls.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it answers the operator.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its health.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Its metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Drains: leaves the registry, waits `spread` for callers to notice, closes the listeners,
+    /// lets calls finish, ends the tasks, closes the stores.
+    pub async fn stop(self, spread: Duration) -> Ended {
+        let Node { shutdown, health, tasks, registration, mut served, stores, local, drain, .. } = self;
+        let mut aborted = 0;
+        let cut = drain::run(vec![
+            Work::new(drain::DEREGISTER, async {
+                health.draining();
+                shutdown.advance(Phase::Leaving);
+                registration.deregister().await;
+            }),
+            Work::new(drain::SPREAD, tokio::time::sleep(spread)),
+            Work::new(drain::CLOSE, async { shutdown.advance(Phase::Draining) }),
+            Work::new(drain::CALLS, async {
+                // The server bounds itself; it tells what it cut.
+                drop(served.wait_for(Option::is_some).await);
+            })
+            .with_limit(drain + Duration::from_millis(500)),
+            Work::new(drain::ABORT, async {
+                shutdown.advance(Phase::Stopped);
+                aborted = tasks.shutdown(Duration::from_millis(200)).await.aborted.len();
+                if let Some((local, services)) = &local {
+                    services.iter().for_each(|service| local.withdraw(service));
+                }
+                for store in &stores {
+                    if let Err(error) = store.close().await {
+                        tracing::warn!(error = %backlot_core::error::chain(&error), "the store did not close cleanly");
+                    }
+                }
+            }),
+        ])
+        .await;
+        for step in &cut {
+            tracing::warn!(step = step.name, reason = ?step.reason, "a step of the drain did not finish");
+        }
+        let outcome = *served.borrow();
+        Ended { cut: outcome.map_or(1, |outcome| outcome.cut), aborted }
+    }
+}
+
+async fn start(
+    prepared: &Prepared,
+    world: World,
+    env: &Env,
+    metrics: &Metrics,
+    tasks: &Tasks,
+) -> Result<Node, StartError> {
+    let server = &prepared.server;
+    let listener = listen(prepared, env, server.listen.as_deref().unwrap_or("127.0.0.1:0"), "listen").await?;
+    let admin = listen(prepared, env, server.admin.as_deref().unwrap_or("127.0.0.1:0"), "admin").await?;
+    let (address, admin_address) = (local_addr(prepared, &*listener)?, local_addr(prepared, &*admin)?);
+
+    let health = Health::new();
+    let mut startup =
+        Startup::new(prepared.name, world.clone(), env.clone(), tasks.clone(), metrics.clone(), health.clone());
+    (prepared.start)(&mut startup).await?;
+
+    let edge = edge(&startup, prepared.name, &world, env, tasks);
+    let limits = Limits { drain: server.drain, ..Limits::default() };
+    let reflection = server.reflection.unwrap_or_else(|| address.ip().is_loopback());
+    let mut calls = Server::new(edge, health.clone()).pages(startup.pages).reflection(reflection).limits(limits);
+    let mut services = Vec::new();
+    for mount in startup.mounts {
+        let guard = Guard::new(mount.service(), metrics, env.shutdown.clone());
+        let mount = mount.with_guard(Arc::new(guard));
+        health.set_serving(mount.service().name, true);
+        services.push(mount.service());
+        if let Some(local) = &world.local {
+            local.publish(mount.clone());
+        }
+        calls = calls.mount(mount);
+    }
+    let (done, served) = watch::channel(None);
+    {
+        let env = env.clone();
+        let calls = calls.prepare()?;
+        tasks.spawn("server", async move {
+            let outcome = calls.run(listener, &env).await;
+            done.send_replace(Some(outcome));
+        });
+    }
+    {
+        let env = env.clone();
+        let router = admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
+        let admin_server = Server::new(Edge::anonymous(), health.clone()).pages(router).prepare()?;
+        tasks.spawn("admin server", async move {
+            admin_server.run(admin, &env).await;
+        });
+    }
+    health.keep_beating(tasks, &env.shutdown);
+    health.started();
+
+    let advertised = server.advertise.clone().unwrap_or_else(|| address.to_string());
+    let registration = world.registry.register(Instance {
+        id: format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32),
+        service: prepared.name.to_owned(),
+        address: advertised,
+        version: prepared.owner.version.to_owned(),
+        metadata: [
+            ("admin".to_owned(), admin_address.to_string()),
+            ("owner".to_owned(), prepared.owner.team.to_owned()),
+        ]
+        .into(),
+    });
+    Ok(Node {
+        name: prepared.name,
+        address,
+        admin: admin_address,
+        shutdown: env.shutdown.clone(),
+        health,
+        metrics: metrics.clone(),
+        tasks: tasks.clone(),
+        registration,
+        served,
+        stores: startup.stores,
+        local: world.local.map(|local| (local, services)),
+        drain: server.drain,
+    })
+}
+
+fn edge(startup: &Startup, audience: &'static str, world: &World, env: &Env, tasks: &Tasks) -> Edge {
+    let identity = &world.identity;
+    if identity.issuer.is_empty() {
+        return Edge::anonymous();
+    }
+    let source = startup.client_of::<KeySetClient>(&identity.service);
+    let keys = Keys::fetching(source, tasks, env.dice.branch("identity keys"));
+    Edge::new(Arc::new(Verifier::new(identity.issuer.clone(), audience, keys, env.clock.clone())))
+}
+
+async fn listen(
+    prepared: &Prepared,
+    env: &Env,
+    address: &str,
+    key: &'static str,
+) -> Result<Box<dyn Listener>, StartError> {
+    env.net.bind(address).await.map_err(|source| {
+        let key = format!("{}.server.{key}", prepared.name);
+        let cure = match source.kind() {
+            std::io::ErrorKind::AddrInUse => format!("another program listens there; stop it, or set {key}"),
+            std::io::ErrorKind::PermissionDenied => format!("this user may not; set {key} to a port above 1023"),
+            std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; set {key}"),
+            _ => format!("set {key}"),
+        };
+        StartError::Listen { service: prepared.name, address: address.to_owned(), cure, source }
+    })
+}
+
+fn local_addr(prepared: &Prepared, listener: &dyn Listener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| StartError::Listen {
+        service: prepared.name,
+        address: "an address".to_owned(),
+        cure: "the system cannot tell where it listens".to_owned(),
+        source,
+    })
+}

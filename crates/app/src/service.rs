@@ -1,0 +1,164 @@
+//! All that a composition needs to know of a service.
+
+use crate::config::{ServerConfig, Table};
+use crate::{StartError, Startup};
+use backlot_service::config::{Problems, Tree, Validate, print};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Who answers for a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The team.
+    pub team: &'static str,
+    /// The package the service lives in.
+    pub package: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The [`Owner`] of the service in this package.
+#[macro_export]
+macro_rules! owners {
+    ($team:literal) => {
+        $crate::Owner { team: $team, package: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
+    };
+}
+
+/// A service: its name, owner, configuration type and `start`.
+#[derive(Clone)]
+pub struct Service {
+    name: &'static str,
+    owner: Owner,
+    port: u16,
+    keeps_data: bool,
+    prepare: Arc<dyn Fn(&str, &mut Tree, &mut Problems) -> Prepared + Send + Sync>,
+}
+
+type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + 'a>>;
+
+/// A service with its configuration checked, ready to start any number of times.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(crate) name: &'static str,
+    pub(crate) owner: Owner,
+    pub(crate) server: ServerConfig,
+    /// The configuration in force, secrets masked.
+    pub(crate) printed: String,
+    pub(crate) start: Arc<dyn for<'a> Fn(&'a mut Startup) -> Starting<'a> + Send + Sync>,
+}
+
+impl Service {
+    /// A service whose `start` is `async fn(Config, &mut Startup) -> Result<(), StartError>`.
+    ///
+    /// `start` builds the service's parts out of what [`Startup`] hands in and returns: serving
+    /// begins after it, and long-lived work goes into [`Startup::tasks`].
+    pub fn new<C, F>(name: &'static str, owner: Owner, start: F) -> Self
+    where
+        C: Serialize + DeserializeOwned + Default + Validate + Clone + Send + Sync + 'static,
+        F: AsyncFn(C, &mut Startup) -> Result<(), StartError> + Send + Sync + 'static,
+    {
+        let start = Arc::new(start);
+        let prepare = move |table: &str, tree: &mut Tree, problems: &mut Problems| {
+            let config: Table<C> = tree.take(table, problems);
+            let (start, own) = (Arc::clone(&start), config.own.clone());
+            Prepared {
+                name,
+                owner,
+                server: config.server.clone(),
+                printed: print(table, &config),
+                start: Arc::new(move |cx| {
+                    let (start, own) = (Arc::clone(&start), own.clone());
+                    Box::pin(async move { start(own, cx).await })
+                }),
+            }
+        };
+        Service { name, owner, port: 0, keeps_data: false, prepare: Arc::new(prepare) }
+    }
+
+    /// The port it listens on when nothing else is configured; its admin routes are ten above.
+    /// Without this, free ports are taken.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Says that it keeps data in a store: on SQLite it runs as one copy only.
+    #[must_use]
+    pub fn with_store(mut self) -> Self {
+        self.keeps_data = true;
+        self
+    }
+
+    /// Whether it keeps data in a store.
+    #[must_use]
+    pub fn keeps_data(&self) -> bool {
+        self.keeps_data
+    }
+
+    /// Its discovery name, which is the name of its configuration table as well.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Who answers for it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Takes its table from the configuration.
+    #[must_use]
+    pub fn prepare(&self, tree: &mut Tree, problems: &mut Problems) -> Prepared {
+        let mut prepared = (self.prepare)(self.name, tree, problems);
+        let server = &mut prepared.server;
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        server.listen.get_or_insert_with(|| local(self.port));
+        server.admin.get_or_insert_with(|| local(if self.port == 0 { 0 } else { self.port + 10 }));
+        prepared
+    }
+}
+
+impl Prepared {
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The address it will listen on.
+    #[must_use]
+    pub fn listen(&self) -> &str {
+        self.server.listen.as_deref().unwrap_or_default()
+    }
+
+    /// The same service on other addresses.
+    #[must_use]
+    pub fn listening(mut self, listen: impl Into<String>, admin: impl Into<String>) -> Self {
+        self.server.listen = Some(listen.into());
+        self.server.admin = Some(admin.into());
+        self
+    }
+
+    /// The configuration in force as TOML, secrets masked.
+    #[must_use]
+    pub fn printed(&self) -> &str {
+        &self.printed
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! How a client reaches a service: directly in the same process, or over gRPC. Chosen at
+//! composition; the client's methods are the same.
+
+use crate::contract::{Effect, Method, Service};
+use crate::direct::Direct;
+use crate::mount::{Payload, StreamCall, UnaryCall};
+use crate::remote::Remote;
+use crate::Streaming;
+use backlot_core::{Context, Dice, Error, Idempotency};
+use std::sync::Arc;
+
+/// A generated client.
+pub trait Client: Clone + Send + Sync + 'static {
+    /// The service it calls.
+    const SERVICE: &'static Service;
+    /// A client over this binding.
+    fn bind(binding: Binding) -> Self;
+}
+
+/// The way to a service.
+#[derive(Clone, Debug)]
+pub enum Binding {
+    /// In the same process: the message is moved, nothing is encoded.
+    Direct(Direct),
+    /// Over gRPC to one of its instances.
+    Remote(Remote),
+}
+
+impl Binding {
+    /// Calls a unary method. `S` is the contract's trait object.
+    ///
+    /// # Errors
+    /// What the service answers; `Unavailable` when it cannot be reached.
+    pub async fn unary<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: Req,
+        call: UnaryCall<S, Req, Res>,
+    ) -> Result<Res, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+        Res: Payload,
+    {
+        match self {
+            Binding::Direct(direct) => direct.unary(method, cx, request, call).await,
+            Binding::Remote(remote) => remote.unary(method, cx, request).await,
+        }
+    }
+
+    /// Calls a streaming method.
+    ///
+    /// # Errors
+    /// As [`Binding::unary`].
+    pub async fn server_stream<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: Req,
+        call: StreamCall<S, Req, Res>,
+    ) -> Result<Streaming<Res>, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+        Res: Payload,
+    {
+        match self {
+            Binding::Direct(direct) => direct.server_stream(method, cx, request, call).await,
+            Binding::Remote(remote) => remote.server_stream(method, cx, request).await,
+        }
+    }
+}
+
+/// The context a callee gets: a hop less time, the next span, a key for a write that has none, and
+/// the user only if the token is meant for the callee. A part of this system that acts for itself
+/// is nobody to others: it must show a token like everyone.
+pub(crate) fn child(cx: &Context, method: &'static Method, target: &str, dice: &Dice) -> Context {
+    let idempotency = match (method.effect, cx.idempotency()) {
+        (Effect::Read, _) => None,
+        (_, Some(idempotency)) => Some(Arc::clone(idempotency)),
+        (_, None) => Some(Arc::new(Idempotency { key: dice.uuid(), method: method.path, fingerprint: 0 })),
+    };
+    cx.clone()
+        .with_deadline(cx.deadline().child())
+        .with_trace(cx.trace().child(dice))
+        .with_principal(cx.principal().towards(target))
+        .with_idempotency(idempotency)
+}

@@ -1,0 +1,116 @@
+//! The direct binding: a call within the process, under the same semantic policies as any other.
+
+use crate::binding::child;
+use crate::contract::{Method, Service};
+use crate::guard::Via;
+use crate::mount::{Mount, Payload, StreamCall, UnaryCall};
+use crate::Streaming;
+use arc_swap::ArcSwapOption;
+use backlot_core::{Context, Dice, Error};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+type Slot = Arc<ArcSwapOption<Mount>>;
+
+/// The services of one process, by name: where direct bindings find them. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Local {
+    slots: Arc<Mutex<BTreeMap<&'static str, Slot>>>,
+}
+
+impl Local {
+    /// No services yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Local::default()
+    }
+
+    /// Makes a service callable; it replaces an earlier one of its name.
+    pub fn publish(&self, mount: Mount) {
+        self.slot(mount.service().name).store(Some(Arc::new(mount)));
+    }
+
+    /// Takes a service back: calls answer `Unavailable` until it is published again.
+    pub fn withdraw(&self, service: &'static Service) {
+        self.slot(service.name).store(None);
+    }
+
+    /// A binding to a service, published already or later.
+    #[must_use]
+    pub fn binding(&self, service: &'static Service, dice: Dice) -> Direct {
+        Direct { slot: self.slot(service.name), target: service.target, dice }
+    }
+
+    fn slot(&self, name: &'static str) -> Slot {
+        Arc::clone(self.slots.lock().entry(name).or_default())
+    }
+}
+
+/// The way to a service of the same process.
+#[derive(Clone)]
+pub struct Direct {
+    slot: Slot,
+    target: &'static str,
+    dice: Dice,
+}
+
+impl Direct {
+    fn mount(&self) -> Result<arc_swap::Guard<Option<Arc<Mount>>>, Error> {
+        let mount = self.slot.load();
+        if mount.is_none() {
+            return Err(Error::unavailable(format!("{} is not running", self.target)));
+        }
+        Ok(mount)
+    }
+
+    pub(crate) async fn unary<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: Req,
+        call: UnaryCall<S, Req, Res>,
+    ) -> Result<Res, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+    {
+        let mount = arc_swap::Guard::into_inner(self.mount()?);
+        let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
+            return Err(wrong_object(self.target));
+        };
+        let cx = child(cx, method, self.target, &self.dice);
+        mount.guard().unary(method, Via::Direct, &cx, request, &**object, call).await
+    }
+
+    pub(crate) async fn server_stream<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: Req,
+        call: StreamCall<S, Req, Res>,
+    ) -> Result<Streaming<Res>, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+        Res: Send + 'static,
+    {
+        let mount = arc_swap::Guard::into_inner(self.mount()?);
+        let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
+            return Err(wrong_object(self.target));
+        };
+        let cx = child(cx, method, self.target, &self.dice);
+        mount.guard().server_stream(method, Via::Direct, &cx, request, &**object, call).await
+    }
+}
+
+fn wrong_object(target: &str) -> Error {
+    // Only hand-written bindings can get here: generated clients and mounts agree on the trait.
+    Error::internal(format!("{target} was mounted under another contract"))
+}
+
+impl std::fmt::Debug for Direct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Direct").field(&self.target).finish()
+    }
+}

@@ -1,0 +1,218 @@
+//! The semantic policies: what every call runs under, whichever binding it came through.
+//!
+//! In this order: deadline, validation, idempotency fingerprint, the handler (until the deadline),
+//! metrics, one log line for a failure that is the server's fault. Identity is checked before, at
+//! the edge ([`crate::edge`]); access after, by the controller ([`Context::allow`]).
+
+use crate::contract::{Effect, Method, Service};
+use crate::mount::{Payload, StreamCall, UnaryCall};
+use crate::{Streaming, Violations};
+use backlot_core::deadline::MAX_UNARY;
+use backlot_core::env::{Phase, Shutdown};
+use backlot_core::{Code, Context, Deadline, Error, Idempotency, idempotency};
+use backlot_service::telemetry::{CallMetrics, InFlight, Metrics, Side};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The longest a stream lives before its caller has to reconnect.
+pub const MAX_STREAM: Duration = Duration::from_secs(3600);
+
+/// Which way a call came in: a label of its metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// From the same process.
+    Direct,
+    /// Over gRPC.
+    Grpc,
+    /// Over REST.
+    Rest,
+}
+
+impl Via {
+    const fn name(self) -> &'static str {
+        match self {
+            Via::Direct => "direct",
+            Via::Grpc => "grpc",
+            Via::Rest => "rest",
+        }
+    }
+}
+
+/// The semantic policies of one service, with their state.
+#[derive(Debug)]
+pub struct Guard {
+    observed: Option<Observed>,
+    shutdown: Shutdown,
+}
+
+#[derive(Debug)]
+struct Observed {
+    metrics: Metrics,
+    /// By method and by [`Via`], made at the first call: most methods are called one way only.
+    calls: Vec<[OnceLock<CallMetrics>; 3]>,
+}
+
+impl Guard {
+    /// Policies that count into `metrics` and end streams when `shutdown` starts to drain.
+    #[must_use]
+    pub fn new(service: &'static Service, metrics: &Metrics, shutdown: Shutdown) -> Self {
+        let calls = service.methods.iter().map(|_| Default::default()).collect();
+        Guard { observed: Some(Observed { metrics: metrics.clone(), calls }), shutdown }
+    }
+
+    /// Policies that nobody watches: for tests and for layers used alone.
+    #[must_use]
+    pub fn unobserved() -> Self {
+        Guard { observed: None, shutdown: Shutdown::new() }
+    }
+
+    fn start(&self, method: &'static Method, via: Via, started: Instant) -> Recording {
+        let running = self.observed.as_ref().and_then(|observed| {
+            let cell = observed.calls.get(method.index)?.get(via as usize)?;
+            let new = || CallMetrics::new(&observed.metrics, method.service, method.name, Side::Server, via.name());
+            Some(cell.get_or_init(new).enter())
+        });
+        Recording { running, started, finished: false }
+    }
+
+    /// Runs a unary call.
+    ///
+    /// # Errors
+    /// `DeadlineExceeded` at the deadline; `InvalidArgument` for an invalid request; what the
+    /// handler answers.
+    pub async fn unary<S: ?Sized, Req: Payload, Res>(
+        &self,
+        method: &'static Method,
+        via: Via,
+        cx: &Context,
+        request: Req,
+        service: &S,
+        call: UnaryCall<S, Req, Res>,
+    ) -> Result<Res, Error> {
+        let started = Instant::now();
+        let recording = self.start(method, via, started);
+        let deadline = cx.deadline().min(Deadline::at(started + MAX_UNARY));
+        let outcome = async {
+            let cx = admit(method, cx, &request, deadline, started)?;
+            deadline.run(call(service, &cx, request)).await
+        }
+        .await;
+        recording.finish(method, outcome.as_ref().err(), cx);
+        outcome
+    }
+
+    /// Starts a stream. It ends with `DeadlineExceeded` at its deadline and with `Unavailable`
+    /// (reconnect) when the process drains.
+    ///
+    /// # Errors
+    /// As [`Guard::unary`].
+    pub async fn server_stream<S: ?Sized, Req: Payload, Res: Send + 'static>(
+        &self,
+        method: &'static Method,
+        via: Via,
+        cx: &Context,
+        request: Req,
+        service: &S,
+        call: StreamCall<S, Req, Res>,
+    ) -> Result<Streaming<Res>, Error> {
+        let started = Instant::now();
+        let recording = self.start(method, via, started);
+        let deadline = cx.deadline().min(Deadline::at(started + MAX_STREAM));
+        let outcome = async {
+            let cx = admit(method, cx, &request, deadline, started)?;
+            deadline.run(call(service, &cx, request)).await
+        }
+        .await;
+        recording.finish(method, outcome.as_ref().err(), cx);
+        outcome.map(|stream| until(stream, deadline, self.shutdown.clone()))
+    }
+}
+
+/// Ends a stream at its deadline or when the process drains.
+fn until<T: Send + 'static>(mut stream: Streaming<T>, deadline: Deadline, shutdown: Shutdown) -> Streaming<T> {
+    Streaming::new(async_stream::stream! {
+        let draining = shutdown.reached(Phase::Draining);
+        let over = tokio::time::sleep_until(deadline.instant());
+        tokio::pin!(draining, over);
+        loop {
+            let item = tokio::select! {
+                biased;
+                () = &mut draining => Some(Err(Error::unavailable("this instance is stopping: reconnect")
+                    .with_pushback(Duration::ZERO))),
+                () = &mut over => Some(Err(Error::deadline_exceeded("the stream reached its deadline: reconnect"))),
+                item = stream.next() => item,
+            };
+            match item {
+                Some(Ok(item)) => yield Ok(item),
+                Some(Err(error)) => {
+                    yield Err(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+    })
+}
+
+/// What is checked before the handler runs; the context it then runs in.
+fn admit<Req: Payload>(
+    method: &'static Method,
+    cx: &Context,
+    request: &Req,
+    deadline: Deadline,
+    now: Instant,
+) -> Result<Context, Error> {
+    if deadline.instant() <= now {
+        return Err(Error::deadline_exceeded("the deadline had passed before the call arrived"));
+    }
+    Violations::check(request)?;
+    let cx = cx.clone().with_deadline(deadline);
+    let Some(idempotency) = cx.idempotency() else { return Ok(cx) };
+    if method.effect == Effect::Read {
+        return Ok(cx.with_idempotency(None));
+    }
+    let seen = Idempotency {
+        key: idempotency.key.clone(),
+        method: method.path,
+        fingerprint: idempotency::fingerprint(&request.encode_to_vec()),
+    };
+    Ok(cx.with_idempotency(Some(Arc::new(seen))))
+}
+
+/// Records the call even when its future is dropped half way: then it was cancelled.
+struct Recording {
+    running: Option<InFlight>,
+    started: Instant,
+    finished: bool,
+}
+
+impl Recording {
+    fn finish(mut self, method: &'static Method, error: Option<&Error>, cx: &Context) {
+        self.finished = true;
+        self.record(error.map(Error::code));
+        let Some(error) = error.filter(|error| error.code().is_server_fault()) else { return };
+        let trace = format_args!("{:032x}", cx.trace().trace_id);
+        match error.code() {
+            Code::Unavailable | Code::DeadlineExceeded => {
+                tracing::debug!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed");
+            }
+            _ => tracing::error!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed"),
+        }
+    }
+
+    fn record(&self, code: Option<Code>) {
+        if let Some(running) = &self.running {
+            let took = Instant::now().saturating_duration_since(self.started);
+            running.metrics().record(code.map_or(Ok(()), Err), took);
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.record(Some(Code::Cancelled));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The endpoints of one service: follows the instances, keeps a connection to each, picks one.
+
+use super::endpoint::{Call, Endpoint, State};
+use arc_swap::ArcSwap;
+use backlot_core::discovery::InstanceSet;
+use backlot_core::{Deadline, Env, Error};
+use backlot_service::tasks::{Task, Tasks};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long a call waits for the first instance to be known and its connection made.
+const FIRST_CONNECTION: Duration = Duration::from_millis(1500);
+
+pub(super) struct EndpointSet {
+    target: String,
+    shared: Arc<Shared>,
+    /// Follows the instances; ends with the set.
+    _follower: Owned,
+}
+
+struct Shared {
+    endpoints: ArcSwap<Vec<Kept>>,
+    next: AtomicUsize,
+    /// Moves whenever an endpoint comes, goes or changes its state.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    endpoint: Arc<Endpoint>,
+    state: watch::Receiver<State>,
+    /// Ends when the last set that holds the endpoint is dropped.
+    _keeper: Arc<Owned>,
+}
+
+/// A task that ends with its owner.
+struct Owned(Task);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl EndpointSet {
+    pub(super) fn new(target: &str, mut instances: watch::Receiver<InstanceSet>, env: &Env, tasks: &Tasks) -> Self {
+        let shared = Arc::new(Shared {
+            endpoints: ArcSwap::default(),
+            next: AtomicUsize::new(0),
+            changed: watch::Sender::new(0),
+        });
+        let follower = {
+            let (shared, env, spawner, target) = (Arc::clone(&shared), env.clone(), tasks.clone(), target.to_owned());
+            Owned(tasks.spawn(format!("endpoints of {target}"), async move {
+                loop {
+                    let set = instances.borrow_and_update().clone();
+                    shared.apply(&target, &set, &env, &spawner);
+                    if instances.changed().await.is_err() {
+                        // The resolver ended: the last set serves on.
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }))
+        };
+        EndpointSet { target: target.to_owned(), shared, _follower: follower }
+    }
+
+    /// A call over the next ready endpoint in turn.
+    pub(super) async fn ready(&self, deadline: Deadline) -> Result<Call, Error> {
+        if let Some(call) = self.shared.pick() {
+            return Ok(call);
+        }
+        let mut changed = self.shared.changed.subscribe();
+        let wait = async {
+            loop {
+                changed.mark_unchanged();
+                if let Some(call) = self.shared.pick() {
+                    return Some(call);
+                }
+                if self.shared.all_failed() || changed.changed().await.is_err() {
+                    return None;
+                }
+            }
+        };
+        let until = deadline.min(Deadline::after(FIRST_CONNECTION));
+        match tokio::time::timeout_at(until.instant(), wait).await {
+            Ok(Some(call)) => Ok(call),
+            Ok(None) => Err(Error::unavailable(format!("no instance of {} can be reached", self.target))),
+            Err(_elapsed) => Err(Error::unavailable(format!("no instance of {} is known", self.target))),
+        }
+    }
+}
+
+impl Shared {
+    fn pick(&self) -> Option<Call> {
+        let endpoints = self.endpoints.load();
+        let count = endpoints.len();
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        (0..count).find_map(|offset| endpoints[(start + offset) % count].endpoint.call())
+    }
+
+    /// Whether there are endpoints and each has failed lately: waiting would help nobody.
+    fn all_failed(&self) -> bool {
+        let endpoints = self.endpoints.load();
+        !endpoints.is_empty() && endpoints.iter().all(|kept| *kept.state.borrow() == State::Failed)
+    }
+
+    /// Keeps what stays, connects what is new, drops what is gone.
+    fn apply(self: &Arc<Self>, target: &str, set: &InstanceSet, env: &Env, tasks: &Tasks) {
+        let mut old: BTreeMap<String, Kept> = self
+            .endpoints
+            .load()
+            .iter()
+            .map(|kept| (kept.endpoint.address.clone(), kept.clone()))
+            .collect();
+        let mut endpoints = Vec::with_capacity(set.instances.len());
+        for instance in set.instances.iter() {
+            let kept = old.remove(&instance.address).unwrap_or_else(|| {
+                self.connect(target, instance.address.clone(), env, tasks)
+            });
+            endpoints.push(kept);
+        }
+        self.endpoints.store(Arc::new(endpoints));
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn connect(self: &Arc<Self>, target: &str, address: String, env: &Env, tasks: &Tasks) -> Kept {
+        let endpoint = Arc::new(Endpoint::new(address));
+        let (sender, state) = watch::channel(State::Connecting);
+        let keeper = {
+            let (endpoint, env, mut state, shared) =
+                (Arc::clone(&endpoint), env.clone(), state.clone(), Arc::downgrade(self));
+            let dice = env.dice.branch(&endpoint.address);
+            Owned(tasks.spawn(format!("connection to {target} at {}", endpoint.address), async move {
+                let told = async {
+                    while state.changed().await.is_ok() {
+                        let Some(shared) = shared.upgrade() else { return };
+                        shared.changed.send_modify(|count| *count += 1);
+                    }
+                };
+                tokio::join!(endpoint.keep(env, dice, sender), told);
+            }))
+        };
+        Kept { endpoint, state, _keeper: Arc::new(keeper) }
+    }
+}

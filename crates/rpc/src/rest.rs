@@ -1,0 +1,186 @@
+//! JSON over HTTP from the same contract: every route of `google.api.http`, and `/openapi.json`.
+//!
+//! A request is put together from path, query and body, then takes the way of every other call
+//! ([`Mount::bytes`]); the answer is canonical proto3 JSON with all fields written out, save those
+//! that can be absent and are. Streams are server-sent events. What goes wrong is told as RFC 9457
+//! describes it.
+
+mod events;
+mod json;
+mod openapi;
+mod problem;
+mod request;
+mod route;
+mod template;
+mod text;
+
+use crate::contract::{Method, Shape, Verb};
+use crate::mount::{Mount, Reply};
+use backlot_core::{BoxFuture, Context, Error};
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
+use problem::Problem;
+use route::Endpoint;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use template::Tree;
+use tower::ServiceExt;
+
+/// The largest body of a request, in bytes.
+pub const MAX_BODY: usize = 4 << 20;
+/// How deep the JSON of a body may nest.
+pub const MAX_DEPTH: usize = 100;
+
+/// Makes the context of a call from its headers.
+pub(crate) type Contexts =
+    Arc<dyn Fn(&Parts, &'static Method) -> BoxFuture<'static, Result<Context, Error>> + Send + Sync>;
+
+type Body = axum::body::Body;
+
+/// The REST routes of `mounts`; what they do not answer goes to `pages`.
+///
+/// # Errors
+/// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
+pub(crate) fn router(mounts: &[Mount], contexts: Contexts, pages: axum::Router) -> Result<axum::Router, Error> {
+    let mut tree = Tree::default();
+    for endpoint in route::endpoints(mounts)? {
+        let (verb, template) = (endpoint.route.verb, endpoint.route.template);
+        if let Some(other) = tree.insert(template, verb, Arc::new(endpoint))? {
+            return Err(Error::internal(format!(
+                "{} is claimed by two mounts: the other is {}",
+                template, other.method.path
+            )));
+        }
+    }
+    let openapi = openapi::merged(mounts)?;
+    let rest = Arc::new(Rest { tree, contexts, pages, openapi });
+    Ok(axum::Router::new().fallback(move |request: Request<Body>| {
+        let rest = Arc::clone(&rest);
+        async move { rest.answer(request).await }
+    }))
+}
+
+struct Rest {
+    tree: Tree<Arc<Endpoint>>,
+    contexts: Contexts,
+    pages: axum::Router,
+    openapi: Bytes,
+}
+
+impl Rest {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let instance = request.uri().path().to_owned();
+        let method = request.method().clone();
+        let head = method == http::Method::HEAD;
+        let verb = verb(&method);
+        if instance == "/openapi.json" && verb == Some(Verb::Get) {
+            return finish(head, json(self.openapi.clone()));
+        }
+        let found = self.tree.find(&instance);
+        if found.is_empty() {
+            return self.page(request, &instance).await;
+        }
+        let chosen = verb.and_then(|verb| {
+            found.iter().find_map(|(ends, captures)| Some((ends.get(&verb)?, captures.as_slice())))
+        });
+        let Some((endpoint, captures)) = chosen else {
+            let verbs: BTreeSet<Verb> = found.iter().flat_map(|(ends, _)| ends.keys().copied()).collect();
+            return refuse_method(&method, &verbs, &instance);
+        };
+        if head && endpoint.method.shape == Shape::ServerStream {
+            return finish(head, events::headers(Body::empty()));
+        }
+        let outcome = self.call(endpoint, captures, request, &instance).await;
+        finish(head, outcome.unwrap_or_else(|problem| problem.into_response(&instance)))
+    }
+
+    async fn call(
+        &self,
+        endpoint: &Endpoint,
+        captures: &[&str],
+        request: Request<Body>,
+        instance: &str,
+    ) -> Result<Response<Body>, Problem> {
+        let (parts, body) = request.into_parts();
+        let cx = (self.contexts)(&parts, endpoint.method).await?;
+        let message = request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
+        match endpoint.mount.bytes(endpoint.method.index, cx, message).await? {
+            Reply::One(message) => Ok(json(endpoint.write(message)?.into())),
+            Reply::Stream(stream) => Ok(events::response(endpoint.output.clone(), stream, instance.to_owned())),
+        }
+    }
+
+    /// Answers from the pages; a refusal without a body becomes a problem.
+    async fn page(&self, request: Request<Body>, instance: &str) -> Response<Body> {
+        let verb = request.method().clone();
+        let response = match self.pages.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if response.headers().contains_key(CONTENT_TYPE) {
+            return response;
+        }
+        match response.status() {
+            StatusCode::NOT_FOUND => Problem::not_found(instance).into_response(instance),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let mut refusal = Problem::wrong_method(&verb).into_response(instance);
+                if let Some(allow) = response.headers().get(ALLOW) {
+                    refusal.headers_mut().insert(ALLOW, allow.clone());
+                }
+                refusal
+            }
+            _ => response,
+        }
+    }
+}
+
+/// HEAD is answered as GET, without the body.
+fn verb(method: &http::Method) -> Option<Verb> {
+    Some(match method.as_str() {
+        "GET" | "HEAD" => Verb::Get,
+        "PUT" => Verb::Put,
+        "POST" => Verb::Post,
+        "DELETE" => Verb::Delete,
+        "PATCH" => Verb::Patch,
+        _ => return None,
+    })
+}
+
+fn verb_name(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Get => "GET, HEAD",
+        Verb::Put => "PUT",
+        Verb::Post => "POST",
+        Verb::Delete => "DELETE",
+        Verb::Patch => "PATCH",
+    }
+}
+
+/// OPTIONS is told what there is, everything else that it is not there.
+fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, instance: &str) -> Response<Body> {
+    let names = verbs.iter().copied().map(verb_name).chain(["OPTIONS"]).collect::<Vec<_>>().join(", ");
+    let mut response = if method == http::Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        Problem::wrong_method(method).into_response(instance)
+    };
+    if let Ok(allow) = HeaderValue::from_str(&names) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn json(body: Bytes) -> Response<Body> {
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
+fn finish(head: bool, response: Response<Body>) -> Response<Body> {
+    if head { response.map(|_| Body::empty()) } else { response }
+}

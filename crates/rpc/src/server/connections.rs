@@ -1,0 +1,113 @@
+//! Accepts connections, bounds them, and lets them end in time.
+
+use super::dispatch::Dispatch;
+use backlot_core::env::{Phase, Shutdown};
+use backlot_core::net::{Listener, Stream};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How many connections, and how long each step of one may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; more wait in the kernel's queue.
+    pub connections: usize,
+    /// Concurrent calls of one connection.
+    pub streams: u32,
+    /// From the first byte of a request's head to its last.
+    pub head: Duration,
+    /// The size of a request's headers in bytes.
+    pub headers: u32,
+    /// How long calls in flight may take to finish while draining.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 10_000,
+            streams: 1_000,
+            head: Duration::from_secs(10),
+            headers: 16 * 1024,
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Connections cut because their calls did not finish in time.
+    pub cut: usize,
+}
+
+pub(super) async fn serve(
+    mut listener: Box<dyn Listener>,
+    dispatch: Dispatch,
+    shutdown: Shutdown,
+    limits: Limits,
+) -> Outcome {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.reached(Phase::Draining) => break,
+            _ended = connections.join_next(), if connections.len() >= limits.connections => continue,
+            accepted = listener.accept(), if connections.len() < limits.connections => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _peer)) => {
+                connections.spawn(connection(stream, dispatch.clone(), shutdown.clone(), limits));
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: accepting at once again would spin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    let in_time = tokio::select! {
+        biased;
+        () = finished => true,
+        () = tokio::time::sleep(limits.drain) => false,
+        () = shutdown.reached(Phase::Stopped) => false,
+    };
+    let cut = if in_time { 0 } else { connections.len() };
+    connections.shutdown().await;
+    Outcome { cut }
+}
+
+async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limits: Limits) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_buf_size(limits.headers.max(8 * 1024) as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.headers)
+        .initial_stream_window_size(1024 * 1024)
+        .initial_connection_window_size(4 * 1024 * 1024)
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let connection = builder.serve_connection(TokioIo::new(stream), dispatch);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shutdown.reached(Phase::Draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended");
+    }
+}

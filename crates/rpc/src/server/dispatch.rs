@@ -1,0 +1,161 @@
+//! Where a request goes.
+
+use super::health;
+use crate::contract::Method;
+use crate::edge::Edge;
+use crate::mount::Mount;
+use crate::{rest, status};
+use backlot_core::{BoxFuture, Error};
+use backlot_service::health::Health;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+
+pub(super) type Grpc = BoxCloneSyncService<Request<tonic::body::Body>, Response<tonic::body::Body>, Infallible>;
+
+/// Sends each request to the method, the REST route or the page it is for. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Dispatch(Arc<Table>);
+
+struct Table {
+    /// By gRPC path.
+    methods: BTreeMap<&'static str, (Mount, &'static Method)>,
+    /// Health and reflection, by the service in the path.
+    others: Vec<(String, Grpc)>,
+    http: axum::Router,
+    edge: Edge,
+}
+
+impl Dispatch {
+    pub(super) fn new(
+        mounts: Vec<Mount>,
+        pages: axum::Router,
+        edge: Edge,
+        health: Health,
+        reflection: bool,
+    ) -> Result<Self, Error> {
+        let contexts = {
+            let edge = edge.clone();
+            Arc::new(move |parts: &http::request::Parts, method: &'static Method| {
+                let (edge, headers) = (edge.clone(), parts.headers.clone());
+                Box::pin(async move { edge.context(&headers, method).await }) as BoxFuture<'static, _>
+            })
+        };
+        let http = rest::router(&mounts, contexts, pages)?;
+        let mut others = vec![health::service(health)];
+        if reflection {
+            others.extend(reflect(&mounts)?);
+        }
+        let methods = mounts
+            .iter()
+            .flat_map(|mount| mount.service().methods.iter().map(move |method| (method.path, (mount.clone(), method))))
+            .collect();
+        Ok(Dispatch(Arc::new(Table { methods, others, http, edge })))
+    }
+
+    async fn grpc(self, request: Request<Incoming>) -> Response<Body> {
+        let table = &self.0;
+        if let Some((mount, method)) = table.methods.get(request.uri().path()) {
+            return match table.edge.context(request.headers(), method).await {
+                Ok(cx) => mount.grpc(method, cx, request.map(tonic::body::Body::new)).await.map(Body::Grpc),
+                Err(error) => status::to_response(&error).map(Body::Grpc),
+            };
+        }
+        let path = request.uri().path();
+        let Some((_, other)) = table.others.iter().find(|(prefix, _)| path.starts_with(prefix.as_str())) else {
+            let error = Error::unimplemented(format!("no method {path:?} here"));
+            return status::to_response(&error).map(Body::Grpc);
+        };
+        match other.clone().oneshot(request.map(tonic::body::Body::new)).await {
+            Ok(response) => response.map(Body::Grpc),
+            Err(never) => match never {},
+        }
+    }
+
+    async fn rest(self, request: Request<Incoming>) -> Response<Body> {
+        match self.0.http.clone().call(request.map(axum::body::Body::new)).await {
+            Ok(response) => response.map(Body::Http),
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Dispatch {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let dispatch = self.clone();
+        let grpc = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        Box::pin(async move {
+            Ok(if grpc { dispatch.grpc(request).await } else { dispatch.rest(request).await })
+        })
+    }
+}
+
+fn reflect(mounts: &[Mount]) -> Result<Vec<(String, Grpc)>, Error> {
+    let builder = || {
+        mounts.iter().fold(
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET),
+            |builder, mount| builder.register_encoded_file_descriptor_set(mount.service().descriptors),
+        )
+    };
+    let malformed = |error: tonic_reflection::server::Error| {
+        Error::internal("a mount's descriptors are malformed").with_source(error)
+    };
+    let v1 = builder().build_v1().map_err(malformed)?;
+    let v1alpha = builder().build_v1alpha().map_err(malformed)?;
+    Ok(vec![
+        ("/grpc.reflection.v1.ServerReflection/".to_owned(), BoxCloneSyncService::new(v1)),
+        ("/grpc.reflection.v1alpha.ServerReflection/".to_owned(), BoxCloneSyncService::new(v1alpha)),
+    ])
+}
+
+/// The body of either protocol.
+pub(super) enum Body {
+    Grpc(tonic::body::Body),
+    Http(axum::body::Body),
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Body::Grpc(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Body::Http(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Grpc(body) => body.is_end_stream(),
+            Body::Http(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Grpc(body) => body.size_hint(),
+            Body::Http(body) => body.size_hint(),
+        }
+    }
+}

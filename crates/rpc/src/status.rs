@@ -1,0 +1,78 @@
+//! [`Error`] and gRPC's status, both ways. Causes stay behind: a caller is told less than the log.
+
+use backlot_core::{Code, Error, Violation};
+use std::time::Duration;
+use tonic::metadata::MetadataMap;
+use tonic_types::{ErrorDetails, StatusExt};
+
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// The status a gRPC caller sees.
+pub(crate) fn from_error(error: &Error) -> tonic::Status {
+    let code = tonic::Code::from_i32(i32::from(error.code().number()));
+    let mut metadata = MetadataMap::new();
+    if let Some(pushback) = error.pushback()
+        && let Ok(value) = pushback.as_millis().to_string().parse()
+    {
+        metadata.insert(PUSHBACK, value);
+    }
+    if error.violations().is_empty() {
+        return tonic::Status::with_metadata(code, error.message(), metadata);
+    }
+    let mut details = ErrorDetails::new();
+    for violation in error.violations() {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    tonic::Status::with_error_details_and_metadata(code, error.message(), details, metadata)
+}
+
+/// The response of a call that never reached its method.
+pub(crate) fn to_response(error: &Error) -> http::Response<tonic::body::Body> {
+    from_error(error).into_http()
+}
+
+/// What a callee's status means to its caller. A status that the transport made up (the connection
+/// broke) is `Unavailable`: whether the callee did the work is unknown.
+pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {
+    let broken = std::error::Error::source(status).is_some();
+    let code = Code::from_number(status.code() as i32);
+    let Some(code) = code.filter(|_| !broken) else {
+        return Error::unavailable(format!("the connection to {target} broke")).with_source(status.to_string());
+    };
+    let mut error = match status.message() {
+        "" => Error::new(code, code.name()),
+        message => Error::new(code, message.to_owned()),
+    };
+    if code == Code::InvalidArgument
+        && let Some(bad_request) = status.get_details_bad_request()
+    {
+        for violation in bad_request.field_violations {
+            let Violation { field, description } = Violation::new(violation.field, violation.description);
+            error = error.with_violation(field, description);
+        }
+    }
+    let pushback = status.metadata().get(PUSHBACK).and_then(|value| value.to_str().ok());
+    if let Some(millis) = pushback.and_then(|text| text.parse().ok()) {
+        error = error.with_pushback(Duration::from_millis(millis));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_wire_but_its_cause_does_not() {
+        let error = Error::violations_of(vec![Violation::new("value", "must be 0.5 to 5, got 6")])
+            .with_pushback(Duration::from_millis(70))
+            .with_source("secret cause");
+        let status = from_error(&error);
+        assert!(!format!("{status:?}").contains("secret cause"));
+        let back = to_error(&status, "rating");
+        assert_eq!(back.code(), Code::InvalidArgument);
+        assert_eq!(back.violations(), error.violations());
+        assert_eq!(back.pushback(), error.pushback());
+        assert_eq!(back.message(), error.message());
+    }
+}

@@ -1,0 +1,1 @@
+//! The simulated world: hosts, network, database and faults, from one seed.

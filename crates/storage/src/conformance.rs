@@ -1,0 +1,163 @@
+//! The suite every backend passes: what a store promises, whatever is under it.
+//!
+//! ```no_run
+//! # async fn suite() {
+//! use backlot_storage::{conformance, sqlite};
+//!
+//! conformance::run(async |migrations, clock| sqlite::memory(migrations, clock).expect("memory is there")).await;
+//! # }
+//! ```
+
+mod once;
+mod transactions;
+
+use crate::job::caught;
+use crate::{Migration, Migrations, Param, Sql, Store, StoreError, params, sql};
+use backlot_core::{BoxFuture, Clock, Code, Context, Error, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// What the suite's stores hold.
+pub const MIGRATIONS: Migrations = &[
+    Migration::new(
+        1,
+        "counters",
+        "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL CHECK (value >= 0)) STRICT;
+         CREATE TABLE step (id INTEGER PRIMARY KEY, counter TEXT NOT NULL REFERENCES counter (name)) STRICT;",
+    )
+    .mysql(
+        "CREATE TABLE counter (name VARCHAR(64) PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0));
+         CREATE TABLE step (id BIGINT PRIMARY KEY, counter VARCHAR(64) NOT NULL,
+                            FOREIGN KEY (counter) REFERENCES counter (name));",
+    )
+    .postgres(
+        "CREATE TABLE counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0));
+         CREATE TABLE step (id BIGINT PRIMARY KEY, counter TEXT NOT NULL REFERENCES counter (name));",
+    ),
+    Migration::new(2, "kinds", "CREATE TABLE kind (id INTEGER PRIMARY KEY, t TEXT, r REAL, b BLOB, n INTEGER) STRICT;")
+        .mysql("CREATE TABLE kind (id BIGINT PRIMARY KEY, t TEXT, r DOUBLE, b BLOB, n BIGINT);")
+        .postgres("CREATE TABLE kind (id BIGINT PRIMARY KEY, t TEXT, r DOUBLE PRECISION, b BYTEA, n BIGINT);"),
+];
+
+const INSERT: Sql = sql!("INSERT INTO counter (name, value) VALUES (?, ?)");
+const ADD: Sql = sql!("UPDATE counter SET value = value + ? WHERE name = ?");
+const SET: Sql = sql!("UPDATE counter SET value = ? WHERE name = ?");
+const VALUE: Sql = sql!("SELECT value FROM counter WHERE name = ?");
+
+/// Runs every check on a store of its own, made by `make` with the suite's migrations and clock.
+///
+/// # Panics
+/// When a check fails; after all of them ran, naming each that failed and why.
+pub async fn run<M>(make: M)
+where
+    M: AsyncFn(Migrations, Clock) -> Store,
+{
+    let mut failed = Vec::new();
+    for (name, check) in CHECKS {
+        let now = Arc::new(AtomicI64::new(1_700_000_000_000));
+        let clock = Clock::from_fn({
+            let now = Arc::clone(&now);
+            move || Timestamp(now.load(Ordering::SeqCst))
+        });
+        let stage = Stage { store: make(MIGRATIONS, clock).await, now };
+        let store = stage.store.clone();
+        if let Err(words) = caught(|| check(stage)).await {
+            failed.push(format!("{name}: {words}"));
+        }
+        if let Err(error) = store.close().await {
+            failed.push(format!("{name}: closing failed: {error}"));
+        }
+    }
+    assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), CHECKS.len(), failed.join("\n"));
+}
+
+/// One check: it panics when the store does not keep its promise.
+type Check = fn(Stage) -> BoxFuture<'static, ()>;
+
+macro_rules! checks {
+    ($($module:ident::$check:ident,)*) => {
+        &[$((stringify!($check), |stage| Box::pin($module::$check(stage))),)*]
+    };
+}
+
+const CHECKS: &[(&str, Check)] = checks! {
+    transactions::a_committed_write_is_seen_by_every_later_read,
+    transactions::a_transaction_sees_its_own_changes,
+    transactions::an_error_undoes_everything,
+    transactions::a_panic_undoes_everything_and_the_store_lives_on,
+    transactions::a_read_sees_one_snapshot,
+    transactions::a_read_changes_nothing,
+    transactions::concurrent_increments_are_not_lost,
+    transactions::a_failing_write_does_not_fail_its_neighbours,
+    transactions::a_write_whose_deadline_passed_is_not_run,
+    transactions::a_broken_constraint_says_which_kind,
+    transactions::wrong_sql_is_the_codes_fault_and_stays_hidden,
+    transactions::every_kind_of_value_comes_back,
+    transactions::one_row_means_one,
+    transactions::a_closed_store_is_unavailable,
+    once::the_second_call_gets_the_first_answer,
+    once::another_request_under_the_same_key_is_refused,
+    once::a_key_is_its_principals_and_methods_own,
+    once::a_failed_write_leaves_its_key_free,
+    once::a_key_is_forgotten_after_a_day,
+    once::the_same_request_twice_at_once_is_done_once,
+    once::without_a_key_every_call_counts,
+};
+
+/// A store and its clock.
+struct Stage {
+    store: Store,
+    now: Arc<AtomicI64>,
+}
+
+impl Stage {
+    fn cx(&self) -> Context {
+        Context::background()
+    }
+
+    fn wait(&self, time: Duration) {
+        self.now.fetch_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    async fn insert(&self, name: &'static str, value: i64) -> Result<u64, Error> {
+        self.change(INSERT, params![name, value].map(owned)).await
+    }
+
+    async fn add(&self, name: &'static str, value: i64) -> Result<u64, Error> {
+        self.change(ADD, params![value, name].map(owned)).await
+    }
+
+    async fn change<const N: usize>(&self, sql: Sql, values: [crate::Value; N]) -> Result<u64, Error> {
+        self.store
+            .write(&self.cx(), move |tx| {
+                let values = values.clone();
+                Box::pin(async move {
+                    let params: Vec<Param<'_>> = values.iter().map(Param::from).collect();
+                    Ok(tx.execute(sql, params).await?)
+                })
+            })
+            .await
+    }
+
+    async fn value(&self, name: &'static str) -> Option<i64> {
+        self.store
+            .read(&self.cx(), move |tx| {
+                Box::pin(async move {
+                    let row = tx.query_opt(VALUE, params![name]).await?;
+                    row.map(|row| row.get(0)).transpose()
+                })
+            })
+            .await
+            .unwrap_or_else(|error: StoreError| panic!("reading {name} failed: {error}"))
+    }
+}
+
+fn owned(param: Param<'_>) -> crate::Value {
+    param.into()
+}
+
+/// The code a call failed with.
+fn code<T>(result: &Result<T, Error>) -> Option<Code> {
+    result.as_ref().err().map(Error::code)
+}

@@ -1,0 +1,124 @@
+//! Writes done once: the answer is stored under the caller's key in the same commit.
+
+use crate::backend::{Job, Outcome};
+use crate::error::{Cause, Constraint};
+use crate::job::{Reply, caught};
+use crate::{Row, Sql, StoreError, Tx, params, sql};
+use backlot_core::{BoxFuture, Clock, Idempotency, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a key is remembered.
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+const SELECT: Sql = sql!(
+    "SELECT fingerprint, answer, at FROM backlot_idempotency WHERE subject = ? AND method = ? AND request_key = ?"
+);
+const INSERT: Sql = sql!(
+    "INSERT INTO backlot_idempotency (subject, method, request_key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)"
+);
+const DELETE: Sql = sql!("DELETE FROM backlot_idempotency WHERE subject = ? AND method = ? AND request_key = ?");
+/// A small slice at a time, so that no write pays for a day's worth of others.
+const DELETE_EXPIRED: Sql = sql! {
+    default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
+              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 10)",
+    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 10",
+};
+
+/// A key of a principal, for one method.
+pub(crate) struct Claim {
+    pub(crate) subject: String,
+    pub(crate) key: Arc<Idempotency>,
+    pub(crate) clock: Clock,
+}
+
+impl Claim {
+    fn fingerprint(&self) -> i64 {
+        self.key.fingerprint.cast_signed()
+    }
+
+    /// The stored answer, if this very request was answered before.
+    async fn find(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        let oldest = now.minus(KEPT);
+        tx.execute(DELETE_EXPIRED, params![oldest]).await?;
+        let name = params![&self.subject, self.key.method, &self.key.key];
+        let Some(row) = tx.query_opt(SELECT, &name).await? else { return Ok(None) };
+        if row.get::<Timestamp>(2)? < oldest {
+            tx.execute(DELETE, &name).await?;
+            return Ok(None);
+        }
+        if row.get::<i64>(0)? != self.fingerprint() {
+            return Err(StoreError::KeyReused { key: self.key.key.clone() });
+        }
+        answer(&row).map(Some)
+    }
+
+    async fn keep(&self, tx: &mut Tx, now: Timestamp, answer: &[u8]) -> Result<(), StoreError> {
+        let row = params![&self.subject, self.key.method, &self.key.key, self.fingerprint(), answer, now];
+        match tx.execute(INSERT, row).await {
+            Err(StoreError::Constraint { constraint: Constraint::Unique, cause }) => {
+                // The same request runs twice at once and the other was first: begin again, and
+                // find its answer.
+                let conflict = StoreError::Conflict { cause };
+                tx.spoil(conflict.clone());
+                Err(conflict)
+            }
+            done => done.map(drop),
+        }
+    }
+
+    fn unfit(&self, error: &serde_json::Error) -> StoreError {
+        StoreError::Answer { key: self.key.key.clone(), cause: Cause::of(error) }
+    }
+}
+
+fn answer(row: &Row) -> Result<Vec<u8>, StoreError> {
+    row.get(1)
+}
+
+/// A write under a key.
+pub(crate) struct Once<T, E, F> {
+    pub(crate) work: F,
+    pub(crate) reply: Reply<T, E>,
+    pub(crate) claim: Claim,
+}
+
+impl<T, E, F> Job for Once<T, E, F>
+where
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+    T: Serialize + DeserializeOwned + Send,
+    E: From<StoreError> + Send,
+{
+    fn attempt<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
+        Box::pin(async move {
+            let now = self.claim.clock.wall();
+            match self.claim.find(tx, now).await {
+                Err(error) => return self.reply.keep(Ok(Err(error.into()))),
+                Ok(Some(stored)) => {
+                    let read = serde_json::from_slice(&stored).map_err(|error| self.claim.unfit(&error).into());
+                    return self.reply.keep(Ok(read));
+                }
+                Ok(None) => {}
+            }
+            let result = match caught(|| (self.work)(tx)).await {
+                Ok(Ok(value)) => match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
+                    Ok(bytes) => self.claim.keep(tx, now, &bytes).await.map(|()| value).map_err(E::from),
+                    Err(error) => Err(error.into()),
+                },
+                Ok(Err(error)) => Err(error),
+                Err(words) => return self.reply.keep(Err(words)),
+            };
+            self.reply.keep(Ok(result))
+        })
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_abandoned()
+    }
+
+    fn answer(self: Box<Self>, settled: Result<(), StoreError>) {
+        self.reply.send(settled);
+    }
+}

@@ -1,0 +1,174 @@
+//! The store: reads, writes and writes done once, each one transaction.
+
+use crate::backend::{Backend, Call, Job, Mode};
+use crate::job::{Plain, Reply, reply};
+use crate::once::{Claim, Once};
+use crate::remote::{Over, Remote};
+use crate::{Dialect, Migrations, StoreError, Tx, migrate};
+use backlot_core::{BoxFuture, Clock, Context, Idempotency};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// A database behind one seam. Clones share it; it is closed by [`close`](Store::close) or when
+/// the last clone is dropped.
+///
+/// A closure runs inside one transaction and is repeatable: it is `Fn`, because a database may ask
+/// for another attempt after a conflict. It awaits nothing but its `tx`, clones what it captures,
+/// and leaves the rest to before or after.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    clock: Clock,
+}
+
+impl Store {
+    /// A store over this backend; `clock` dates idempotency keys and migrations.
+    #[must_use]
+    pub fn over(backend: Arc<dyn Backend>, clock: Clock) -> Self {
+        Store { backend, clock }
+    }
+
+    /// A store over a database on the other side of a wire. Call [`migrate`](Store::migrate)
+    /// before the first use.
+    #[must_use]
+    pub fn remote(remote: Arc<dyn Remote>, clock: Clock) -> Self {
+        Store::over(Arc::new(Over::new(remote)), clock)
+    }
+
+    /// Which SQL the database speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.backend.dialect()
+    }
+
+    /// Runs `work` on one snapshot; it changes nothing and never waits for a write.
+    ///
+    /// # Errors
+    /// What `work` returns; or a [`StoreError`]: [`Late`](StoreError::Late) and
+    /// [`TimedOut`](StoreError::TimedOut) by the context's deadline, [`Full`](StoreError::Full)
+    /// when too many wait, and what the database says.
+    #[track_caller]
+    pub fn read<T, E, F>(&self, cx: &Context, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run(Mode::Read, cx, Location::caller(), |reply| Box::new(Plain { work, reply }))
+    }
+
+    /// Runs `work` in one transaction: committed when it returns `Ok`, rolled back when it returns
+    /// `Err`, panics, or awaits anything but its transaction. The answer comes after the commit
+    /// is durable. Whoever stops waiting does not undo a write that began.
+    ///
+    /// # Errors
+    /// What `work` returns; or a [`StoreError`], which says for each kind whether the write can
+    /// have happened.
+    #[track_caller]
+    pub fn write<T, E, F>(&self, cx: &Context, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.run(Mode::Write, cx, Location::caller(), |reply| Box::new(Plain { work, reply }))
+    }
+
+    /// Like [`write`](Store::write), but under a key: the second call of the same principal and
+    /// method with the same key and payload does nothing and gets the first one's answer, which
+    /// was stored in the same commit. A failed write leaves no trace of its key. Keys are kept for
+    /// 24 hours. Without a key this is `write`.
+    ///
+    /// # Errors
+    /// As `write`; and [`KeyReused`](StoreError::KeyReused) when the key came with another
+    /// payload, [`Answer`](StoreError::Answer) when the answer cannot be stored as JSON or read
+    /// back.
+    #[track_caller]
+    pub fn write_once<T, E, F>(
+        &self,
+        cx: &Context,
+        key: Option<&Arc<Idempotency>>,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let claim = key.map(|key| Claim {
+            subject: cx.principal().subject().unwrap_or_default().to_owned(),
+            key: Arc::clone(key),
+            clock: self.clock.clone(),
+        });
+        self.run(Mode::Write, cx, Location::caller(), |reply| match claim {
+            Some(claim) => Box::new(Once { work, reply, claim }),
+            None => Box::new(Plain { work, reply }),
+        })
+    }
+
+    /// Brings the schema up to date: ours, then the service's. Each migration has a transaction
+    /// of its own. `sqlite::open` and `sqlite::memory` have done so already.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the database is newer than this program, its history differs,
+    /// or a migration fails; and what the database says.
+    pub async fn migrate(&self, cx: &Context, migrations: Migrations) -> Result<(), StoreError> {
+        self.write(cx, |tx| Box::pin(migrate::prepare(tx))).await?;
+        for (space, migrations) in migrate::spaces(migrations) {
+            migrate::check(migrations)?;
+            let clock = self.clock.clone();
+            while self
+                .write(cx, {
+                    let clock = clock.clone();
+                    move |tx| Box::pin(migrate::step(tx, space, migrations, clock.wall()))
+                })
+                .await?
+            {}
+        }
+        Ok(())
+    }
+
+    /// Finishes what was accepted, refuses the rest, writes everything into its place and lets go
+    /// of the database.
+    ///
+    /// # Errors
+    /// What the database says; it is closed all the same.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.backend.close().await
+    }
+
+    fn run<T, E, J>(
+        &self,
+        mode: Mode,
+        cx: &Context,
+        site: &'static Location<'static>,
+        job: J,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, J>
+    where
+        J: FnOnce(Reply<T, E>) -> Box<dyn Job> + Send,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let backend = Arc::clone(&self.backend);
+        let call = Call { mode, deadline: cx.deadline(), site };
+        async move {
+            let (reply, answer) = reply();
+            let job = job(reply);
+            if call.deadline.has_passed() {
+                return Err(call.late().into());
+            }
+            let working = async {
+                backend.run(call, job).await;
+                answer.await
+            };
+            match tokio::time::timeout_at(call.deadline.instant(), working).await {
+                Ok(Ok(Ok(result))) => result,
+                Ok(Ok(Err(error))) => Err(error.into()),
+                Ok(Err(_dropped)) => Err(call.lost().into()),
+                Err(_elapsed) => Err(call.timed_out().into()),
+            }
+        }
+    }
+}

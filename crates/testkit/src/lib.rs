@@ -1,0 +1,1 @@
+//! For tests alone: processes, ports, waiting for a condition.

@@ -1,0 +1,14 @@
+//! The contracts of Movies: messages, service traits, clients, rules and REST routes, all written
+//! from the .proto files in `proto/`.
+//!
+//! | service | implement | mount with | call through |
+//! |---|---|---|---|
+//! | what is known of films | [`trait@Metadata`] | [`fn@metadata`] | [`MetadataClient`] |
+//! | ratings of any record | [`trait@Rating`] | [`fn@rating`] | [`RatingClient`] |
+//! | films with their ratings | [`trait@Movie`] | [`fn@movie`] | [`MovieClient`] |
+//! | who asks | [`trait@Auth`] | [`fn@auth`] | [`AuthClient`] |
+//!
+//! Where a service and a message share a name, the plain name is the service and the message is
+//! reached through its package: [`metadata::v1::Metadata`].
+
+include!(concat!(env!("OUT_DIR"), "/contract.rs"));

@@ -1,0 +1,5 @@
+//! Ways in.
+
+mod grpc;
+
+pub(crate) use grpc::Grpc;

@@ -1,0 +1,121 @@
+//! The rules of ratings, and what is one commit.
+
+use crate::live::Live;
+use crate::model::{Aggregate, HalfStars, Rating, Record};
+use crate::repository::Ratings;
+use backlot::storage::Store;
+use backlot::{Context, Error, Permission, Rule};
+use tokio::sync::watch;
+
+/// What users do here.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Rate,
+    SeeOwn,
+}
+
+impl Permission for Action {
+    fn name(&self) -> &'static str {
+        match self {
+            Action::Rate => "rate on behalf of this user",
+            Action::SeeOwn => "see this user's rating",
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        Rule::Owner
+    }
+}
+
+pub(crate) struct Controller {
+    store: Store,
+    live: Live,
+}
+
+impl Controller {
+    pub(crate) fn new(store: Store) -> Self {
+        Controller { store, live: Live::default() }
+    }
+
+    /// Rates, or replaces a rating. Repeating it under the same key gives the same answer.
+    pub(crate) async fn put(&self, cx: &Context, rating: Rating) -> Result<Aggregate, Error> {
+        cx.allow(Action::Rate, &rating.user)?;
+        let record = rating.record.clone();
+        let aggregate: Aggregate = self
+            .store
+            .write_once(cx, cx.idempotency(), move |tx| {
+                let rating = rating.clone();
+                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).put(&rating).await?) })
+            })
+            .await?;
+        self.live.publish(&record, &aggregate);
+        Ok(aggregate)
+    }
+
+    /// Takes a rating back; whether there was one.
+    pub(crate) async fn delete(&self, cx: &Context, record: Record, user: String) -> Result<(bool, Aggregate), Error> {
+        cx.allow(Action::Rate, &user)?;
+        let changed = record.clone();
+        let (deleted, aggregate): (bool, Aggregate) = self
+            .store
+            .write_once(cx, cx.idempotency(), move |tx| {
+                let (record, user) = (record.clone(), user.clone());
+                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user).await?) })
+            })
+            .await?;
+        self.live.publish(&changed, &aggregate);
+        Ok((deleted, aggregate))
+    }
+
+    pub(crate) async fn get(&self, cx: &Context, record: Record, user: String) -> Result<HalfStars, Error> {
+        cx.allow(Action::SeeOwn, &user)?;
+        let found = {
+            let (record, user) = (record.clone(), user.clone());
+            self.store
+                .read(cx, move |tx| {
+                    let (record, user) = (record.clone(), user.clone());
+                    Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).get(&record, &user).await?) })
+                })
+                .await?
+        };
+        found.ok_or_else(|| Error::not_found(format!("{user:?} has not rated {} {:?}", record.kind, record.id)))
+    }
+
+    pub(crate) async fn aggregate(&self, cx: &Context, record: Record) -> Result<Aggregate, Error> {
+        self.store
+            .read(cx, move |tx| {
+                let record = record.clone();
+                Box::pin(async move { Ok(Ratings::in_tx(tx).aggregate(&record).await?) })
+            })
+            .await
+    }
+
+    /// In the order asked.
+    pub(crate) async fn aggregates(&self, cx: &Context, records: Vec<Record>) -> Result<Vec<Aggregate>, Error> {
+        self.store
+            .read(cx, move |tx| {
+                let records = records.clone();
+                Box::pin(async move {
+                    let mut aggregates = Vec::with_capacity(records.len());
+                    let mut ratings = Ratings::in_tx(tx);
+                    for record in &records {
+                        aggregates.push(ratings.aggregate(record).await?);
+                    }
+                    Ok(aggregates)
+                })
+            })
+            .await
+    }
+
+    /// The aggregate now and after each change.
+    pub(crate) async fn watch(&self, cx: &Context, record: Record) -> Result<watch::Receiver<Aggregate>, Error> {
+        // Subscribed before it is read: a change in between is seen, whichever comes first.
+        let receiver = self.live.subscribe(&record);
+        let now = self.aggregate(cx, record.clone()).await?;
+        self.live.publish(&record, &now);
+        Ok(receiver)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! Ratings of any record, with count, mean and histogram kept as they come.
+
+mod config;
+mod controller;
+mod handler;
+mod live;
+mod model;
+mod repository;
+
+pub use config::Config;
+
+use backlot::{Service, StartError, Startup, owners};
+use movies_api as api;
+use std::sync::Arc;
+
+/// Name, owner, configuration type and `start`: all that a composition needs to know.
+#[must_use]
+pub fn service() -> Service {
+    Service::new("rating", owners!("ratings-team"), start).port(8082).with_store()
+}
+
+async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
+    let store = cx.store(&config.store, repository::MIGRATIONS).await?;
+    let ratings = Arc::new(controller::Controller::new(store));
+    cx.serve(api::rating(handler::Grpc(ratings)));
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Who watches which record, in this process. Each watcher sees the latest aggregate; one that is
+//! slow skips what lies between, so nothing queues.
+
+use crate::model::{Aggregate, Record};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+#[derive(Default)]
+pub(crate) struct Live {
+    records: Mutex<BTreeMap<Record, watch::Sender<Aggregate>>>,
+}
+
+impl Live {
+    pub(crate) fn subscribe(&self, record: &Record) -> watch::Receiver<Aggregate> {
+        let mut records = self.lock();
+        // Records whose watchers have gone are dropped here, so that the map holds no more than
+        // were ever watched at once.
+        records.retain(|_, sender| sender.receiver_count() > 0);
+        records.entry(record.clone()).or_default().subscribe()
+    }
+
+    /// Tells watchers, unless they know this version or a newer one.
+    pub(crate) fn publish(&self, record: &Record, aggregate: &Aggregate) {
+        if let Some(sender) = self.lock().get(record) {
+            sender.send_if_modified(|known| {
+                let newer = aggregate.version > known.version;
+                if newer {
+                    known.clone_from(aggregate);
+                }
+                newer
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Record, watch::Sender<Aggregate>>> {
+        // Nothing in here panics while it holds the lock.
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> Record {
+        Record { kind: "movie".into(), id: id.into() }
+    }
+
+    fn version(version: u32) -> Aggregate {
+        Aggregate { version, ..Aggregate::default() }
+    }
+
+    #[test]
+    fn an_older_version_never_overwrites_a_newer_one() {
+        let live = Live::default();
+        let receiver = live.subscribe(&record("a"));
+        live.publish(&record("a"), &version(2));
+        live.publish(&record("a"), &version(1));
+        assert_eq!(receiver.borrow().version, 2);
+    }
+
+    #[test]
+    fn records_nobody_watches_are_forgotten() {
+        let live = Live::default();
+        drop(live.subscribe(&record("a")));
+        let _kept = live.subscribe(&record("b"));
+        assert_eq!(live.lock().len(), 1);
+    }
+}

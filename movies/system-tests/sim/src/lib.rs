@@ -1,0 +1,1 @@
+//! Movies in the simulated world.

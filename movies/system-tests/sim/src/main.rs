@@ -1,0 +1,2 @@
+//! Movies in the simulated world.
+fn main() {}

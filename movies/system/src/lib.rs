@@ -1,0 +1,27 @@
+//! The `movies` command: all services embedded, each alone, as a fleet, or simulated.
+
+pub mod call;
+pub mod embedded;
+pub mod greeting;
+pub mod sample;
+pub mod sim;
+pub mod token;
+
+use backlot::Service;
+use backlot::app::cli::Product;
+
+/// Movies: its name, its services in the order they start, and where its configuration comes from.
+pub const PRODUCT: Product =
+    Product { name: "movies", variables: "MOVIES", data: "movies-data", services };
+
+/// The services of Movies.
+#[must_use]
+pub fn services() -> Vec<Service> {
+    vec![
+        movies_auth::service(),
+        movies_metadata::service(),
+        movies_rating::service(),
+        movies_movie::service(),
+        movies_web::service(),
+    ]
+}

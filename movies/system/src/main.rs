@@ -1,0 +1,78 @@
+//! The `movies` command.
+
+use backlot::app::cli::Options;
+use backlot::app::{fleet, process};
+use clap::{Parser, Subcommand};
+use movies_system::{PRODUCT, call, embedded, sample, sim, token};
+use std::process::ExitCode;
+
+/// Movies: rate films. Without a command everything runs in this one process.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Examples:
+  movies                                  run everything, nothing to install
+  movies --data /var/lib/movies           keep the databases elsewhere
+  movies fleet --replicas 2               every service its own process
+  movies rating --set rating.server.listen=127.0.0.1:9082
+  movies sim --seed 7                     the same services in a simulated world
+  TOKEN=$(movies token ann)               a token for curl
+  movies call MovieService/GetMovieDetails '{\"movieId\": \"metropolis-1927\"}'")]
+struct Command {
+    #[command(subcommand)]
+    task: Option<Task>,
+    #[command(flatten)]
+    options: Options,
+    /// Start with an empty catalogue
+    #[arg(long, global = true)]
+    no_sample: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run every service as a process of its own, restarted when it crashes
+    Fleet {
+        /// Copies of each service that keeps no data of its own
+        #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+        replicas: u16,
+    },
+    /// Run the token issuer alone
+    Auth,
+    /// Run the catalogue alone
+    Metadata,
+    /// Run the ratings alone
+    Rating,
+    /// Run the join of films and ratings alone
+    Movie,
+    /// Run the page alone
+    Web,
+    /// Run the services in a simulated world, with faults drawn from a seed
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Passed on; try --help
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Print a token for a name, for the header "authorization: Bearer TOKEN"
+    Token(token::Arguments),
+    /// Call a method over gRPC with a request in JSON
+    Call(call::Arguments),
+}
+
+fn main() -> ExitCode {
+    let Command { task, options, no_sample } = Command::parse();
+    let service = |name| process::run(&PRODUCT, name, &options);
+    match task {
+        None => embedded::run(&options, !no_sample),
+        Some(Task::Fleet { replicas }) => {
+            let plan = fleet::Plan { replicas: replicas.into() };
+            fleet::run(&PRODUCT, &options, plan, sample::beside_fleet(!no_sample))
+        }
+        Some(Task::Auth) => service("auth"),
+        Some(Task::Metadata) => service("metadata"),
+        Some(Task::Rating) => service("rating"),
+        Some(Task::Movie) => service("movie"),
+        Some(Task::Web) => service("web"),
+        Some(Task::Sim { arguments }) => sim::run(&arguments),
+        Some(Task::Token(arguments)) => token::run(&arguments, &options),
+        Some(Task::Call(arguments)) => call::run(&arguments, &options),
+    }
+}

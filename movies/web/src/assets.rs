@@ -1,0 +1,92 @@
+//! Style sheet, script and icon, inside the program. Their addresses hold a hash of what is in
+//! them, so that browsers may keep them for ever.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use crate::page::Page;
+use rust_embed::Embed;
+use std::borrow::Cow;
+
+#[derive(Embed)]
+#[folder = "assets"]
+struct Files;
+
+/// The assets with their addresses.
+#[derive(Debug)]
+pub(crate) struct Assets {
+    pub(crate) style: Asset,
+    pub(crate) script: Asset,
+    pub(crate) icon: Asset,
+}
+
+/// A file of the page.
+#[derive(Debug)]
+pub(crate) struct Asset {
+    stem: &'static str,
+    extension: &'static str,
+    media_type: &'static str,
+    /// Where it is: `/assets/app-0123456789abcdef.css`.
+    pub(crate) url: String,
+    bytes: Cow<'static, [u8]>,
+}
+
+impl Assets {
+    pub(crate) fn load() -> Self {
+        Assets {
+            style: Asset::load("app", "css", "text/css; charset=utf-8"),
+            script: Asset::load("app", "js", "text/javascript; charset=utf-8"),
+            icon: Asset::load("icon", "svg", "image/svg+xml"),
+        }
+    }
+}
+
+impl Asset {
+    fn load(stem: &'static str, extension: &'static str, media_type: &'static str) -> Self {
+        // A file that is not there is an empty one: `every_asset_is_there` holds that none is.
+        let (bytes, hash) = match Files::get(&format!("{stem}.{extension}")) {
+            Some(file) => (file.data, file.metadata.sha256_hash()),
+            None => (Cow::default(), [0; 32]),
+        };
+        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Asset { stem, extension, media_type, url: format!("/assets/{stem}-{hash}.{extension}"), bytes }
+    }
+}
+
+/// Serves an asset. One of another version is answered with ours, which the browser must not keep:
+/// while versions change over, a page may ask the other one for its style.
+pub(crate) async fn show(State(page): State<Page>, Path(file): Path<String>) -> Response {
+    let assets = page.assets();
+    let same_kind = |asset: &&Asset| {
+        file.strip_prefix(asset.stem)
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(asset.extension))
+            .is_some_and(|hash| hash.ends_with('.'))
+    };
+    let Some(asset) = [&assets.style, &assets.script, &assets.icon].into_iter().find(same_kind) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let exact = asset.url.strip_prefix("/assets/") == Some(file.as_str());
+    let keep = if exact { "public, max-age=31536000, immutable" } else { "no-store" };
+    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, keep)], asset.bytes.clone()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_asset_is_there() {
+        let assets = Assets::load();
+        for asset in [assets.style, assets.script, assets.icon] {
+            assert!(!asset.bytes.is_empty(), "{}", asset.url);
+        }
+    }
+
+    #[test]
+    fn the_page_stays_light() {
+        let assets = Assets::load();
+        let bytes = assets.style.bytes.len() + assets.script.bytes.len() + assets.icon.bytes.len();
+        assert!(bytes < 30_000, "{bytes}");
+    }
+}

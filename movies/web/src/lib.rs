@@ -1,0 +1,41 @@
+//! The page people use: films, their ratings as they change, and a name to rate under.
+//!
+//! Everything but the live part works without script. The page holds no data: it asks the movie
+//! service for films, the rating service for ratings and the auth service for tokens.
+
+mod assets;
+mod config;
+mod headers;
+mod name;
+mod names;
+mod page;
+mod poster;
+mod route;
+mod same_origin;
+mod stars;
+mod tally;
+mod view;
+
+pub use config::Config;
+pub use page::{Page, Ports};
+
+use backlot::{Service, StartError, Startup, owners};
+use movies_api as api;
+use std::sync::Arc;
+
+/// Name, owner, configuration type and `start`: all that a composition needs to know.
+#[must_use]
+pub fn service() -> Service {
+    Service::new("web", owners!("web-team"), start).port(8080)
+}
+
+async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
+    let ports = Ports {
+        movies: Arc::new(cx.client::<api::MovieClient>()),
+        ratings: Arc::new(cx.client::<api::RatingClient>()),
+        auth: Arc::new(cx.client::<api::AuthClient>()),
+    };
+    let page = Page::new(config, ports, cx.env());
+    cx.routes(page.router());
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The picture on a poster: a few motifs for each genre, of which the film's id picks one.
+
+mod city;
+mod land;
+mod sign;
+mod sky;
+
+use super::canvas::Canvas;
+use super::palette::Palette;
+use super::seed::Seed;
+
+/// Draws one motif.
+type Draw = fn(&mut Canvas, &Palette, &mut Seed);
+
+/// Draws the motif of a genre.
+pub(super) fn draw(canvas: &mut Canvas, genre: &str, palette: &Palette, seed: &mut Seed) {
+    let motifs: &[Draw] = match genre {
+        "Sci-Fi" => &[sky::planet, sky::monolith, sky::orbits, city::towers],
+        "Horror" => &[sky::house_under_the_moon, sign::eye, sign::claws, city::lit_window],
+        "Romance" => &[sign::two_circles, land::umbrella, sky::two_under_the_moon],
+        "Western" => &[land::mesa],
+        "Animation" => &[sky::balloons, land::hills, sign::blocks],
+        "Musical" => &[sign::record, sign::bars, city::stage],
+        "War" => &[sign::chevrons, sky::planes, land::wire],
+        "Fantasy" => &[land::castle, city::archway, land::great_tree],
+        "Crime" => &[city::blinds, city::skyline, sign::fingerprint],
+        "Thriller" => &[sign::spiral, city::stairs, sign::target],
+        "Mystery" => &[city::keyhole, sign::maze, city::lit_window],
+        "Adventure" => &[land::peaks, sign::compass, land::ship],
+        "Action" => &[sign::burst, sign::slash, sign::chevrons],
+        "Comedy" => &[sign::bowler, sign::confetti, sign::bow_tie],
+        "Family" | "Children" => &[sky::kite, land::hills, sky::balloons],
+        "History" => &[city::columns, city::archway],
+        "Documentary" => &[sign::aperture],
+        "Sport" => &[sign::target],
+        _ => &[land::road, land::lone_tree, land::boat, city::lit_window, city::door, land::birches],
+    };
+    motifs[seed.below(motifs.len())](canvas, palette, seed);
+}

@@ -1,0 +1,44 @@
+//! Commands for contributors: `cargo xtask test` runs everything that has to pass, `cargo xtask
+//! check` the rules of this repository that no compiler knows.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod machine;
+mod test;
+mod tools;
+mod workspace;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Commands for people who work on this repository"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything that has to pass, from the quickest step to the slowest; stop at the first failure
+    Test(test::Options),
+    /// Check the rules no compiler knows: layers, SQL, links, names, log messages
+    Check,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Check => check::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
