@@ -10,7 +10,7 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:8070";
 /// The shortest and the longest time to live a registry takes.
 pub const TTL_BOUNDS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(60)];
 
-/// The table `cluster`.
+/// The table `registry`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn the_default_is_valid() {
         let mut problems = Problems::default();
-        Config::default().validate("cluster", &mut problems);
+        Config::default().validate("registry", &mut problems);
         assert_eq!(problems.to_string(), "");
     }
 
@@ -133,7 +133,7 @@ mod tests {
             services: BTreeMap::from([("rating".into(), vec!["a:0".into()])]),
         };
         let mut problems = Problems::default();
-        config.validate("cluster", &mut problems);
+        config.validate("registry", &mut problems);
         let keys: Vec<_> = problems
             .iter()
             .map(|problem| problem.key.as_str())
@@ -141,11 +141,11 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "cluster.address",
-                "cluster.ttl",
-                "cluster.heartbeat",
-                "cluster.poll",
-                "cluster.services.rating"
+                "registry.address",
+                "registry.ttl",
+                "registry.heartbeat",
+                "registry.poll",
+                "registry.services.rating"
             ]
         );
     }

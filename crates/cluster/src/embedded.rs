@@ -17,6 +17,7 @@
 //! A wrong request is answered with `application/problem+json` that names the field.
 
 mod client;
+mod reading;
 mod server;
 mod table;
 mod view;

@@ -9,7 +9,7 @@ pub enum Error {
     /// The registry's address belongs to another program.
     #[error(
         "BL0020: the program listening on {address} is not a Backlot registry ({found}): stop it, or set \
-         cluster.address to a free address, the same for all processes"
+         registry.address to a free address, the same for all processes"
     )]
     Foreign {
         /// The address, `host:port`.
@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The registry's address cannot be listened on.
     #[error(
-        "BL0021: cannot listen on {address} for the registry: set cluster.address to an address of this machine that \
+        "BL0021: cannot listen on {address} for the registry: set registry.address to an address of this machine that \
          this user may listen on, for example {default}", default = crate::config::DEFAULT_ADDRESS
     )]
     Bind {

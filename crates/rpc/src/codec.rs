@@ -1,6 +1,7 @@
 //! Protocol Buffers for tonic, with one difference from its own codec: bytes that cannot be
 //! decoded are the caller's fault (`INVALID_ARGUMENT`), not `INTERNAL`.
 
+use bytes::{Buf, BufMut, Bytes};
 use prost::Message;
 use std::marker::PhantomData;
 use tonic::Status;
@@ -47,5 +48,42 @@ impl<T: Message + Default> Decoder for Half<T> {
         T::decode(buffer)
             .map(Some)
             .map_err(|error| Status::invalid_argument(format!("the request is malformed: {error}")))
+    }
+}
+
+/// Passes encoded messages on as they are.
+pub(crate) struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Encoded;
+    type Decoder = Encoded;
+
+    fn encoder(&mut self) -> Encoded {
+        Encoded
+    }
+
+    fn decoder(&mut self) -> Encoded {
+        Encoded
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

@@ -8,14 +8,15 @@ mod endpoint;
 mod set;
 
 use crate::binding::child;
-use crate::codec::{MAX_MESSAGE, ProtoCodec};
-use crate::contract::{Method, Service};
-use crate::mount::Payload;
+use crate::codec::{Encoded, MAX_MESSAGE, ProtoCodec};
+use crate::contract::{Method, Service, Shape};
+use crate::mount::{Payload, Reply};
 use crate::{Streaming, status, wire};
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Code, Context, Deadline, Env, Error};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::{CallMetrics, Metrics, Side};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use set::EndpointSet;
 use std::marker::PhantomData;
@@ -99,13 +100,40 @@ impl Remote {
         request: Req,
     ) -> Result<Streaming<Res>, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice);
+        self.open(method, &cx, request, ProtoCodec::<Req, Res>(PhantomData)).await
+    }
+
+    /// Calls a method with an encoded message: for callers that know the contract by name only.
+    ///
+    /// # Errors
+    /// What the service answers; `Unavailable` when it cannot be reached.
+    pub async fn encoded(&self, method: &'static Method, cx: &Context, request: Bytes) -> Result<Reply, Error> {
+        let cx = child(cx, method, &self.0.target, &self.0.dice);
+        let mut answers = self.open(method, &cx, request, Encoded).await?;
+        if method.shape == Shape::ServerStream {
+            return Ok(Reply::Stream(answers));
+        }
+        let answer = answers.next().await.transpose()?;
+        answer.map(Reply::One).ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
+    }
+
+    async fn open<C>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: C::Encode,
+        codec: C,
+    ) -> Result<Streaming<C::Decode>, Error>
+    where
+        C: tonic::codec::Codec + Send + 'static,
+        C::Encode: Send + Sync + 'static,
+        C::Decode: Send + Sync + 'static,
+    {
         let deadline = cx.deadline();
         let start = async {
             let mut grpc = self.grpc(deadline).await?;
-            let (path, request) = self.prepare(method, &cx, request);
-            grpc.server_streaming(request, path, ProtoCodec::<Req, Res>(PhantomData))
-                .await
-                .map_err(|status| self.failed(&status))
+            let (path, request) = self.prepare(method, cx, request);
+            grpc.server_streaming(request, path, codec).await.map_err(|status| self.failed(&status))
         };
         let mut stream = deadline.run(start).await?.into_inner();
         let remote = self.clone();

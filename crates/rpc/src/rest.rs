@@ -12,9 +12,15 @@ mod problem;
 mod request;
 mod route;
 mod template;
+#[cfg(test)]
+mod tests;
 mod text;
+mod transcode;
+
+pub use transcode::Transcoder;
 
 use crate::contract::{Method, Shape, Verb};
+use crate::edge::Edge;
 use crate::mount::{Mount, Reply};
 use backlot_core::{BoxFuture, Context, Error};
 use bytes::Bytes;
@@ -37,6 +43,20 @@ pub(crate) type Contexts =
     Arc<dyn Fn(&Parts, &'static Method) -> BoxFuture<'static, Result<Context, Error>> + Send + Sync>;
 
 type Body = axum::body::Body;
+
+/// The REST routes of `mounts` alone, for an axum application of one's own:
+/// `app.fallback_service(rest::routes(&mounts, &edge)?)`.
+///
+/// # Errors
+/// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
+pub fn routes(mounts: &[Mount], edge: &Edge) -> Result<axum::Router, Error> {
+    let edge = edge.clone();
+    let contexts = Arc::new(move |parts: &Parts, method: &'static Method| {
+        let (edge, headers) = (edge.clone(), parts.headers.clone());
+        Box::pin(async move { edge.context(&headers, method).await }) as BoxFuture<'static, _>
+    });
+    router(mounts, contexts, axum::Router::new())
+}
 
 /// The REST routes of `mounts`; what they do not answer goes to `pages`.
 ///
@@ -74,8 +94,11 @@ impl Rest {
         let method = request.method().clone();
         let head = method == http::Method::HEAD;
         let verb = verb(&method);
-        if instance == "/openapi.json" && verb == Some(Verb::Get) {
-            return finish(head, json(self.openapi.clone()));
+        if instance == "/openapi.json" {
+            return match verb {
+                Some(Verb::Get) => finish(head, json(self.openapi.clone())),
+                _ => refuse_method(&method, &BTreeSet::from([Verb::Get]), &instance),
+            };
         }
         let found = self.tree.find(&instance);
         if found.is_empty() {

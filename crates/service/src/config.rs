@@ -51,6 +51,7 @@ mod nearest;
 mod node;
 mod print;
 mod problem;
+mod resolve;
 mod secret;
 mod tree;
 

@@ -5,10 +5,13 @@
 //! `backlot_task_panics_total`; a restart of a supervised task in `backlot_task_restarts_total`.
 //! Works under a paused clock and on one thread.
 
+mod entry;
+
 use crate::telemetry::{Count, Counter, Gauge, Level, Metrics};
 use backlot_core::backoff::Backoff;
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::{Dice, Env};
+use entry::Entry;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use std::any::Any;
@@ -327,49 +330,6 @@ pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without text")
-}
-
-/// A task's place in the set, given back on drop.
-struct Entry {
-    owner: Arc<Inner>,
-    number: u64,
-    name: Cow<'static, str>,
-}
-
-impl Entry {
-    fn new(tasks: &Tasks, name: Cow<'static, str>) -> Self {
-        let owner = Arc::clone(&tasks.0);
-        let number = {
-            let mut state = owner.state.lock();
-            state.last += 1;
-            let number = state.last;
-            state.alive.insert(
-                number,
-                Alive {
-                    name: name.clone(),
-                    abort: None,
-                },
-            );
-            number
-        };
-        owner.alive.inc();
-        owner.progress.send_modify(|progress| progress.alive += 1);
-        Entry {
-            owner,
-            number,
-            name,
-        }
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.owner.state.lock().alive.remove(&self.number);
-        self.owner.alive.dec();
-        self.owner
-            .progress
-            .send_modify(|progress| progress.alive -= 1);
-    }
 }
 
 #[cfg(test)]

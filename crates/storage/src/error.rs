@@ -72,7 +72,9 @@ pub enum StoreError {
         key: String,
     },
     /// A closure awaited something other than its transaction; it was rolled back.
-    #[error("the {mode} at {site} awaited something other than its transaction, and was rolled back; await everything else before or after it")]
+    #[error(
+        "the {mode} at {site} awaited something other than its transaction, and was rolled back; await everything else before or after it"
+    )]
     Pending {
         /// What was asked for.
         mode: Mode,

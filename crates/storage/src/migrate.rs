@@ -108,9 +108,8 @@ pub(crate) fn check(migrations: Migrations) -> Result<(), StoreError> {
     for migration in migrations {
         let Migration { version, name, sql } = migration;
         if *version <= last {
-            return Err(Refusal::MigrationFailed.because(format!(
-                "migration {version} ({name}) stands after {last}; number them 1, 2, 3 and so on"
-            )));
+            return Err(Refusal::MigrationFailed
+                .because(format!("migration {version} ({name}) stands after {last}; number them 1, 2, 3 and so on")));
         }
         if let Some(word) = sql.impure_word() {
             return Err(Refusal::MigrationFailed.because(format!(

@@ -5,11 +5,15 @@ use crate::job::{Plain, Reply, reply};
 use crate::once::{Claim, Once};
 use crate::remote::{Over, Remote};
 use crate::{Dialect, Migrations, StoreError, Tx, migrate};
-use backlot_core::{BoxFuture, Clock, Context, Idempotency};
+use backlot_core::{BoxFuture, Clock, Context, Deadline, Idempotency};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::future::poll_fn;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use tokio::runtime::Handle;
 
 /// A database behind one seam. Clones share it; it is closed by [`close`](Store::close) or when
 /// the last clone is dropped.
@@ -17,6 +21,9 @@ use std::sync::Arc;
 /// A closure runs inside one transaction and is repeatable: it is `Fn`, because a database may ask
 /// for another attempt after a conflict. It awaits nothing but its `tx`, clones what it captures,
 /// and leaves the rest to before or after.
+///
+/// # Panics
+/// Calls that have to wait need tokio's timer: they panic in a runtime without one.
 #[derive(Clone, Debug)]
 pub struct Store {
     backend: Arc<dyn Backend>,
@@ -163,12 +170,23 @@ impl Store {
                 backend.run(call, job).await;
                 answer.await
             };
-            match tokio::time::timeout_at(call.deadline.instant(), working).await {
-                Ok(Ok(Ok(result))) => result,
-                Ok(Ok(Err(error))) => Err(error.into()),
-                Ok(Err(_dropped)) => Err(call.lost().into()),
-                Err(_elapsed) => Err(call.timed_out().into()),
+            match until(call.deadline, working).await {
+                Some(Ok(Ok(result))) => result,
+                Some(Ok(Err(error))) => Err(error.into()),
+                Some(Err(_dropped)) => Err(call.lost().into()),
+                None => Err(call.timed_out().into()),
             }
         }
+    }
+}
+
+/// What `work` gives before the deadline. What is there at once costs no timer; and outside a
+/// runtime (a call made on a store's own thread, by a closure that must not) there is none.
+async fn until<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending if Handle::try_current().is_err() => Some(work.await),
+        Poll::Pending => tokio::time::timeout_at(deadline.instant(), work).await.ok(),
     }
 }

@@ -1,7 +1,8 @@
 //! What can be set.
 
-use backlot::config::{Duration, Problems, Validate};
+use backlot::config::{Problems, Validate, human_duration};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Configuration of the page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -10,6 +11,7 @@ pub struct Config {
     /// Films on one page of the list, 1 to 200.
     pub films_per_page: u8,
     /// How long a page waits for the services behind it.
+    #[serde(with = "human_duration")]
     pub patience: Duration,
     /// For how many names tokens are kept.
     pub names: usize,
@@ -23,7 +25,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             films_per_page: 24,
-            patience: Duration::from(std::time::Duration::from_secs(3)),
+            patience: Duration::from_secs(3),
             names: 10_000,
             viewers: 10_000,
             secure_cookie: false,
@@ -34,14 +36,14 @@ impl Default for Config {
 impl Validate for Config {
     fn validate(&self, at: &str, problems: &mut Problems) {
         if !(1..=200).contains(&self.films_per_page) {
-            problems.add(format!("{at}.films_per_page"), "is out of range", "set 1 to 200");
+            problems.push(at, "films_per_page", format!("{} is out of range", self.films_per_page), "set 1 to 200");
         }
-        if self.patience.get().is_zero() {
-            problems.add(format!("{at}.patience"), "is zero, so that every page fails", "set for example 3s");
+        if self.patience.is_zero() {
+            problems.push(at, "patience", "must be longer than 0s", "the default is 3s");
         }
         for (key, value) in [("names", self.names), ("viewers", self.viewers)] {
             if !(1..=1_000_000).contains(&value) {
-                problems.add(format!("{at}.{key}"), "is out of range", "set 1 to 1000000");
+                problems.push(at, key, format!("{value} is out of range"), "set 1 to 1000000");
             }
         }
     }

@@ -115,7 +115,7 @@ impl Page {
     /// The context of a visitor's request: the page's own patience, the visitor's trace.
     pub(crate) fn context(&self, headers: &HeaderMap) -> Context {
         let trace = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(TraceContext::parse);
-        Context::background().with_timeout(self.config().patience.get()).with_trace(trace.unwrap_or(TraceContext::NONE))
+        Context::background().with_timeout(self.config().patience).with_trace(trace.unwrap_or(TraceContext::NONE))
     }
 }
 

@@ -16,23 +16,23 @@ use std::fmt;
 
 /// What a poster is drawn from.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     /// The film's id: seeds every choice.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// Its title, lettered at the foot.
-    pub title: &'a str,
+    pub(crate) title: &'a str,
     /// Year of release; 0 when unknown.
-    pub year: i32,
+    pub(crate) year: i32,
     /// Who directed it; may be empty.
-    pub director: &'a str,
+    pub(crate) director: &'a str,
     /// Its genres; may be empty.
-    pub genres: &'a [String],
+    pub(crate) genres: &'a [String],
 }
 
 /// A finished poster. `Display` writes an `svg` element that is hidden from screen readers: the
 /// page says title and year in words beside it.
 #[derive(Debug)]
-pub struct Poster {
+pub(crate) struct Poster {
     svg: String,
 }
 
@@ -42,7 +42,7 @@ const VEIL: f64 = 0.92;
 impl Poster {
     /// Draws the poster of a film.
     #[must_use]
-    pub fn of(subject: Subject<'_>) -> Self {
+    pub(crate) fn of(subject: Subject<'_>) -> Self {
         let mut seed = Seed::of(subject.id);
         let era = Era::of(subject.year);
         let genre = genre(subject.genres, &mut seed);
@@ -74,12 +74,12 @@ impl fmt::Display for Poster {
 
 /// Two colours of a film's poster, for the light that it throws on its page.
 #[derive(Debug)]
-pub struct Glow(String);
+pub(crate) struct Glow(String);
 
 impl Glow {
     /// The glow of a film's poster.
     #[must_use]
-    pub fn of(subject: Subject<'_>) -> Self {
+    pub(crate) fn of(subject: Subject<'_>) -> Self {
         let mut seed = Seed::of(subject.id);
         let era = Era::of(subject.year);
         let genre = genre(subject.genres, &mut seed);

@@ -19,7 +19,7 @@ impl HalfStars {
     pub(crate) fn parse(stars: &str) -> Option<Self> {
         HalfStars::all().find(|half_stars| {
             let exact = half_stars.value();
-            stars == exact || stars.strip_suffix(".0") == Some(exact)
+            stars == exact || (!half_stars.is_half() && stars.strip_suffix(".0") == Some(exact))
         })
     }
 
@@ -46,7 +46,7 @@ impl HalfStars {
 
     /// Whether it ends in the middle of a star.
     pub(crate) fn is_half(self) -> bool {
-        self.0 % 2 == 1
+        !self.0.is_multiple_of(2)
     }
 }
 

@@ -78,7 +78,7 @@ fn refusal(
     let to = &edge.to;
     let below = workspace.members.get(to)?.layer.as_deref()?;
     match below {
-        "build" if edge.kind != Kind::Build => Some(format!(
+        "build" if edge.kind == Kind::Normal => Some(format!(
             "uses {to}, which generates code: make it a build-dependency"
         )),
         "testkit" if edge.kind != Kind::Dev => Some(format!(
@@ -157,7 +157,7 @@ mod tests {
         let lines = [
             "core core",
             "service service -> core tokio",
-            "rpc rpc -> service core generator:build kit:dev",
+            "rpc rpc -> service core generator:build generator:dev kit:dev",
             "generator build",
             "kit testkit -> core",
             "facade facade -> rpc",

@@ -4,10 +4,11 @@ use super::package::Packages;
 use super::validation;
 use super::writer::Writer;
 use crate::Error;
-use crate::model::Contract;
+use crate::model::{self, Contract};
 use crate::schema::Schema;
 use prost_build::Module;
-use std::collections::BTreeMap;
+use prost_reflect::MessageDescriptor;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What generated modules are excused from; their docs are complete.
 const EXCUSE: &str = "#[allow(clippy::all, clippy::allow_attributes_without_reason, clippy::unwrap_used, deprecated, \
@@ -32,6 +33,12 @@ pub(super) fn emit(
     config.btree_map(["."]);
     config.prost_path(format!("{runtime}::prost"));
     config.prost_types_path(format!("{runtime}::prost_types"));
+    // The derived Debug of a sorted map names the crate prost itself, which a contract need not have.
+    let mapped = with_maps(schema);
+    config.skip_debug(&mapped);
+    for path in &mapped {
+        config.type_attribute(path, "#[derive(Debug)]");
+    }
     let requests =
         schema.files.iter().map(|file| (Module::from_protobuf_package_name(file.package()), file.clone())).collect();
     let generated =
@@ -65,6 +72,16 @@ pub(super) fn emit(
         }
     }
     Ok(())
+}
+
+/// Paths of the outermost messages that have maps, or messages inside of them that have.
+fn with_maps(schema: &Schema) -> BTreeSet<String> {
+    let outermost = schema.ours().flat_map(|file| file.messages().collect::<Vec<_>>());
+    let has_map = |message: &MessageDescriptor| message.fields().any(|field| field.is_map());
+    outermost
+        .filter(|message| model::messages(std::iter::once(message.clone())).iter().any(has_map))
+        .map(|message| format!(".{}", message.full_name()))
+        .collect()
 }
 
 fn module(out: &mut Writer, name: &str, node: &Node) {

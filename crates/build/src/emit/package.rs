@@ -27,7 +27,7 @@ impl Packages {
     }
 
     /// A message as the root of the contract reaches it.
-    pub(super) fn from_root(&self, message: &MessageDescriptor) -> String {
+    pub(super) fn at_root(&self, message: &MessageDescriptor) -> String {
         if message.full_name() == "google.protobuf.Empty" {
             return "()".to_owned();
         }

@@ -47,7 +47,7 @@ impl Emitter<'_> {
     }
 
     fn types(&self, method: &Method) -> (String, String) {
-        (self.packages.from_root(&method.descriptor.input()), self.packages.from_root(&method.descriptor.output()))
+        (self.packages.at_root(&method.descriptor.input()), self.packages.at_root(&method.descriptor.output()))
     }
 
     fn description(&self, out: &mut Writer) {

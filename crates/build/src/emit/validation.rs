@@ -111,15 +111,11 @@ impl Emitter<'_> {
                 name::camel(field.name())
             );
             let holder = format!("self.{}", name::snake(oneof.name()));
-            self.out.open(format!("if let Some({variant}(value)) = &{holder} {{"));
-            self.present(field, rules, nested, json);
-            self.close_or_require(rules, json);
+            self.perhaps(field, rules, nested, &holder, |value| format!("Some({variant}({value}))"));
         } else if field.is_map() || field.is_list() {
             self.several(field, rules, nested, &access);
         } else if field.supports_presence() {
-            self.out.open(format!("if let Some(value) = &{access} {{"));
-            self.present(field, rules, nested, json);
-            self.close_or_require(rules, json);
+            self.perhaps(field, rules, nested, &access, |value| format!("Some({value})"));
         } else {
             self.out.open("{");
             self.out.line(format!("let value = &{access};"));
@@ -136,10 +132,27 @@ impl Emitter<'_> {
         }
     }
 
-    fn close_or_require(&mut self, rules: &Rules, json: &str) {
-        if rules.required {
-            self.out.turn("} else {");
-            self.out.line(format!("at.push({json:?}, \"is required\".into());"));
+    /// A single value that may be absent; it is there when `holder` fits the pattern.
+    fn perhaps(
+        &mut self,
+        field: &FieldDescriptor,
+        rules: &Rules,
+        nested: bool,
+        holder: &str,
+        pattern: impl Fn(&str) -> String,
+    ) {
+        let json = field.json_name();
+        let missing = format!("at.push({json:?}, \"is required\".into());");
+        if rules.checks.is_empty() && !nested {
+            self.out.open(format!("if !matches!(&{holder}, {}) {{", pattern("_")));
+            self.out.line(missing);
+        } else {
+            self.out.open(format!("if let {} = &{holder} {{", pattern("value")));
+            self.present(field, rules, nested, json);
+            if rules.required {
+                self.out.turn("} else {");
+                self.out.line(missing);
+            }
         }
         self.out.close("}");
     }

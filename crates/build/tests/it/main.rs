@@ -1,5 +1,7 @@
 //! Small contracts compiled from a temporary folder: what comes out, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 mod code;
 mod openapi;
 mod refusals;

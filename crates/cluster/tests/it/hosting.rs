@@ -130,7 +130,7 @@ async fn a_foreign_program_on_the_port_is_named_with_the_cure() {
             "{text}"
         );
         assert!(
-            text.contains("set cluster.address to a free address"),
+            text.contains("set registry.address to a free address"),
             "{text}"
         );
         foreign.kill().await;

@@ -1,6 +1,8 @@
 //! Canonical proto3 JSON, with the forms a contract may ask for on top.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use read::{Reader, document, single};
@@ -49,19 +51,4 @@ pub(super) fn halves(number: f64) -> Result<i32, String> {
 /// A wrong text as it may be shown.
 pub(super) fn shown(text: &str) -> String {
     crate::Violations::quote(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::halves;
-
-    #[test]
-    fn only_multiples_of_a_half_are_halves() {
-        assert_eq!(halves(4.5), Ok(9));
-        assert_eq!(halves(-0.5), Ok(-1));
-        for number in [4.3, f64::NAN, f64::INFINITY] {
-            assert_eq!(halves(number), Err("a multiple of 0.5".to_owned()), "{number}");
-        }
-        assert!(halves(1e300).is_err());
-    }
 }

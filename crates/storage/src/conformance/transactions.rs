@@ -188,10 +188,8 @@ pub(super) async fn wrong_sql_is_the_codes_fault_and_stays_hidden(stage: Stage) 
     assert_eq!(failed.code(), Code::Internal);
     assert!(!failed.message().contains("secret_column"), "{}", failed.message());
     assert!(failed.chain().contains("secret_column"), "{}", failed.chain());
-    let short: Result<u64, Error> = stage
-        .store
-        .write(&stage.cx(), |tx| Box::pin(async move { Ok(tx.execute(SET, params![1]).await?) }))
-        .await;
+    let short: Result<u64, Error> =
+        stage.store.write(&stage.cx(), |tx| Box::pin(async move { Ok(tx.execute(SET, params![1]).await?) })).await;
     assert_eq!(code(&short), Some(Code::Internal), "a parameter too few");
 }
 

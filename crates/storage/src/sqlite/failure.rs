@@ -11,7 +11,9 @@ pub(super) fn of(error: rusqlite::Error, sql: &str) -> StoreError {
         return in_statement(cause, sql);
     };
     match failure.code {
-        ErrorCode::ConstraintViolation => StoreError::Constraint { constraint: constraint(failure.extended_code), cause },
+        ErrorCode::ConstraintViolation => {
+            StoreError::Constraint { constraint: constraint(failure.extended_code), cause }
+        }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => match failure.extended_code {
             ffi::SQLITE_BUSY_SNAPSHOT => StoreError::Conflict { cause },
             _ => StoreError::Unavailable { cause },

@@ -159,9 +159,8 @@ enum Ended {
 /// polled once, and being pending is its fault.
 fn attempt(tx: &mut Tx, entry: &mut Entry) -> Result<Ended, StoreError> {
     let job = &mut entry.job;
-    let polled = catch_unwind(AssertUnwindSafe(|| {
-        job.attempt(tx).as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    }));
+    let polled =
+        catch_unwind(AssertUnwindSafe(|| job.attempt(tx).as_mut().poll(&mut Context::from_waker(Waker::noop()))));
     match polled {
         Ok(Poll::Ready(Outcome::Commit)) => Ok(Ended::Well),
         Ok(Poll::Ready(Outcome::RollBack)) => Ok(Ended::Badly),

@@ -9,6 +9,7 @@ use backlot_core::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) struct Inline(Mutex<State>);
 
@@ -52,8 +53,13 @@ impl Inline {
         drop(state);
         let mut next = self.take(None);
         while let Some((mut tx, entry)) = next {
-            if let Some(entry) = entry.timely() {
-                run(&mut tx, entry);
+            // Closures' panics are caught where they run; this is for ours, so that the database
+            // is always put back.
+            if let Some(entry) = entry.timely()
+                && catch_unwind(AssertUnwindSafe(|| run(&mut tx, entry))).is_err()
+            {
+                drop(group::control(&mut tx, "ROLLBACK"));
+                drop(group::control(&mut tx, "PRAGMA query_only = OFF"));
             }
             next = self.take(Some(tx));
         }

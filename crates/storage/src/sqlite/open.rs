@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::inline::Inline;
 use super::queue::Queue;
 use super::threads::Threads;
-use super::writer::{self, Connect, Limits, Writer};
+use super::writer::{self, Commit, Connect, Limits, Writer};
 use super::{failure, group};
 use crate::{Migrations, Refusal, Store, StoreError, Tx, migrate};
 use backlot_core::Clock;
@@ -54,6 +54,9 @@ impl Default for Options {
 /// for the disk; it is for the start of a program. The file stays locked (through
 /// `<file>.lock`) until the store is closed.
 ///
+/// Its threads live in real time: under a paused or simulated clock, which jumps to the next
+/// deadline while they work, take [`memory`] instead.
+///
 /// # Errors
 /// [`StoreError::Refused`] with the page in `docs/errors/` that explains it: an old SQLite, a
 /// damaged file, a folder that cannot be written, a newer schema, a changed migration, another
@@ -64,8 +67,17 @@ pub fn open(
     migrations: Migrations,
     clock: Clock,
 ) -> Result<Store, StoreError> {
+    open_with(path.as_ref(), &options, migrations, clock, Box::new(writer::commit))
+}
+
+fn open_with(
+    path: &Path,
+    options: &Options,
+    migrations: Migrations,
+    clock: Clock,
+    commit: Commit,
+) -> Result<Store, StoreError> {
     check_version(rusqlite::version_number())?;
-    let path = path.as_ref();
     let lock = lock(path)?;
     let mut tx = Tx::local(connect(path, Role::Writer)?);
     migrate_here(&mut tx, migrations, &clock).map_err(|error| in_file(path, error))?;
@@ -77,7 +89,7 @@ pub fn open(
         connect: reconnect(path.to_owned()),
         tx: Some(tx),
         move_at: options.log_pages,
-        commit: writer::commit,
+        commit,
     };
     let reads = Arc::new(Queue::new(options.queue));
     let threads = Threads::start(path.to_owned(), writer, reads, readers, lock)
@@ -240,8 +252,10 @@ fn migrate_here(tx: &mut Tx, migrations: Migrations, clock: &Clock) -> Result<()
             match now(migrate::step(tx, space, migrations, clock.wall())) {
                 Ok(more) => {
                     group::control(tx, "COMMIT").map_err(|error| {
-                        Refusal::MigrationFailed
-                            .because(format!("a migration could not be committed: {}", backlot_core::error::chain(&error)))
+                        Refusal::MigrationFailed.because(format!(
+                            "a migration could not be committed: {}",
+                            backlot_core::error::chain(&error)
+                        ))
                     })?;
                     if !more {
                         break;
@@ -263,5 +277,51 @@ fn now<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreE
     match std::pin::pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
         Poll::Pending => Err(StoreError::sql("a local connection made its caller wait")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Migration, Sql, params, sql};
+    use backlot_core::{Code, Error};
+
+    const NOTES: Migrations = &[Migration::new(1, "notes", "CREATE TABLE note (id INTEGER PRIMARY KEY) STRICT;")];
+    const PUT: Sql = sql!("INSERT INTO note (id) VALUES (?)");
+    const ALL: Sql = sql!("SELECT id FROM note ORDER BY id");
+
+    async fn put(store: &Store, id: i64) -> Result<u64, Error> {
+        let cx = backlot_core::Context::background();
+        store.write(&cx, move |tx| Box::pin(async move { Ok(tx.execute(PUT, params![id]).await?) })).await
+    }
+
+    /// The disk fails at the second commit; the same handle must not be tried again.
+    #[tokio::test]
+    async fn a_failed_commit_fails_its_writes_and_the_next_one_finds_a_fresh_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut commits = 0;
+        let commit: Commit = Box::new(move |tx| {
+            commits += 1;
+            match commits {
+                2 => Err(StoreError::unavailable("disk I/O error")),
+                _ => writer::commit(tx),
+            }
+        });
+        let path = folder.path().join("notes.db");
+        let store = open_with(&path, &Options::default(), NOTES, Clock::real(), commit).unwrap();
+        put(&store, 1).await.unwrap();
+        let failed = put(&store, 2).await.unwrap_err();
+        assert_eq!(failed.code(), Code::Unavailable);
+        assert!(failed.chain().contains("disk I/O error"), "{}", failed.chain());
+        put(&store, 3).await.unwrap();
+        let ids = store
+            .read(&backlot_core::Context::background(), |tx| {
+                Box::pin(async move {
+                    let rows = tx.query(ALL, params![]).await?;
+                    rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, StoreError>>()
+                })
+            })
+            .await;
+        assert_eq!(ids, Ok(vec![1, 3]));
     }
 }

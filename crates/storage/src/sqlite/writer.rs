@@ -22,6 +22,9 @@ pub(super) struct Limits {
 /// Opens the file's writing connection.
 pub(super) type Connect = Box<dyn Fn() -> Result<Connection, StoreError> + Send>;
 
+/// Commits a group; tests put failing ones in.
+pub(super) type Commit = Box<dyn FnMut(&mut Tx) -> Result<(), StoreError> + Send>;
+
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) limits: Limits,
@@ -30,7 +33,7 @@ pub(super) struct Writer {
     pub(super) tx: Option<Tx>,
     /// The size of the log at which it is next moved, in pages.
     pub(super) move_at: u32,
-    pub(super) commit: fn(&mut Tx) -> Result<(), StoreError>,
+    pub(super) commit: Commit,
 }
 
 thread_local! {
@@ -88,7 +91,7 @@ impl Writer {
             }
             None
         };
-        match group::write(tx, first, &mut next, &mut { self.commit }) {
+        match group::write(tx, first, &mut next, &mut self.commit) {
             Health::Sound => self.move_log_if_long(),
             Health::Broken => self.tx = None,
         }

@@ -218,13 +218,10 @@ async fn a_read_keeps_its_snapshot_while_a_write_commits() {
     let (go, may_go) = mpsc::channel::<()>();
     let may_go = Mutex::new(may_go);
     let both: BoxFuture<'static, Result<(i64, i64), Error>> = Box::pin(store.read(&cx(), move |tx| {
-        let (looked, may_go) = (&looked, &may_go);
-        let looked = looked.clone();
-        let wait = move || drop(may_go.lock().unwrap().recv());
         // The first look is taken here, on the reader's thread, before the write is let go.
         let first = now(tx.query_one(COUNT, params![])).unwrap().get(0).unwrap();
         looked.send(()).unwrap();
-        wait();
+        may_go.lock().unwrap().recv().ok();
         Box::pin(async move { Ok((first, tx.query_one(COUNT, params![]).await?.get(0)?)) })
     }));
     let both = begin(both);

@@ -37,7 +37,7 @@ impl Canvas {
 
     /// Adds SVG as it is: everything in it was made here or escaped.
     pub(super) fn raw(&mut self, args: std::fmt::Arguments<'_>) {
-        drop(self.svg.write_fmt(args));
+        self.svg.write_fmt(args).ok();
     }
 
     /// Defines a gradient and returns the paint that names it. `kind` is `linear` or `radial`
@@ -113,7 +113,7 @@ fn outline(points: &[(f64, f64)]) -> String {
     let mut d = String::new();
     for (index, (x, y)) in points.iter().enumerate() {
         let command = if index == 0 { 'M' } else { 'L' };
-        drop(write!(d, "{command}{} {}", N(*x), N(*y)));
+        d.push_str(&format!("{command}{} {}", N(*x), N(*y)));
     }
     d.push('z');
     d

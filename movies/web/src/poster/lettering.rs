@@ -107,7 +107,7 @@ fn width(line: &str, size: f64, face: &Face) -> f64 {
     line.chars().map(|letter| if (letter as u32) < 0x2e80 { advance } else { 1.0 }).sum::<f64>() * size
 }
 
-/// Breaks between words into lines of about the same length.
+/// Breaks between words into lines of about the same length; at least one.
 fn wrap(title: &str, size: f64, face: &Face) -> Vec<String> {
     let greedy = |room: f64| {
         let mut lines: Vec<String> = Vec::new();
@@ -119,6 +119,9 @@ fn wrap(title: &str, size: f64, face: &Face) -> Vec<String> {
                 }
                 _ => lines.push(word.to_owned()),
             }
+        }
+        if lines.is_empty() {
+            lines.push(String::new());
         }
         lines
     };

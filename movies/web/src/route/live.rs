@@ -8,13 +8,13 @@ use crate::page::Page;
 use crate::tally::Tally;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use backlot::Code;
 use backlot::core::env::Phase;
 use movies_api::WatchRatingsRequest;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -30,11 +30,17 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PACE: Duration = Duration::from_millis(100);
 /// How long a stream runs before the browser opens the next.
 const LIFE: Duration = Duration::from_secs(30 * 60);
+/// In characters, as the contract has it.
+const LONGEST_ID: usize = 64;
 /// How long the first answer may take before ratings count as away.
 const OPENING: Duration = Duration::from_secs(2);
 
 pub(crate) async fn watch(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let Ok(seat) = page.viewers().clone().try_acquire_owned() else {
+    // No film has such an id; this answer tells browsers not to come back.
+    if id.chars().count() > LONGEST_ID {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let Ok(seat) = Arc::clone(page.viewers()).try_acquire_owned() else {
         return events(Body::from(RETRY_LATER));
     };
     let cx = page.context(&headers).with_timeout(LIFE);
@@ -45,7 +51,6 @@ pub(crate) async fn watch(State(page): State<Page>, Path(id): Path<String>, head
         let opened = tokio::time::timeout(OPENING, page.ports().ratings.watch_ratings(&cx, request)).await;
         let mut ratings = match opened {
             Ok(Ok(ratings)) => ratings,
-            Ok(Err(error)) if error.code() == Code::InvalidArgument => return,
             Ok(Err(_)) | Err(_) => {
                 yield AWAY.to_owned();
                 return;

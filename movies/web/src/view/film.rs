@@ -6,7 +6,7 @@ use crate::poster::{Glow, Poster, Subject};
 use crate::stars::HalfStars;
 use crate::tally::Tally;
 use askama::Template;
-use movies_api::Metadata;
+use movies_api::metadata::v1::Metadata;
 
 /// The page of one film.
 #[derive(Template)]
@@ -122,6 +122,10 @@ impl<'a> Film<'a> {
 
     fn is_about_name(&self) -> bool {
         self.note.as_ref().is_some_and(|note| note.field == Field::Name)
+    }
+
+    fn is_about_value(&self) -> bool {
+        self.note.as_ref().is_some_and(|note| note.field == Field::Value)
     }
 
     fn name_rule(&self) -> &'static str {

@@ -1,6 +1,7 @@
 //! What the registry answers.
 
 use super::Shared;
+use crate::embedded::reading;
 use crate::embedded::wire::{self, Answer, MARK, Problem, VERSION, WireInstance};
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::QueryRejection;
@@ -60,7 +61,7 @@ async fn register(
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
-    let (instance, ttl) = match wire::read_instance(&service, &id, &body) {
+    let (instance, ttl) = match reading::read_instance(&service, &id, &body) {
         Ok(read) => read,
         Err(error) => return refuse(&error),
     };
@@ -118,7 +119,7 @@ async fn watch(
     parameters: Parameters,
 ) -> Response {
     let question = match parameters {
-        Ok(Query(parameters)) => wire::read_question(&service, &parameters),
+        Ok(Query(parameters)) => reading::read_question(&service, &parameters),
         Err(rejection) => Err(Error::invalid_argument(format!(
             "the query cannot be read: {rejection}"
         ))),

@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
                 Some(float) if !float.is_finite() || (float as f32).is_finite() => Some(Value::F32(float as f32)),
                 _ => self.must_be(path, "a number in the range of a float", &json),
             },
-            Kind::Bytes => match json.as_str().and_then(|text| bytes(text)) {
+            Kind::Bytes => match json.as_str().and_then(bytes) {
                 Some(bytes) => Some(Value::Bytes(bytes.into())),
                 None => self.must_be(path, "base64", &json),
             },

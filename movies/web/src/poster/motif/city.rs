@@ -117,9 +117,9 @@ pub(super) fn stairs(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     let turn = if flip { "translate(200 0) scale(-1 1)" } else { "" };
     canvas.raw(format_args!("<g transform=\"{turn}\">"));
     for step in 0..7u8 {
-        let step = f64::from(step);
-        let (x, y) = (14.0 + 22.0 * step, 196.0 - 22.0 * step);
-        canvas.rect(x, y, 200.0 - x, 22.0, if step as u8 % 2 == 0 { palette.shade } else { palette.shape });
+        let up = 22.0 * f64::from(step);
+        let tint = if step % 2 == 0 { palette.shade } else { palette.shape };
+        canvas.rect(14.0 + up, 196.0 - up, 186.0 - up, 22.0, tint);
     }
     canvas.circle(157.0, 22.0, 7.0, palette.accent);
     canvas.path("M147 64V42q0-11 10-11t10 11v22z", palette.accent);

@@ -1,0 +1,117 @@
+//! What software on a simulated host is handed.
+
+use crate::clock::{self, clock};
+use crate::logs::Hosts;
+use crate::network::Simulated;
+use crate::service;
+use crate::trace::Trace;
+use backlot_cluster::embedded::Client as RegistryClient;
+use backlot_core::env::Shutdown;
+use backlot_core::{Dice, Env};
+use backlot_rpc::{Binding, Client, Remote};
+use backlot_cluster::Registry;
+use backlot_service::tasks::Tasks;
+use backlot_service::telemetry::Metrics;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A host, as the process that runs on it now sees it. Clones are the same process.
+#[derive(Clone, Debug)]
+pub struct Host {
+    name: Arc<str>,
+    trace: Trace,
+    env: Env,
+    /// The host's own, from which every process gets a branch.
+    dice: Dice,
+    runs: Arc<AtomicU64>,
+    restarts: watch::Receiver<u64>,
+    hosts: Hosts,
+}
+
+impl Host {
+    pub(crate) fn new(name: &str, trace: Trace, dice: &Dice, restarts: watch::Receiver<u64>, hosts: Hosts) -> Self {
+        let dice = dice.branch(name);
+        let env = Env {
+            clock: clock(),
+            dice: dice.branch("process 0"),
+            net: Arc::new(Simulated::new(name, trace.clone())),
+            variables: Arc::default(),
+            shutdown: Shutdown::new(),
+        };
+        Host { name: name.into(), trace, env, dice, runs: Arc::default(), restarts, hosts }
+    }
+
+    /// The same host for a new process: fresh dice, nothing stopping.
+    #[must_use]
+    pub fn process(&self) -> Host {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+        let dice = self.dice.branch(&format!("process {run}"));
+        self.hosts.is_here(&self.name);
+        Host { env: Env { dice, shutdown: Shutdown::new(), ..self.env.clone() }, ..self.clone() }
+    }
+
+    /// Its name, which is its address without the port.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The seams to the outside.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Randomness for one component.
+    #[must_use]
+    pub fn dice(&self, label: &str) -> Dice {
+        self.env.dice.branch(label)
+    }
+
+    /// The event log.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Simulated time since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        clock::elapsed()
+    }
+
+    /// Resolves each time the process is told to stop and start again.
+    #[must_use]
+    pub fn restarts(&self) -> watch::Receiver<u64> {
+        self.restarts.clone()
+    }
+
+    /// A way to the services of this world, over the network and through its registry.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        let tasks = Tasks::new(&self.env);
+        let registry = RegistryClient::new(service::registry_config(), &self.env, &tasks);
+        Caller { env: self.env.clone(), tasks, registry, metrics: Metrics::new() }
+    }
+}
+
+/// A way to the services of a simulated world. Its connections end with the host's process.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    env: Env,
+    tasks: Tasks,
+    registry: RegistryClient,
+    metrics: Metrics,
+}
+
+impl Caller {
+    /// A client of a service, bound remotely.
+    #[must_use]
+    pub fn client<C: Client>(&self) -> C {
+        let target = C::SERVICE.target;
+        let instances = self.registry.resolver().watch(target);
+        C::bind(Binding::Remote(Remote::new(C::SERVICE, target, instances, &self.metrics, &self.env, &self.tasks)))
+    }
+}

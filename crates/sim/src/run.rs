@@ -1,0 +1,111 @@
+//! One run of a seed.
+
+use crate::entropy;
+use crate::faults::Fault;
+use crate::logs::{Hosts, Logs};
+use crate::trace::{Event, Kind, Trace};
+use crate::world::World;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::Level;
+
+/// How a run is run. None of it changes what happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The run fails when it takes longer than this, in simulated time.
+    pub limit: Duration,
+    /// Whether the services' log lines go into the timeline.
+    pub logs: Option<Level>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { limit: Duration::from_secs(60), logs: None }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The hash of every byte sent and every event but log lines.
+    pub hash: u64,
+    /// How long it took in simulated time.
+    pub simulated: Duration,
+    /// What went wrong on purpose.
+    pub faults: Vec<Fault>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// What was counted, by name.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Outcome {
+    /// Whether every promise was kept.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.violations().next().is_none()
+    }
+
+    /// The broken promises.
+    pub fn violations(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().filter(|event| event.kind == Kind::Violation)
+    }
+
+    /// How many were counted of something.
+    #[must_use]
+    pub fn count(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
+    }
+}
+
+/// Clock and randomness are the whole process's.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Enough for the deep futures of unoptimized builds.
+const STACK: usize = 16 * 1024 * 1024;
+
+/// Builds a world and runs it, on a thread of its own: what a thread keeps to itself (the keys of
+/// its hash maps) is made from the seed as well. Panics of the world are broken promises.
+pub fn simulate(seed: u64, options: Options, build: impl FnOnce(&mut World) + Send) -> Outcome {
+    let _alone = ONE_AT_A_TIME.lock();
+    let trace = Trace::new();
+    let usual = std::panic::take_hook();
+    std::panic::set_hook({
+        let trace = trace.clone();
+        Box::new(move |panic| trace.panicked(format!("panic: {panic}")))
+    });
+    let (simulated, faults) = std::thread::scope(|scope| {
+        let run = || {
+            // Before anything on this thread asks for randomness.
+            let _installed = entropy::install(seed);
+            let hosts = Hosts::default();
+            let run = || {
+                let mut world = World::new(seed, trace.clone(), hosts.clone());
+                build(&mut world);
+                world.run(options.limit)
+            };
+            match options.logs {
+                Some(level) => {
+                    tracing::subscriber::with_default(Logs { trace: trace.clone(), hosts: hosts.clone(), level }, run)
+                }
+                None => run(),
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK);
+        match thread.spawn_scoped(scope, run).map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(ran)) => ran,
+            // The hook has told what the panic said.
+            Ok(Err(_panic)) => (Duration::ZERO, Vec::new()),
+            Err(error) => {
+                trace.violation("world", format!("no thread to run it on: {error}"));
+                (Duration::ZERO, Vec::new())
+            }
+        }
+    });
+    std::panic::set_hook(usual);
+    let (hash, events, counts) = trace.take();
+    Outcome { seed, hash, simulated, faults, events, counts }
+}

@@ -1,0 +1,107 @@
+//! Movies in this process, and the data everything is measured over.
+
+use crate::names;
+use crate::users::Users;
+use anyhow::{Result, anyhow};
+use backlot::app::cli::{Configuration, Options};
+use backlot::app::embedded::Embedded;
+use backlot::app::process;
+use backlot::cluster::Memory;
+use backlot::rpc::Local;
+use backlot::{Binding, Client, Context, Env, World};
+use movies_api::{MetadataClient, MovieClient, PutMetadataRequest, RatingClient};
+use movies_system::PRODUCT;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How many calls fill the data at once.
+const AT_ONCE: u64 = 128;
+/// How long one call that fills may take.
+const CALL: Duration = Duration::from_secs(20);
+
+/// All services of Movies in this process, each on free ports.
+#[derive(Debug)]
+pub struct Running {
+    embedded: Embedded,
+    env: Env,
+}
+
+impl Running {
+    /// Starts them over the data in this folder.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub async fn start(data: &Path) -> Result<Self> {
+        let env = Env::real();
+        let mut options = Options { data: Some(data.to_owned()), ..Options::default() };
+        for service in (PRODUCT.services)() {
+            for address in ["listen", "admin"] {
+                options.set.push(format!("{}.server.{address}=127.0.0.1:0", service.name()));
+            }
+        }
+        let configuration = Configuration::load(&PRODUCT, &options, &env)
+            .map_err(|problems| anyhow!("{problems}"))?;
+        let world = process::world(&configuration.platform, &env, Arc::new(Memory::new()));
+        let world = World { local: Some(Local::new()), ..world };
+        let embedded = Embedded::start(&configuration.services, world).await?;
+        Ok(Running { embedded, env })
+    }
+
+    /// A client bound directly.
+    #[must_use]
+    pub fn client<C: Client>(&self) -> C {
+        let dice = self.env.dice.branch(C::SERVICE.target);
+        C::bind(Binding::Direct(self.embedded.local().binding(C::SERVICE, dice)))
+    }
+
+    /// Stops them all.
+    pub async fn stop(self) {
+        self.embedded.stop().await;
+    }
+}
+
+/// Fills an empty folder: films, each with ratings.
+///
+/// # Errors
+/// What the services answer.
+pub async fn fill(data: &Path) -> Result<()> {
+    let running = Running::start(data).await?;
+    let users = Arc::new(Users::of(data)?);
+    let editor = Context::background().with_principal(users.editor()?);
+    let mut work = JoinSet::new();
+    for lane in 0..AT_ONCE {
+        let (metadata, rating): (MetadataClient, RatingClient) = (running.client(), running.client());
+        let (users, editor) = (Arc::clone(&users), editor.clone());
+        work.spawn(async move {
+            for number in (lane..u64::from(names::FILMS)).step_by(AT_ONCE as usize) {
+                let request = PutMetadataRequest { metadata: Some(names::film(number)) };
+                metadata.put_metadata(&editor.clone().with_timeout(CALL), request).await?;
+                for user in 0..u64::from(names::RATINGS) {
+                    let cx = Context::background().with_timeout(CALL);
+                    let mut request = names::rating(user);
+                    request.record_id = names::film_id(number);
+                    rating.put_rating(&cx.with_principal(users.principal(user)?), request).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = work.join_next().await {
+        done??;
+    }
+    check(&running).await?;
+    running.stop().await;
+    Ok(())
+}
+
+async fn check(running: &Running) -> Result<()> {
+    let movie: MovieClient = running.client();
+    let response = movie.get_movie_details(&Context::background(), names::details_of(7)).await?;
+    let rating = response.movie.and_then(|movie| movie.rating);
+    match rating {
+        Some(rating) if rating.count == names::RATINGS => Ok(()),
+        rating => Err(anyhow!("the data was not filled: {rating:?}")),
+    }
+}

@@ -1,0 +1,59 @@
+//! Users who may sign for themselves: made with the key in the data folder, as `movies token` does.
+
+use crate::names;
+use anyhow::Result;
+use backlot::app::secret;
+use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
+use backlot::{Env, Principal};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Makes tokens. They live fifteen minutes.
+#[derive(Debug)]
+pub struct Users {
+    key: SigningKey,
+    env: Env,
+}
+
+impl Users {
+    /// Users of the system whose data is in this folder.
+    ///
+    /// # Errors
+    /// When the key can be neither read nor made.
+    pub fn of(data: &Path) -> Result<Self> {
+        let env = Env::real();
+        let seed = secret::load_or_make(data, movies_auth::KEY, &env.dice)?;
+        Ok(Users { key: SigningKey::from_seed(&seed)?, env })
+    }
+
+    /// The token of the user of this number.
+    ///
+    /// # Errors
+    /// Never in practice: the claims are well formed.
+    pub fn token(&self, number: u64) -> Result<String> {
+        Ok(self.key.sign(&self.claims(&names::user_id(number)))?)
+    }
+
+    /// The user of this number.
+    ///
+    /// # Errors
+    /// As [`Users::token`].
+    pub fn principal(&self, number: u64) -> Result<Principal> {
+        Ok(self.key.principal(self.claims(&names::user_id(number)))?)
+    }
+
+    /// Somebody who may edit the catalogue.
+    ///
+    /// # Errors
+    /// As [`Users::token`].
+    pub fn editor(&self) -> Result<Principal> {
+        let claims = self.claims("editor");
+        let roles = BTreeSet::from(["editor".to_owned()]);
+        Ok(self.key.principal(Claims { roles, ..claims })?)
+    }
+
+    fn claims(&self, name: &str) -> Claims {
+        let audience = ["metadata", "movie", "rating"].map(String::from).into();
+        Claims::new("movies", name, audience, MAX_LIFETIME, &self.env.clock, &self.env.dice)
+    }
+}
