@@ -8,6 +8,7 @@ use crate::store::Files;
 use crate::{StartError, World, secret};
 use backlot_cluster::{Fixed, Hosting, Registry};
 use backlot_core::Env;
+use backlot_core::env::Phase;
 use backlot_service::logs;
 use backlot_service::tasks::Tasks;
 use std::process::ExitCode;
@@ -155,6 +156,7 @@ async fn serve(
     // The registry confirms the removal: callers learn of it within one long poll.
     let spread = Duration::from_millis(500);
     let ended = signals.or_exit(node.stop(spread)).await;
+    env.shutdown.advance(Phase::Stopped);
     tasks.shutdown(Duration::from_millis(200)).await;
     Ok(if ended.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }

@@ -85,11 +85,11 @@ impl Hosting {
                 },
             }
         }
-        tracing::info!(
+        tracing::debug!(
             address,
             "registry is hosted by another process on {address}"
         );
-        tasks.spawn(
+        tasks.spawn_endless(
             "registry standby",
             stand_by(address, role, dice, env.clone(), tasks.clone()),
         );
@@ -131,7 +131,7 @@ async fn stand_by(address: String, role: watch::Sender<Role>, dice: Dice, env: E
         };
         match hosted {
             Ok(()) => {
-                tracing::info!(
+                tracing::debug!(
                     address,
                     "registry on {address} is taken over by this process"
                 );

@@ -178,6 +178,26 @@ impl Tasks {
         Task { abort: Some(abort) }
     }
 
+    /// Starts a task that has no end of its own, such as a watch: it is dropped when the process
+    /// stops, and is no leftover then.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn_endless(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> Task {
+        let owner = self.clone();
+        self.spawn(name, async move {
+            tokio::select! {
+                biased;
+                () = owner.ending() => {}
+                () = future => {}
+            }
+        })
+    }
+
     /// Keeps a task running: when it ends or panics it is made anew after a full-jitter wait, until
     /// the set or the process stops. A run longer than the backoff's cap counts as healthy: the
     /// next wait starts from the base again.

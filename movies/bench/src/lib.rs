@@ -18,13 +18,13 @@
 //! | [`figures`] | what one measurement found |
 //! | [`machine`] | processor time and memory of processes |
 //! | [`names`] | the films and users that are there |
-//! | [`reads`] | the reads of the services, for the bare system |
 //! | [`running`] | Movies in this process |
+//! | [`stores`] | the stores of the services, opened past them |
 //! | [`users`] | users who may sign |
 
 pub mod figures;
 pub mod machine;
 pub mod names;
-pub mod reads;
 pub mod running;
+pub mod stores;
 pub mod users;

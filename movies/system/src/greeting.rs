@@ -9,6 +9,8 @@ pub fn print(running: &Embedded, configuration: &Configuration) {
         running.nodes().iter().find(|node| node.name() == name).map(|node| node.address().to_string()).unwrap_or_default()
     };
     let (web, movie, rating) = (address("web"), address("movie"), address("rating"));
+    // As it was typed, so that what is printed can be pasted.
+    let movies = std::env::args().next().unwrap_or_else(|| "movies".to_owned());
     println!("\nMovies runs in this one process; its data is in {}\n", configuration.platform.data.display());
     println!("  the page            http://{web}");
     for node in running.nodes() {
@@ -18,12 +20,12 @@ pub fn print(running: &Embedded, configuration: &Configuration) {
         "
 Try
   curl http://{movie}/v1/movies/metropolis-1927
-  TOKEN=$(movies token ann)
+  TOKEN=$({movies} token ann)
   curl -X PUT http://{rating}/v1/ratings/movie/metropolis-1927/users/ann \\
        -H \"authorization: Bearer $TOKEN\" -H 'content-type: application/json' -d '{{\"value\": 4.5}}'
-  movies call MovieService/GetMovieDetails '{{\"movieId\": \"metropolis-1927\"}}'
-  movies fleet          every service its own process
-  movies sim --seed 7   the same services in a simulated world
+  {movies} call MovieService/GetMovieDetails '{{\"movieId\": \"metropolis-1927\"}}'
+  {movies} fleet          every service its own process
+  {movies} sim --seed 7   the same services in a simulated world
 
 Ctrl-C stops."
     );

@@ -36,8 +36,10 @@ pub(crate) struct Poster {
     svg: String,
 }
 
-/// How deep the veil under the lettering is, by how busy an era's motif is.
+/// How much of the motif the veil under the lettering hides.
 const VEIL: f64 = 0.92;
+/// Over how many units the veil sets in.
+const FADE: f64 = 34.0;
 
 impl Poster {
     /// Draws the poster of a film.
@@ -125,7 +127,9 @@ fn small_print(subject: Subject<'_>) -> String {
 /// Ground laid over the foot of the motif, so that the lettering reads on every picture.
 fn veil(canvas: &mut Canvas, palette: &Palette, top: f64) {
     let foot = palette.ground[1];
-    let fade = canvas.gradient("linear x2=\"0\" y2=\"1\"", &[(0, &foot, 0.0), (100, &foot, VEIL)]);
-    canvas.rect(0.0, top - 34.0, WIDTH, 34.0, fade);
-    canvas.faint(VEIL, |canvas| canvas.rect(0.0, top, WIDTH, HEIGHT - top, foot));
+    // One rectangle: two would show a seam.
+    let from = top - FADE;
+    let full = (100.0 * FADE / (HEIGHT - from)) as u8;
+    let fade = canvas.gradient("linear x2=\"0\" y2=\"1\"", &[(0, &foot, 0.0), (full, &foot, VEIL)]);
+    canvas.rect(0.0, from, WIDTH, HEIGHT - from, fade);
 }

@@ -37,7 +37,11 @@ pub(super) fn run(run: &Run) -> Result<Outcome> {
     let binary = run.workspace.target.join("debug").join(BINARY);
     let program = || Command::new(&binary);
 
+    let before = machine::children_cpu();
     batch(program(), FIXED)?;
+    let cpu = machine::children_cpu()
+        .zip(before)
+        .map(|(after, before)| after.saturating_sub(before));
     let (watch, mut seeds) = (
         Stopwatch::start(),
         Seeds {
@@ -51,8 +55,9 @@ pub(super) fn run(run: &Run) -> Result<Outcome> {
         fresh += seeds.count;
         seeds.from += seeds.count;
     }
+    let cpu = cpu.map_or_else(String::new, |cpu| format!(" in {} CPU s", cpu.as_secs()));
     Ok(Outcome::Noted(format!(
-        "{} fixed and {fresh} fresh seeds",
+        "{} fixed seeds{cpu}, {fresh} fresh ones",
         FIXED.count
     )))
 }
@@ -72,12 +77,13 @@ fn batch(mut program: Command, seeds: Seeds) -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("{BINARY} does not start"))?;
-    let mut failing = None;
+    let (mut failing, mut silent) = (None, true);
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = line.with_context(|| format!("{BINARY} cannot be read"))?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
+            silent = false;
             failing = failing.or_else(|| failing_seed(&line));
         }
     }
@@ -85,6 +91,10 @@ fn batch(mut program: Command, seeds: Seeds) -> Result<()> {
         .wait()
         .with_context(|| format!("{BINARY} cannot be waited for"))?;
     if status.success() {
+        // A program that does nothing succeeds too.
+        if silent {
+            bail!("{BINARY} printed no verdict");
+        }
         return Ok(());
     }
     let again = |seed: u64| format!("replay: cargo run --package {BINARY} -- run --seed {seed}");
@@ -150,6 +160,11 @@ mod tests {
 
     #[test]
     fn a_good_batch_passes() {
-        assert!(batch(shell("exit 0"), Seeds { from: 1, count: 2 }).is_ok());
+        assert!(batch(shell("echo 2 of 2 passed"), Seeds { from: 1, count: 2 }).is_ok());
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_has_not_simulated() {
+        assert!(batch(shell("exit 0"), Seeds { from: 1, count: 2 }).is_err());
     }
 }

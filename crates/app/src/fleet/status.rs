@@ -57,6 +57,8 @@ impl Board {
             .iter()
             .map(|(service, ready)| {
                 let of_service = || rows.values().filter(|row| row.service == *service);
+                // A crashed instance stays announced until its time to live is over.
+                let ready = of_service().filter(|row| row.pid.is_some()).count().min(*ready);
                 let restarts: u32 = of_service().map(|row| row.restarts).sum();
                 let again = if restarts > 0 { format!(" (restarted {restarts}×)") } else { String::new() };
                 format!("{service} {ready}/{}{again}", of_service().count())

@@ -173,3 +173,18 @@ fn well_known_types_come_from_the_runtime() {
         &["Option<::backlot::rpc::generated::prost_types::Timestamp>", "request: ()) -> ::core::result::Result<(), "],
     );
 }
+
+#[test]
+fn a_message_with_a_map_needs_no_crate_of_its_own_to_be_printed() {
+    let code = compile("message A { map<string, int32> counts = 1; } message B { int32 one = 1; }").unwrap().code();
+    assert_has(&code, &["#[derive(Debug)]", "#[prost(skip_debug)]", "collections::BTreeMap<"]);
+    assert_eq!(code.matches("#[derive(Debug)]").count(), 1, "only where it is needed:\n{code}");
+}
+
+#[test]
+fn a_file_without_a_package_stays_at_the_root() {
+    let text = "message A { string a = 1; } service OrderBookService { rpc Get(A) returns (A); }";
+    let code = compile_files(&[("a.proto", text.to_owned())]).unwrap().code();
+    assert_has(&code, &["pub struct A {", "request: self::A)", "target: \"order-book\",", "pub fn order_book("]);
+    assert!(!code.contains("pub use"), "{code}");
+}

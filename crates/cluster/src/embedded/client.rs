@@ -102,7 +102,7 @@ impl Resolver for Client {
         let receiver = set.subscribe();
         watches.insert(service.to_owned(), set.clone());
         drop(watches);
-        self.0.tasks.spawn(
+        self.0.tasks.spawn_endless(
             format!("watch of {service}"),
             follow::follow(Arc::clone(&self.0), service.to_owned(), set),
         );

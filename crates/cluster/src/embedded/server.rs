@@ -73,7 +73,7 @@ impl Server {
                 tasks.clone(),
             ),
         );
-        tracing::info!(%address, epoch = %epoch, "registry listens on {address}");
+        tracing::debug!(%address, epoch = %epoch, "registry listens on {address}");
         Ok(Server {
             address,
             epoch,
@@ -162,7 +162,7 @@ impl Shared {
                 table.expire(now)
             };
             for instance in &expired {
-                tracing::info!(
+                tracing::debug!(
                     service = instance.service,
                     instance = instance.id,
                     "instance {} of {} has expired",

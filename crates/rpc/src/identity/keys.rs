@@ -71,7 +71,7 @@ impl Keys {
             wanted: Notify::new(),
         });
         let keys = Keys(Arc::clone(&shared));
-        tasks.spawn("identity keys", async move { refresh(source, &shared, &dice).await });
+        tasks.spawn_endless("identity keys", async move { refresh(source, &shared, &dice).await });
         keys
     }
 

@@ -5,7 +5,7 @@ use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Deadline, Env, Error};
 use backlot_service::tasks::{Task, Tasks};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl EndpointSet {
         });
         let follower = {
             let (shared, env, spawner, target) = (Arc::clone(&shared), env.clone(), tasks.clone(), target.to_owned());
-            Owned(tasks.spawn(format!("endpoints of {target}"), async move {
+            Owned(tasks.spawn_endless(format!("endpoints of {target}"), async move {
                 loop {
                     let set = instances.borrow_and_update().clone();
                     shared.apply(&target, &set, &env, &spawner);
@@ -116,13 +116,15 @@ impl Shared {
             .iter()
             .map(|kept| (kept.endpoint.address.clone(), kept.clone()))
             .collect();
-        let mut endpoints = Vec::with_capacity(set.instances.len());
-        for instance in set.instances.iter() {
-            let kept = old.remove(&instance.address).unwrap_or_else(|| {
-                self.connect(target, instance.address.clone(), env, tasks)
-            });
-            endpoints.push(kept);
-        }
+        // An instance that crashed may be listed beside its successor at the same address until its
+        // time to live is over: one connection serves both.
+        let addresses: BTreeSet<&str> = set.instances.iter().map(|instance| instance.address.as_str()).collect();
+        let endpoints = addresses
+            .into_iter()
+            .map(|address| {
+                old.remove(address).unwrap_or_else(|| self.connect(target, address.to_owned(), env, tasks))
+            })
+            .collect();
         self.endpoints.store(Arc::new(endpoints));
         self.changed.send_modify(|count| *count += 1);
     }
@@ -134,7 +136,7 @@ impl Shared {
             let (endpoint, env, mut state, shared) =
                 (Arc::clone(&endpoint), env.clone(), state.clone(), Arc::downgrade(self));
             let dice = env.dice.branch(&endpoint.address);
-            Owned(tasks.spawn(format!("connection to {target} at {}", endpoint.address), async move {
+            Owned(tasks.spawn_endless(format!("connection to {target} at {}", endpoint.address), async move {
                 let told = async {
                     while state.changed().await.is_ok() {
                         let Some(shared) = shared.upgrade() else { return };

@@ -17,13 +17,13 @@ pub(super) fn draw(canvas: &mut Canvas, genre: &str, palette: &Palette, seed: &m
     let motifs: &[Draw] = match genre {
         "Sci-Fi" => &[sky::planet, sky::monolith, sky::orbits, city::towers],
         "Horror" => &[sky::house_under_the_moon, sign::eye, sign::claws, city::lit_window],
-        "Romance" => &[sign::two_circles, land::umbrella, sky::two_under_the_moon],
+        "Romance" => &[sign::two_circles, land::umbrella, sky::two_under_the_moon, sign::letter],
         "Western" => &[land::mesa],
         "Animation" => &[sky::balloons, land::hills, sign::blocks],
         "Musical" => &[sign::record, sign::bars, city::stage],
-        "War" => &[sign::chevrons, sky::planes, land::wire],
+        "War" => &[sign::chevrons, sky::planes, land::wire, sign::medal],
         "Fantasy" => &[land::castle, city::archway, land::great_tree],
-        "Crime" => &[city::blinds, city::skyline, sign::fingerprint],
+        "Crime" => &[city::blinds, city::skyline, sign::fingerprint, sign::broken_glass],
         "Thriller" => &[sign::spiral, city::stairs, sign::target],
         "Mystery" => &[city::keyhole, sign::maze, city::lit_window],
         "Adventure" => &[land::peaks, sign::compass, land::ship],
@@ -35,5 +35,12 @@ pub(super) fn draw(canvas: &mut Canvas, genre: &str, palette: &Palette, seed: &m
         "Sport" => &[sign::target],
         _ => &[land::road, land::lone_tree, land::boat, city::lit_window, city::door, land::birches],
     };
-    motifs[seed.below(motifs.len())](canvas, palette, seed);
+    let draw = motifs[seed.below(motifs.len())];
+    // A motif seen in a mirror is a second one for free: none of them holds letters.
+    if seed.below(2) == 0 {
+        return draw(canvas, palette, seed);
+    }
+    canvas.raw(format_args!("<g transform=\"translate(200 0) scale(-1 1)\">"));
+    draw(canvas, palette, seed);
+    canvas.raw(format_args!("</g>"));
 }

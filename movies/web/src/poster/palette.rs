@@ -71,7 +71,7 @@ pub(crate) struct Palette {
 
 impl Palette {
     pub(super) fn new(era: Era, genre: &str, seed: &mut Seed) -> Self {
-        let hue = hue(genre) + seed.between(-16.0, 16.0);
+        let hue = hue(genre) + seed.between(-20.0, 20.0);
         let turn = if seed.below(2) == 0 { 1.0 } else { -1.0 };
         let hsl = Colour::hsl;
         let dim = glare(hue);

@@ -75,7 +75,7 @@ async fn register(
     match put {
         Ok((changed, index)) => {
             if changed {
-                tracing::info!(
+                tracing::debug!(
                     service,
                     instance = id,
                     address,
@@ -103,7 +103,7 @@ async fn deregister(
     Path((service, id)): Path<(String, String)>,
 ) -> Response {
     if shared.table.lock().remove(&service, &id) {
-        tracing::info!(
+        tracing::debug!(
             service,
             instance = id,
             "instance {id} of {service} has left"

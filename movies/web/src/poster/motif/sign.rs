@@ -265,3 +265,49 @@ pub(super) fn aperture(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) 
         );
     }
 }
+
+/// A medal on its ribbon.
+pub(super) fn medal(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
+    canvas.polygon(&[(62.0, 0.0), (92.0, 0.0), (120.0, 96.0), (96.0, 104.0)], palette.shade);
+    canvas.polygon(&[(138.0, 0.0), (108.0, 0.0), (80.0, 96.0), (104.0, 104.0)], palette.shape);
+    canvas.circle(100.0, 138.0, 52.0, palette.accent);
+    canvas.ring(100.0, 138.0, 44.0, 2.0, palette.shape);
+    let turn = seed.between(-12.0, 12.0);
+    let points: Vec<_> = (0..10u8)
+        .map(|corner| {
+            let radius = if corner % 2 == 0 { 36.0 } else { 15.0 };
+            polar(100.0, 138.0, radius, turn + 36.0 * f64::from(corner))
+        })
+        .collect();
+    canvas.polygon(&points, palette.shape);
+}
+
+/// A pane somebody shot at.
+pub(super) fn broken_glass(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
+    for (x, y, reach) in [(72.0, 84.0, 62.0), (136.0, 144.0, 46.0)] {
+        let mut cracks = String::new();
+        for crack in 0..11u8 {
+            let degrees = 33.0 * f64::from(crack) + seed.between(-9.0, 9.0);
+            let (from_x, from_y) = polar(x, y, 10.0, degrees);
+            let (mid_x, mid_y) = polar(x, y, reach * 0.5, degrees + seed.between(-12.0, 12.0));
+            let (to_x, to_y) = polar(x, y, reach * seed.between(0.7, 1.3), degrees);
+            let points = [from_x, from_y, mid_x, mid_y, to_x, to_y].map(N);
+            let [from_x, from_y, mid_x, mid_y, to_x, to_y] = points;
+            cracks.push_str(&format!("M{from_x} {from_y}L{mid_x} {mid_y}L{to_x} {to_y}"));
+        }
+        canvas.line(&cracks, 2.0, palette.shape);
+        canvas.ring(x, y, reach * 0.42, 1.2, palette.shade);
+        canvas.circle(x, y, 13.0, palette.accent);
+        canvas.circle(x, y, 9.0, palette.shape);
+    }
+}
+
+/// A letter with a seal.
+pub(super) fn letter(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
+    canvas.turned(seed.between(-14.0, 14.0), 100.0, 114.0, |canvas| {
+        canvas.rect(28.0, 66.0, 144.0, 98.0, palette.text);
+        canvas.path("M28 66h144l-72 58z", palette.shape);
+        canvas.line("M28 164l52-52M172 164l-52-52", 2.0, palette.shade);
+        canvas.path("M100 136q-26-16-18-30 8-10 18 3 10-13 18-3 8 14-18 30z", palette.accent);
+    });
+}

@@ -1,17 +1,9 @@
-//! The reads of the services, word for word: the bare system reads the same rows through the same
-//! reader threads. Schemas come from the services' own migrations.
+//! The reads of the services, word for word, over the same reader threads.
 
-use backlot::storage::sqlite::{self, Options};
-use backlot::storage::{Migration, Migrations, Row, Sql, Store, StoreError, params, sql};
-use backlot::{Clock, Context};
-use movies_api::Aggregate;
-use movies_api::metadata::v1::Metadata;
-use std::path::Path;
-
-const OF_METADATA: Migrations =
-    &[Migration::new(1, "movies", include_str!("../../metadata/migrations/1_movies.sql"))];
-const OF_RATING: Migrations =
-    &[Migration::new(1, "ratings", include_str!("../../rating/migrations/1_ratings.sql"))];
+use super::proto::movies::metadata::v1::Metadata;
+use super::proto::movies::rating::v1::Aggregate;
+use backlot::Context;
+use backlot::storage::{Row, Sql, Store, StoreError, params, sql};
 
 const SELECT_FILM: Sql = sql!(
     "SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?"
@@ -21,27 +13,8 @@ const SELECT_AGGREGATE: Sql = sql!(
      FROM aggregates WHERE record_type = ? AND record_id = ?"
 );
 
-/// Opens the store of metadata in a data folder.
-///
-/// # Errors
-/// When it cannot be opened.
-pub fn metadata(data: &Path) -> Result<Store, StoreError> {
-    sqlite::open(data.join("metadata.db"), Options::default(), OF_METADATA, Clock::real())
-}
-
-/// Opens the store of ratings in a data folder.
-///
-/// # Errors
-/// When it cannot be opened.
-pub fn rating(data: &Path) -> Result<Store, StoreError> {
-    sqlite::open(data.join("rating.db"), Options::default(), OF_RATING, Clock::real())
-}
-
 /// A film by its id.
-///
-/// # Errors
-/// What the store says.
-pub async fn film(store: &Store, id: String) -> Result<Option<Metadata>, StoreError> {
+pub(super) async fn film(store: &Store, id: String) -> Result<Option<Metadata>, StoreError> {
     let read = store.read(&Context::background(), move |tx| {
         let id = id.clone();
         Box::pin(async move {
@@ -51,11 +24,8 @@ pub async fn film(store: &Store, id: String) -> Result<Option<Metadata>, StoreEr
     read.await
 }
 
-/// The ratings of a record in numbers.
-///
-/// # Errors
-/// What the store says.
-pub async fn aggregate(
+/// The ratings of a record in numbers; nothing when nobody rated it.
+pub(super) async fn aggregate(
     store: &Store,
     kind: String,
     id: String,
