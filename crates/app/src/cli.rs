@@ -72,7 +72,10 @@ impl Configuration {
         let mut tree = layers.tree();
         let mut problems = Problems::default();
         let platform = platform(&mut tree, &mut problems);
-        let services = (product.services)().iter().map(|service| service.prepare(&mut tree, &mut problems)).collect();
+        let services = (product.services)()
+            .iter()
+            .map(|service| service.prepare(&mut tree, &mut problems))
+            .collect();
         tree.finish(&mut problems);
         problems.into_result()?;
         Ok(Configuration { platform, services })

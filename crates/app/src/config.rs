@@ -41,22 +41,45 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        ServerConfig { listen: None, admin: None, advertise: None, reflection: None, drain: Duration::from_secs(20) }
+        ServerConfig {
+            listen: None,
+            admin: None,
+            advertise: None,
+            reflection: None,
+            drain: Duration::from_secs(20),
+        }
     }
 }
 
 impl Validate for ServerConfig {
     fn validate(&self, at: &str, problems: &mut Problems) {
-        let addresses = [("listen", &self.listen), ("admin", &self.admin), ("advertise", &self.advertise)];
+        let addresses = [
+            ("listen", &self.listen),
+            ("admin", &self.admin),
+            ("advertise", &self.advertise),
+        ];
         for (field, address) in addresses {
             let Some(address) = address else { continue };
-            let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+            let port = address
+                .rsplit_once(':')
+                .filter(|(host, _)| !host.is_empty())
+                .and_then(|(_, port)| port.parse::<u16>().ok());
             if port.is_none() {
-                problems.push(at, field, format!("{address:?} is not host:port"), "write for example 127.0.0.1:8082");
+                problems.push(
+                    at,
+                    field,
+                    format!("{address:?} is not host:port"),
+                    "write for example 127.0.0.1:8082",
+                );
             }
         }
         if self.drain > Duration::from_secs(20) {
-            problems.push(at, "drain", "is longer than 20s", "a drain has 28 s in all: set at most 20s");
+            problems.push(
+                at,
+                "drain",
+                "is longer than 20s",
+                "a drain has 28 s in all: set at most 20s",
+            );
         }
     }
 }
@@ -96,7 +119,12 @@ impl Validate for PlatformConfig {
         }
         self.registry.validate("registry", problems);
         if self.runtime.workers > 1024 {
-            problems.push("runtime", "workers", "is above 1024", "set 0 for one per core, or the number of threads");
+            problems.push(
+                "runtime",
+                "workers",
+                "is above 1024",
+                "set 0 for one per core, or the number of threads",
+            );
         }
     }
 }
@@ -113,7 +141,10 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        LogConfig { format: logs::Format::Text, filter: "warn,backlot=info,movies=info".into() }
+        LogConfig {
+            format: logs::Format::Text,
+            filter: "warn,backlot=info,movies=info".into(),
+        }
     }
 }
 
@@ -129,7 +160,10 @@ pub struct IdentityConfig {
 
 impl Default for IdentityConfig {
     fn default() -> Self {
-        IdentityConfig { issuer: "movies".into(), service: "auth".into() }
+        IdentityConfig {
+            issuer: "movies".into(),
+            service: "auth".into(),
+        }
     }
 }
 

@@ -22,8 +22,14 @@ impl Embedded {
     /// When one of them does not start; those before it are stopped.
     pub async fn start(services: &[Prepared], world: World) -> Result<Embedded, StartError> {
         let local = world.local.clone().unwrap_or_default();
-        let world = World { local: Some(local.clone()), ..world };
-        let mut embedded = Embedded { nodes: Vec::with_capacity(services.len()), local };
+        let world = World {
+            local: Some(local.clone()),
+            ..world
+        };
+        let mut embedded = Embedded {
+            nodes: Vec::with_capacity(services.len()),
+            local,
+        };
         for service in services {
             match Node::start(service, world.clone()).await {
                 Ok(node) => embedded.nodes.push(node),
@@ -50,7 +56,9 @@ impl Embedded {
 
     /// Stops one service, leaving the others; whether it ran.
     pub async fn stop_one(&mut self, name: &str) -> bool {
-        let Some(index) = self.nodes.iter().position(|node| node.name() == name) else { return false };
+        let Some(index) = self.nodes.iter().position(|node| node.name() == name) else {
+            return false;
+        };
         self.nodes.remove(index).stop(Duration::ZERO).await;
         true
     }
@@ -60,7 +68,10 @@ impl Embedded {
     /// # Errors
     /// When it does not start.
     pub async fn start_one(&mut self, service: &Prepared, world: World) -> Result<(), StartError> {
-        let world = World { local: Some(self.local.clone()), ..world };
+        let world = World {
+            local: Some(self.local.clone()),
+            ..world
+        };
         self.nodes.push(Node::start(service, world).await?);
         Ok(())
     }

@@ -42,9 +42,13 @@ pub fn run(product: &Product, options: &Options, plan: Plan, beside: Beside) -> 
         Err(code) => return code,
     };
     let ran = process::runtime(&configuration.platform.runtime)
-        .map_err(|source| StartError::System { what: "threads", source })
+        .map_err(|source| StartError::System {
+            what: "threads",
+            source,
+        })
         .and_then(|runtime| {
-            let ended = runtime.block_on(keep(product, &configuration, options, plan, &env, beside));
+            let ended =
+                runtime.block_on(keep(product, &configuration, options, plan, &env, beside));
             runtime.shutdown_timeout(Duration::from_millis(100));
             ended
         });
@@ -66,7 +70,10 @@ async fn keep(
     env: &Env,
     beside: Beside,
 ) -> Result<ExitCode, StartError> {
-    let mut signals = Signals::take().map_err(|source| StartError::System { what: "signals", source })?;
+    let mut signals = Signals::take().map_err(|source| StartError::System {
+        what: "signals",
+        source,
+    })?;
     let children = Tasks::new(env);
     let tasks = Tasks::new(env);
     // Hosting starts before any child, so that the children follow.
@@ -74,7 +81,11 @@ async fn keep(
     let board = Board::default();
     let services = (product.services)();
     for (service, prepared) in services.iter().zip(&configuration.services) {
-        let replicas = if service.keeps_data() { 1 } else { plan.replicas.max(1) };
+        let replicas = if service.keeps_data() {
+            1
+        } else {
+            plan.replicas.max(1)
+        };
         if service.keeps_data() && plan.replicas > 1 {
             eprintln!(
                 "{}: one copy, because SQLite belongs to one process; put its store on PostgreSQL or MySQL for more",
@@ -82,8 +93,13 @@ async fn keep(
             );
         }
         for replica in 0..replicas {
-            let command = Command::new(service.name(), replica, options, prepared)
-                .map_err(|source| StartError::System { what: "a child process", source })?;
+            let command =
+                Command::new(service.name(), replica, options, prepared).map_err(|source| {
+                    StartError::System {
+                        what: "a child process",
+                        source,
+                    }
+                })?;
             Child::keep(command, env, &children, &board);
         }
     }
@@ -97,5 +113,9 @@ async fn keep(
     env.shutdown.advance(Phase::Stopped);
     tasks.shutdown(Duration::from_millis(200)).await;
     let cut = !left.aborted.is_empty() || board.any_cut();
-    Ok(if cut { ExitCode::from(CUT) } else { ExitCode::SUCCESS })
+    Ok(if cut {
+        ExitCode::from(CUT)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

@@ -62,7 +62,10 @@ impl Node {
     /// When an address is taken, or `start` fails; nothing keeps running then.
     pub async fn start(prepared: &Prepared, world: World) -> Result<Node, StartError> {
         let shutdown = Shutdown::new();
-        let env = Env { shutdown: shutdown.clone(), ..world.env.clone() };
+        let env = Env {
+            shutdown: shutdown.clone(),
+            ..world.env.clone()
+        };
         let metrics = Metrics::new();
         let tasks = Tasks::with_metrics(&env, &metrics);
         let started = start(prepared, world, &env, &metrics, &tasks).await;
@@ -106,7 +109,17 @@ impl Node {
     /// Drains: leaves the registry, waits `spread` for callers to notice, closes the listeners,
     /// lets calls finish, ends the tasks, closes the stores.
     pub async fn stop(self, spread: Duration) -> Ended {
-        let Node { shutdown, health, tasks, registration, mut served, stores, local, drain, .. } = self;
+        let Node {
+            shutdown,
+            health,
+            tasks,
+            registration,
+            mut served,
+            stores,
+            local,
+            drain,
+            ..
+        } = self;
         let mut aborted = 0;
         let cut = drain::run(vec![
             Work::new(drain::DEREGISTER, async {
@@ -139,7 +152,10 @@ impl Node {
             tracing::warn!(step = step.name, reason = ?step.reason, "a step of the drain did not finish");
         }
         let outcome = *served.borrow();
-        Ended { cut: outcome.map_or(1, |outcome| outcome.cut), aborted }
+        Ended {
+            cut: outcome.map_or(1, |outcome| outcome.cut),
+            aborted,
+        }
     }
 }
 
@@ -151,19 +167,48 @@ async fn start(
     tasks: &Tasks,
 ) -> Result<Node, StartError> {
     let server = &prepared.server;
-    let listener = listen(prepared, env, server.listen.as_deref().unwrap_or("127.0.0.1:0"), "listen").await?;
-    let admin = listen(prepared, env, server.admin.as_deref().unwrap_or("127.0.0.1:0"), "admin").await?;
-    let (address, admin_address) = (local_addr(prepared, &*listener)?, local_addr(prepared, &*admin)?);
+    let listener = listen(
+        prepared,
+        env,
+        server.listen.as_deref().unwrap_or("127.0.0.1:0"),
+        "listen",
+    )
+    .await?;
+    let admin = listen(
+        prepared,
+        env,
+        server.admin.as_deref().unwrap_or("127.0.0.1:0"),
+        "admin",
+    )
+    .await?;
+    let (address, admin_address) = (
+        local_addr(prepared, &*listener)?,
+        local_addr(prepared, &*admin)?,
+    );
 
     let health = Health::new();
-    let mut startup =
-        Startup::new(prepared.name, world.clone(), env.clone(), tasks.clone(), metrics.clone(), health.clone());
+    let mut startup = Startup::new(
+        prepared.name,
+        world.clone(),
+        env.clone(),
+        tasks.clone(),
+        metrics.clone(),
+        health.clone(),
+    );
     (prepared.start)(&mut startup).await?;
 
     let edge = edge(&startup, prepared.name, &world, env, tasks);
-    let limits = Limits { drain: server.drain, ..Limits::default() };
-    let reflection = server.reflection.unwrap_or_else(|| address.ip().is_loopback());
-    let mut calls = Server::new(edge, health.clone()).pages(startup.pages).reflection(reflection).limits(limits);
+    let limits = Limits {
+        drain: server.drain,
+        ..Limits::default()
+    };
+    let reflection = server
+        .reflection
+        .unwrap_or_else(|| address.ip().is_loopback());
+    let mut calls = Server::new(edge, health.clone())
+        .pages(startup.pages)
+        .reflection(reflection)
+        .limits(limits);
     let mut services = Vec::new();
     for mount in startup.mounts {
         let guard = Guard::new(mount.service(), metrics, env.shutdown.clone());
@@ -187,7 +232,9 @@ async fn start(
     {
         let env = env.clone();
         let router = admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
-        let admin_server = Server::new(Edge::anonymous(), health.clone()).pages(router).prepare()?;
+        let admin_server = Server::new(Edge::anonymous(), health.clone())
+            .pages(router)
+            .prepare()?;
         tasks.spawn("admin server", async move {
             admin_server.run(admin, &env).await;
         });
@@ -195,7 +242,10 @@ async fn start(
     health.keep_beating(tasks, &env.shutdown);
     health.started();
 
-    let advertised = server.advertise.clone().unwrap_or_else(|| address.to_string());
+    let advertised = server
+        .advertise
+        .clone()
+        .unwrap_or_else(|| address.to_string());
     let registration = world.registry.register(Instance {
         id: format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32),
         service: prepared.name.to_owned(),
@@ -223,14 +273,25 @@ async fn start(
     })
 }
 
-fn edge(startup: &Startup, audience: &'static str, world: &World, env: &Env, tasks: &Tasks) -> Edge {
+fn edge(
+    startup: &Startup,
+    audience: &'static str,
+    world: &World,
+    env: &Env,
+    tasks: &Tasks,
+) -> Edge {
     let identity = &world.identity;
     if identity.issuer.is_empty() {
         return Edge::anonymous();
     }
     let source = startup.client_of::<KeySetClient>(&identity.service);
     let keys = Keys::fetching(source, tasks, env.dice.branch("identity keys"));
-    Edge::new(Arc::new(Verifier::new(identity.issuer.clone(), audience, keys, env.clock.clone())))
+    Edge::new(Arc::new(Verifier::new(
+        identity.issuer.clone(),
+        audience,
+        keys,
+        env.clock.clone(),
+    )))
 }
 
 async fn listen(
@@ -242,12 +303,23 @@ async fn listen(
     env.net.bind(address).await.map_err(|source| {
         let key = format!("{}.server.{key}", prepared.name);
         let cure = match source.kind() {
-            std::io::ErrorKind::AddrInUse => format!("another program listens there; stop it, or set {key}"),
-            std::io::ErrorKind::PermissionDenied => format!("this user may not; set {key} to a port above 1023"),
-            std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; set {key}"),
+            std::io::ErrorKind::AddrInUse => {
+                format!("another program listens there; stop it, or set {key}")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                format!("this user may not; set {key} to a port above 1023")
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                format!("this machine has no such address; set {key}")
+            }
             _ => format!("set {key}"),
         };
-        StartError::Listen { service: prepared.name, address: address.to_owned(), cure, source }
+        StartError::Listen {
+            service: prepared.name,
+            address: address.to_owned(),
+            cure,
+            source,
+        }
     })
 }
 

@@ -72,7 +72,9 @@ pub fn world(platform: &PlatformConfig, env: &Env, registry: Arc<dyn Registry>) 
         env: env.clone(),
         registry,
         local: None,
-        stores: Arc::new(Files { folder: platform.data.clone() }),
+        stores: Arc::new(Files {
+            folder: platform.data.clone(),
+        }),
         secrets: Arc::new(move |name| secret::load_or_make(&folder, name, &dice)),
         identity: platform.identity.clone(),
     }
@@ -82,13 +84,18 @@ pub fn world(platform: &PlatformConfig, env: &Env, registry: Arc<dyn Registry>) 
 ///
 /// # Errors
 /// When it can be neither hosted nor followed.
-pub async fn registry(platform: &PlatformConfig, env: &Env, tasks: &Tasks) -> Result<Arc<dyn Registry>, StartError> {
+pub async fn registry(
+    platform: &PlatformConfig,
+    env: &Env,
+    tasks: &Tasks,
+) -> Result<Arc<dyn Registry>, StartError> {
     let config = &platform.registry;
     if !config.services.is_empty() {
         return Ok(Arc::new(Fixed::new(&config.services)));
     }
-    let hosting =
-        Hosting::join(config.clone(), env, tasks).await.map_err(|error| StartError::Registry(Box::new(error)))?;
+    let hosting = Hosting::join(config.clone(), env, tasks)
+        .await
+        .map_err(|error| StartError::Registry(Box::new(error)))?;
     Ok(Arc::new(hosting.registry()))
 }
 
@@ -119,7 +126,10 @@ pub fn run(product: &Product, service: &str, options: &Options) -> ExitCode {
         Err(code) => return code,
     };
     let ran = runtime(&configuration.platform.runtime)
-        .map_err(|source| StartError::System { what: "threads", source })
+        .map_err(|source| StartError::System {
+            what: "threads",
+            source,
+        })
         .and_then(|runtime| {
             let ended = runtime.block_on(serve(&configuration, service, options, &env));
             // What is left is nobody's: it must not keep the process.
@@ -143,10 +153,16 @@ async fn serve(
     env: &Env,
 ) -> Result<ExitCode, StartError> {
     let platform = &configuration.platform;
-    let mut signals = Signals::take().map_err(|source| StartError::System { what: "signals", source })?;
+    let mut signals = Signals::take().map_err(|source| StartError::System {
+        what: "signals",
+        source,
+    })?;
     let tasks = Tasks::new(env);
     let Some(prepared) = configuration.service(service) else {
-        return Err(backlot_core::Error::not_found(format!("no service {service:?} in this program")).into());
+        return Err(backlot_core::Error::not_found(format!(
+            "no service {service:?} in this program"
+        ))
+        .into());
     };
     let registry = registry(platform, env, &tasks).await?;
     let node = Node::start(prepared, world(platform, env, registry)).await?;
@@ -158,5 +174,9 @@ async fn serve(
     let ended = signals.or_exit(node.stop(spread)).await;
     env.shutdown.advance(Phase::Stopped);
     tasks.shutdown(Duration::from_millis(200)).await;
-    Ok(if ended.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+    Ok(if ended.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(CUT)
+    })
 }

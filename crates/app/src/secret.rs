@@ -32,7 +32,10 @@ fn read(path: &Path) -> io::Result<[u8; 32]> {
     let mut bytes = Vec::with_capacity(33);
     fs::File::open(path)?.take(33).read_to_end(&mut bytes)?;
     bytes.try_into().map_err(|bytes: Vec<u8>| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("it should hold 32 bytes and holds {}", bytes.len()))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it should hold 32 bytes and holds {}", bytes.len()),
+        )
     })
 }
 
@@ -45,14 +48,22 @@ fn make(folder: &Path, path: &Path, secret: &[u8; 32], dice: &Dice) -> io::Resul
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&aside)?;
-    let made = file.write_all(secret).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&aside, path));
+    let made = file
+        .write_all(secret)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&aside, path));
     fs::remove_file(&aside)?;
     made
 }
 
 fn failed(path: &Path, what: &'static str, source: io::Error) -> StartError {
     let cure = "give this user a data folder it may write, or delete a damaged secret: tokens signed with it end";
-    StartError::Secret { path: path.display().to_string(), what, cure, source }
+    StartError::Secret {
+        path: path.display().to_string(),
+        what,
+        cure,
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -68,17 +79,29 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(folder.path().join("auth.key")).unwrap().permissions().mode();
+            let mode = fs::metadata(folder.path().join("auth.key"))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left aside");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is left aside"
+        );
     }
 
     #[test]
     fn a_damaged_secret_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("auth.key"), "short").unwrap();
-        let error = load_or_make(folder.path(), "auth.key", &Dice::seeded(1)).unwrap_err().chain();
-        assert!(error.contains("auth.key") && error.contains("holds 5"), "{error}");
+        let error = load_or_make(folder.path(), "auth.key", &Dice::seeded(1))
+            .unwrap_err()
+            .chain();
+        assert!(
+            error.contains("auth.key") && error.contains("holds 5"),
+            "{error}"
+        );
     }
 }

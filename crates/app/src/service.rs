@@ -23,7 +23,11 @@ pub struct Owner {
 #[macro_export]
 macro_rules! owners {
     ($team:literal) => {
-        $crate::Owner { team: $team, package: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
+        $crate::Owner {
+            team: $team,
+            package: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+        }
     };
 }
 
@@ -34,8 +38,11 @@ pub struct Service {
     owner: Owner,
     port: u16,
     keeps_data: bool,
-    prepare: Arc<dyn Fn(&str, &mut Tree, &mut Problems) -> Prepared + Send + Sync>,
+    prepare: Arc<Prepare>,
 }
+
+/// Takes a service's table; the port is for addresses that are not configured.
+type Prepare = dyn Fn(u16, &mut Tree, &mut Problems) -> Prepared + Send + Sync;
 
 type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), StartError>> + 'a>>;
 
@@ -61,21 +68,33 @@ impl Service {
         F: AsyncFn(C, &mut Startup) -> Result<(), StartError> + Send + Sync + 'static,
     {
         let start = Arc::new(start);
-        let prepare = move |table: &str, tree: &mut Tree, problems: &mut Problems| {
-            let config: Table<C> = tree.take(table, problems);
+        let prepare = move |port: u16, tree: &mut Tree, problems: &mut Problems| {
+            let mut config: Table<C> = tree.take(name, problems);
+            let local = |port: u16| format!("127.0.0.1:{port}");
+            config.server.listen.get_or_insert_with(|| local(port));
+            config
+                .server
+                .admin
+                .get_or_insert_with(|| local(if port == 0 { 0 } else { port + 10 }));
             let (start, own) = (Arc::clone(&start), config.own.clone());
             Prepared {
                 name,
                 owner,
                 server: config.server.clone(),
-                printed: print(table, &config),
+                printed: print(name, &config),
                 start: Arc::new(move |cx| {
                     let (start, own) = (Arc::clone(&start), own.clone());
                     Box::pin(async move { start(own, cx).await })
                 }),
             }
         };
-        Service { name, owner, port: 0, keeps_data: false, prepare: Arc::new(prepare) }
+        Service {
+            name,
+            owner,
+            port: 0,
+            keeps_data: false,
+            prepare: Arc::new(prepare),
+        }
     }
 
     /// The port it listens on when nothing else is configured; its admin routes are ten above.
@@ -114,12 +133,7 @@ impl Service {
     /// Takes its table from the configuration.
     #[must_use]
     pub fn prepare(&self, tree: &mut Tree, problems: &mut Problems) -> Prepared {
-        let mut prepared = (self.prepare)(self.name, tree, problems);
-        let server = &mut prepared.server;
-        let local = |port: u16| format!("127.0.0.1:{port}");
-        server.listen.get_or_insert_with(|| local(self.port));
-        server.admin.get_or_insert_with(|| local(if self.port == 0 { 0 } else { self.port + 10 }));
-        prepared
+        (self.prepare)(self.port, tree, problems)
     }
 }
 
@@ -153,12 +167,17 @@ impl Prepared {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("name", &self.name).field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -48,9 +48,20 @@ impl Startup {
     ///
     /// # Errors
     /// When it cannot be opened, saying why and what to do.
-    pub async fn store(&mut self, config: &StoreConfig, migrations: Migrations) -> Result<Store, StartError> {
-        let opened = self.world.stores.open(self.service, config, migrations, &self.env).await;
-        let store = opened.map_err(|source| StartError::Store { service: self.service, source })?;
+    pub async fn store(
+        &mut self,
+        config: &StoreConfig,
+        migrations: Migrations,
+    ) -> Result<Store, StartError> {
+        let opened = self
+            .world
+            .stores
+            .open(self.service, config, migrations, &self.env)
+            .await;
+        let store = opened.map_err(|source| StartError::Store {
+            service: self.service,
+            source,
+        })?;
         self.stores.push(store.clone());
         Ok(store)
     }
@@ -68,7 +79,14 @@ impl Startup {
             Some(local) => Binding::Direct(local.binding(C::SERVICE, self.env.dice.branch(target))),
             None => {
                 let instances = self.world.registry.resolver().watch(target);
-                Binding::Remote(Remote::new(C::SERVICE, target, instances, &self.metrics, &self.env, &self.tasks))
+                Binding::Remote(Remote::new(
+                    C::SERVICE,
+                    target,
+                    instances,
+                    &self.metrics,
+                    &self.env,
+                    &self.tasks,
+                ))
             }
         })
     }

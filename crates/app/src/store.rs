@@ -19,7 +19,10 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        StoreConfig { url: "sqlite:".into(), readers: 0 }
+        StoreConfig {
+            url: "sqlite:".into(),
+            readers: 0,
+        }
     }
 }
 
@@ -27,10 +30,20 @@ impl Validate for StoreConfig {
     fn validate(&self, at: &str, problems: &mut Problems) {
         if !self.url.starts_with("sqlite:") {
             let cure = "write sqlite: for the service's own file in the data folder";
-            problems.push(at, "url", format!("{:?} names no database known here", self.url), cure);
+            problems.push(
+                at,
+                "url",
+                format!("{:?} names no database known here", self.url),
+                cure,
+            );
         }
         if self.readers > 64 {
-            problems.push(at, "readers", "is above 64", "set 0 for one per core up to four");
+            problems.push(
+                at,
+                "readers",
+                "is above 64",
+                "set 0 for one per core up to four",
+            );
         }
     }
 }
@@ -74,7 +87,12 @@ impl Stores for Files {
                     let path = self.folder.join(format!("{service}.db"));
                     backlot_storage::sqlite::open(&path, options, migrations, clock)
                 }
-                path => backlot_storage::sqlite::open(&self.folder.join(path), options, migrations, clock),
+                path => backlot_storage::sqlite::open(
+                    &self.folder.join(path),
+                    options,
+                    migrations,
+                    clock,
+                ),
             }
         })
     }

@@ -33,8 +33,8 @@ pub use backlot_service as service;
 
 pub use backlot_app::{Owner, Service, StartError, Startup, World, owners};
 pub use backlot_core::{
-    BoxFuture, Clock, Code, Context, Criticality, Deadline, Dice, Env, Error, Idempotency, Permission, Principal, Rule,
-    Timestamp,
+    BoxFuture, Clock, Code, Context, Criticality, Deadline, Dice, Env, Error, Idempotency,
+    Permission, Principal, Rule, Timestamp,
 };
 pub use backlot_rpc::{Binding, Client, Mount, Streaming};
 
@@ -51,7 +51,9 @@ pub mod storage {
 
 /// Tokens and the keys they are verified with.
 pub mod identity {
-    pub use backlot_rpc::identity::contract::identity::v1::{GetKeySetRequest, GetKeySetResponse, Key};
+    pub use backlot_rpc::identity::contract::identity::v1::{
+        GetKeySetRequest, GetKeySetResponse, Key,
+    };
     pub use backlot_rpc::identity::contract::{KeySet, KeySetClient, key_set};
     pub use backlot_rpc::identity::{Claims, MAX_LIFETIME, SigningKey};
 }

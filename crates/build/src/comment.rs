@@ -33,7 +33,10 @@ pub(crate) fn complete(file: &FileDescriptorProto) -> FileDescriptorProto {
     }
     for service in 0..file.service.len() {
         let path = vec![FILE_SERVICE, place(service)];
-        locations.0.entry(path.clone()).or_insert_with(|| Location { path, ..Location::default() });
+        locations.0.entry(path.clone()).or_insert_with(|| Location {
+            path,
+            ..Location::default()
+        });
     }
     let location = locations.0.into_values().collect();
     file.source_code_info = Some(prost_types::SourceCodeInfo { location });
@@ -46,17 +49,33 @@ pub(crate) fn service(file: &FileDescriptorProto, index: usize) -> Option<Vec<St
 }
 
 /// The comment of a method, line by line.
-pub(crate) fn method(file: &FileDescriptorProto, service: usize, index: usize) -> Option<Vec<String>> {
-    lines(file, &[FILE_SERVICE, place(service), SERVICE_METHOD, place(index)])
+pub(crate) fn method(
+    file: &FileDescriptorProto,
+    service: usize,
+    index: usize,
+) -> Option<Vec<String>> {
+    lines(
+        file,
+        &[FILE_SERVICE, place(service), SERVICE_METHOD, place(index)],
+    )
 }
 
 /// The comment at a path, line by line, without the space that follows `//`.
 pub(crate) fn lines(file: &FileDescriptorProto, path: &[i32]) -> Option<Vec<String>> {
     let info = file.source_code_info.as_ref()?;
-    let location = info.location.iter().find(|location| location.path == path)?;
-    let text = location.leading_comments.as_deref().or(location.trailing_comments.as_deref())?;
-    let lines: Vec<String> =
-        text.trim_end().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()).collect();
+    let location = info
+        .location
+        .iter()
+        .find(|location| location.path == path)?;
+    let text = location
+        .leading_comments
+        .as_deref()
+        .or(location.trailing_comments.as_deref())?;
+    let lines: Vec<String> = text
+        .trim_end()
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned())
+        .collect();
     (!lines.is_empty()).then_some(lines)
 }
 
@@ -84,10 +103,19 @@ fn purposes(file: &FileDescriptorProto) -> BTreeMap<String, String> {
     let mut purposes = BTreeMap::new();
     let package = format!(".{}.", file.package());
     for method in file.service.iter().flat_map(|service| &service.method) {
-        let answer = if method.server_streaming() { "An item of the stream of" } else { "The answer to" };
-        for (name, role) in [(method.input_type(), "The request of"), (method.output_type(), answer)] {
+        let answer = if method.server_streaming() {
+            "An item of the stream of"
+        } else {
+            "The answer to"
+        };
+        for (name, role) in [
+            (method.input_type(), "The request of"),
+            (method.output_type(), answer),
+        ] {
             if let Some(name) = name.strip_prefix(&package) {
-                purposes.entry(name.to_owned()).or_insert_with(|| format!("{role} `{}`.", method.name()));
+                purposes
+                    .entry(name.to_owned())
+                    .or_insert_with(|| format!("{role} `{}`.", method.name()));
             }
         }
     }
@@ -98,12 +126,18 @@ struct Locations(BTreeMap<Vec<i32>, Location>);
 
 impl Locations {
     fn message(&mut self, path: &[i32], message: &DescriptorProto, purpose: Option<String>) {
-        self.ensure(path.to_vec(), || purpose.unwrap_or_else(|| format!("The message `{}`.", message.name())));
+        self.ensure(path.to_vec(), || {
+            purpose.unwrap_or_else(|| format!("The message `{}`.", message.name()))
+        });
         for (index, field) in message.field.iter().enumerate() {
-            self.ensure(under(path, MESSAGE_FIELD, index), || format!("The field `{}`.", field.name()));
+            self.ensure(under(path, MESSAGE_FIELD, index), || {
+                format!("The field `{}`.", field.name())
+            });
         }
         for (index, oneof) in message.oneof_decl.iter().enumerate() {
-            self.ensure(under(path, MESSAGE_ONEOF, index), || format!("One of `{}`.", oneof.name()));
+            self.ensure(under(path, MESSAGE_ONEOF, index), || {
+                format!("One of `{}`.", oneof.name())
+            });
         }
         for (index, nested) in message.nested_type.iter().enumerate() {
             self.message(&under(path, MESSAGE_NESTED, index), nested, None);
@@ -116,19 +150,30 @@ impl Locations {
     fn kind(&mut self, path: &[i32], kind: &EnumDescriptorProto) {
         self.ensure(path.to_vec(), || format!("The kinds of `{}`.", kind.name()));
         for (index, value) in kind.value.iter().enumerate() {
-            self.ensure(under(path, ENUM_VALUE, index), || format!("The value `{}`.", value.name()));
+            self.ensure(under(path, ENUM_VALUE, index), || {
+                format!("The value `{}`.", value.name())
+            });
         }
     }
 
     fn ensure(&mut self, path: Vec<i32>, text: impl FnOnce() -> String) {
-        let location =
-            self.0.entry(path.clone()).or_insert_with(|| Location { path, ..Location::default() });
-        for text in [&mut location.leading_comments, &mut location.trailing_comments].into_iter().flatten() {
+        let location = self.0.entry(path.clone()).or_insert_with(|| Location {
+            path,
+            ..Location::default()
+        });
+        for text in [
+            &mut location.leading_comments,
+            &mut location.trailing_comments,
+        ]
+        .into_iter()
+        .flatten()
+        {
             *text = escape(text, &['<', '>']);
         }
         // Detached blocks would come out as plain comments in odd places.
         location.leading_detached_comments.clear();
-        let empty = |text: &Option<String>| text.as_deref().is_none_or(|text| text.trim().is_empty());
+        let empty =
+            |text: &Option<String>| text.as_deref().is_none_or(|text| text.trim().is_empty());
         if empty(&location.leading_comments) && empty(&location.trailing_comments) {
             location.leading_comments = Some(format!(" {}\n", text()));
         }

@@ -14,7 +14,11 @@ use package::Packages;
 use writer::Writer;
 
 /// The content of `contract.rs`.
-pub(crate) fn contract(schema: &Schema, contract: &Contract, runtime: &str) -> Result<String, Error> {
+pub(crate) fn contract(
+    schema: &Schema,
+    contract: &Contract,
+    runtime: &str,
+) -> Result<String, Error> {
     let packages = Packages::of(schema);
     let mut out = Writer::new();
     message::emit(&mut out, schema, contract, &packages, runtime)?;

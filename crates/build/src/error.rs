@@ -11,7 +11,9 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Error { problems: vec![problem.into()] }
+        Error {
+            problems: vec![problem.into()],
+        }
     }
 
     /// Each thing that is wrong, in words.
@@ -27,7 +29,8 @@ impl fmt::Display for Error {
             [only] => f.write_str(only),
             many => {
                 write!(f, "{} things are wrong with the contract:", many.len())?;
-                many.iter().try_for_each(|problem| write!(f, "\n- {problem}"))
+                many.iter()
+                    .try_for_each(|problem| write!(f, "\n- {problem}"))
             }
         }
     }
@@ -52,6 +55,10 @@ impl Problems {
 
     /// The value, unless something was wrong on the way to it.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Error> {
-        if self.0.is_empty() { Ok(value) } else { Err(Error { problems: self.0 }) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error { problems: self.0 })
+        }
     }
 }

@@ -62,7 +62,12 @@ pub struct Contract {
 
 impl Default for Contract {
     fn default() -> Self {
-        Contract { includes: Vec::new(), files: Vec::new(), runtime: RUNTIME.to_owned(), out_dir: None }
+        Contract {
+            includes: Vec::new(),
+            files: Vec::new(),
+            runtime: RUNTIME.to_owned(),
+            out_dir: None,
+        }
     }
 }
 
@@ -111,7 +116,9 @@ impl Contract {
             Some(folder) => folder,
             None => std::env::var_os("OUT_DIR")
                 .map(PathBuf::from)
-                .ok_or_else(|| Error::new("OUT_DIR is not set: call this from build.rs, or set `out_dir`"))?,
+                .ok_or_else(|| {
+                    Error::new("OUT_DIR is not set: call this from build.rs, or set `out_dir`")
+                })?,
         };
         for folder in &self.includes {
             println!("cargo::rerun-if-changed={}", folder.display());
@@ -121,8 +128,9 @@ impl Contract {
         write(&out_dir, "contract.bin", &schema.encoded)?;
         for service in &contract.services {
             let document = openapi::document(&contract, service);
-            let text = serde_json::to_string_pretty(&document)
-                .map_err(|cause| Error::new(format!("the OpenAPI document of {}: {cause}", service.name)))?;
+            let text = serde_json::to_string_pretty(&document).map_err(|cause| {
+                Error::new(format!("the OpenAPI document of {}: {cause}", service.name))
+            })?;
             write(&out_dir, &service.openapi_file(), text.as_bytes())?;
         }
         let code = emit::contract(&schema, &contract, &self.runtime)?;
@@ -136,5 +144,6 @@ fn write(folder: &Path, name: &str, content: &[u8]) -> Result<(), Error> {
     if fs::read(&path).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    fs::write(&path, content).map_err(|cause| Error::new(format!("{} cannot be written: {cause}", path.display())))
+    fs::write(&path, content)
+        .map_err(|cause| Error::new(format!("{} cannot be written: {cause}", path.display())))
 }

@@ -5,7 +5,9 @@ use crate::route::{self, Route};
 use crate::rule::{self, Rules};
 use crate::schema::Schema;
 use crate::{Error, comment, name};
-use prost_reflect::{FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor, Syntax};
+use prost_reflect::{
+    FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor, Syntax,
+};
 use prost_types::method_options::IdempotencyLevel;
 use std::collections::BTreeMap;
 
@@ -49,7 +51,10 @@ impl Contract {
         let mut rules = BTreeMap::new();
         for file in schema.ours() {
             if file.syntax() != Syntax::Proto3 {
-                problems.push(format!("{}: begin it with syntax = \"proto3\"; other editions are not supported", file.name()));
+                problems.push(format!(
+                    "{}: begin it with syntax = \"proto3\"; other editions are not supported",
+                    file.name()
+                ));
             }
             for message in messages(file.messages()) {
                 for field in message.fields() {
@@ -61,7 +66,10 @@ impl Contract {
         }
         let mut services = Vec::new();
         for file in schema.ours() {
-            services.extend(file.services().map(|service| Service::read(schema, service, &mut problems)));
+            services.extend(
+                file.services()
+                    .map(|service| Service::read(schema, service, &mut problems)),
+            );
         }
         refuse_same_names(&services, &mut problems);
         route::refuse_conflicts(&services, &mut problems);
@@ -76,7 +84,11 @@ impl Contract {
 impl Service {
     fn read(schema: &Schema, descriptor: ServiceDescriptor, problems: &mut Problems) -> Service {
         let file = descriptor.parent_file();
-        let index = descriptor.path().get(1).and_then(|index| usize::try_from(*index).ok()).unwrap_or_default();
+        let index = descriptor
+            .path()
+            .get(1)
+            .and_then(|index| usize::try_from(*index).ok())
+            .unwrap_or_default();
         let short = match descriptor.name().strip_suffix("Service") {
             Some(short) if !short.is_empty() => name::camel(short),
             _ => name::camel(descriptor.name()),
@@ -117,7 +129,12 @@ impl Service {
 }
 
 impl Method {
-    fn read(schema: &Schema, descriptor: MethodDescriptor, docs: Vec<String>, problems: &mut Problems) -> Method {
+    fn read(
+        schema: &Schema,
+        descriptor: MethodDescriptor,
+        docs: Vec<String>,
+        problems: &mut Problems,
+    ) -> Method {
         if descriptor.is_client_streaming() {
             problems.push(format!(
                 "{}: streams of requests are not supported yet; send batches in a request of your own",
@@ -133,14 +150,23 @@ impl Method {
                 ));
             }
         }
-        let options = descriptor.method_descriptor_proto().options.clone().unwrap_or_default();
+        let options = descriptor
+            .method_descriptor_proto()
+            .options
+            .clone()
+            .unwrap_or_default();
         let effect = match options.idempotency_level() {
             IdempotencyLevel::NoSideEffects => Effect::Read,
             IdempotencyLevel::Idempotent => Effect::Idempotent,
             IdempotencyLevel::IdempotencyUnknown => Effect::Once,
         };
         let routes = route::read(schema, &descriptor, problems);
-        Method { descriptor, effect, docs, routes }
+        Method {
+            descriptor,
+            effect,
+            docs,
+            routes,
+        }
     }
 }
 
@@ -157,7 +183,10 @@ pub(crate) fn messages(outer: impl Iterator<Item = MessageDescriptor>) -> Vec<Me
 
 /// The package segment before the version; without a package, the service's own name.
 fn target(package: &str, short: &str) -> String {
-    let segments = package.split('.').filter(|segment| !segment.is_empty()).rev();
+    let segments = package
+        .split('.')
+        .filter(|segment| !segment.is_empty())
+        .rev();
     segments
         .into_iter()
         .find(|segment| !name::is_version(segment))

@@ -19,11 +19,12 @@ pub(crate) fn shouty(name: &str) -> String {
 
 fn escape(name: String) -> String {
     match name.as_str() {
-        "as" | "break" | "const" | "continue" | "else" | "enum" | "false" | "fn" | "for" | "if" | "impl" | "in"
-        | "let" | "loop" | "match" | "mod" | "move" | "mut" | "pub" | "ref" | "return" | "static" | "struct"
-        | "trait" | "true" | "type" | "unsafe" | "use" | "where" | "while" | "dyn" | "abstract" | "become"
-        | "box" | "do" | "final" | "macro" | "override" | "priv" | "typeof" | "unsized" | "virtual" | "yield"
-        | "async" | "await" | "try" | "gen" => format!("r#{name}"),
+        "as" | "break" | "const" | "continue" | "else" | "enum" | "false" | "fn" | "for" | "if"
+        | "impl" | "in" | "let" | "loop" | "match" | "mod" | "move" | "mut" | "pub" | "ref"
+        | "return" | "static" | "struct" | "trait" | "true" | "type" | "unsafe" | "use"
+        | "where" | "while" | "dyn" | "abstract" | "become" | "box" | "do" | "final" | "macro"
+        | "override" | "priv" | "typeof" | "unsized" | "virtual" | "yield" | "async" | "await"
+        | "try" | "gen" => format!("r#{name}"),
         "_" | "super" | "self" | "Self" | "extern" | "crate" => format!("{name}_"),
         _ if name.starts_with(|first: char| first.is_numeric()) => format!("_{name}"),
         _ => name,
@@ -32,7 +33,11 @@ fn escape(name: String) -> String {
 
 /// The modules of a package.
 pub(crate) fn modules(package: &str) -> Vec<String> {
-    package.split('.').filter(|segment| !segment.is_empty()).map(snake).collect()
+    package
+        .split('.')
+        .filter(|segment| !segment.is_empty())
+        .map(snake)
+        .collect()
 }
 
 /// Whether a package segment is a version: `v1`, `v1beta2`.
@@ -47,7 +52,10 @@ mod tests {
 
     #[test]
     fn names_are_spelt_as_prost_spells_them() {
-        assert_eq!(snake("BatchGetAggregatedRatings"), "batch_get_aggregated_ratings");
+        assert_eq!(
+            snake("BatchGetAggregatedRatings"),
+            "batch_get_aggregated_ratings"
+        );
         assert_eq!(snake("type"), "r#type");
         assert_eq!(snake("self"), "self_");
         assert_eq!(camel("rating_changed"), "RatingChanged");

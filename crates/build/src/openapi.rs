@@ -18,11 +18,18 @@ pub(crate) fn document(contract: &Contract, service: &Service) -> Value {
     for method in &service.methods {
         for (index, route) in method.routes.iter().enumerate() {
             let operation = operation(service, method, index, route, &mut schemas);
-            let path = paths.entry(route.template.clone()).or_insert_with(|| json!({}));
+            let path = paths
+                .entry(route.template.clone())
+                .or_insert_with(|| json!({}));
             path[route.verb.lower()] = operation;
         }
     }
-    let version = service.descriptor.package_name().rsplit('.').next().unwrap_or_default();
+    let version = service
+        .descriptor
+        .package_name()
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -42,9 +49,19 @@ pub(crate) fn document(contract: &Contract, service: &Service) -> Value {
     })
 }
 
-fn operation(service: &Service, method: &Method, index: usize, route: &Route, schemas: &mut Schemas<'_>) -> Value {
+fn operation(
+    service: &Service,
+    method: &Method,
+    index: usize,
+    route: &Route,
+    schemas: &mut Schemas<'_>,
+) -> Value {
     let name = method.descriptor.name();
-    let id = if index == 0 { name.to_owned() } else { format!("{name}_{index}") };
+    let id = if index == 0 {
+        name.to_owned()
+    } else {
+        format!("{name}_{index}")
+    };
     let mut operation = json!({
         "operationId": format!("{}_{id}", service.descriptor.name()),
         "summary": method.docs.first(),
@@ -74,8 +91,10 @@ fn whole_body(input: &MessageDescriptor, route: &Route, schemas: &mut Schemas<'_
     if route.variables.is_empty() {
         return schemas.reference(input);
     }
-    let left: Vec<FieldDescriptor> =
-        input.fields().filter(|field| route.variables.iter().all(|(path, _)| path != field.name())).collect();
+    let left: Vec<FieldDescriptor> = input
+        .fields()
+        .filter(|field| route.variables.iter().all(|(path, _)| path != field.name()))
+        .collect();
     schemas.object(&left)
 }
 
@@ -100,7 +119,8 @@ fn responses(method: &Method, schemas: &mut Schemas<'_>) -> Value {
 fn parameters(method: &Method, route: &Route, schemas: &mut Schemas<'_>) -> Vec<Value> {
     let mut parameters = Vec::new();
     for (path, field) in &route.variables {
-        let mut parameter = json!({ "name": path, "in": "path", "required": true, "schema": schemas.field(field) });
+        let mut parameter =
+            json!({ "name": path, "in": "path", "required": true, "schema": schemas.field(field) });
         describe(&mut parameter, field);
         parameters.push(parameter);
     }
@@ -114,12 +134,16 @@ fn parameters(method: &Method, route: &Route, schemas: &mut Schemas<'_>) -> Vec<
         query(&method.descriptor.input(), "", "", QUERY_DEPTH, &mut found);
         for (path, name, field) in found {
             let in_body = !skip.is_empty() && path.split('.').next() == Some(skip.as_str());
-            if in_body || route.variables.iter().any(|(variable, _)| *variable == path) {
+            if in_body
+                || route
+                    .variables
+                    .iter()
+                    .any(|(variable, _)| *variable == path)
+            {
                 continue;
             }
             let required = schemas.needed(&field) && !path.contains('.');
-            let mut parameter =
-                json!({ "name": name, "in": "query", "required": required, "schema": schemas.field(&field) });
+            let mut parameter = json!({ "name": name, "in": "query", "required": required, "schema": schemas.field(&field) });
             describe(&mut parameter, &field);
             parameters.push(parameter);
         }
@@ -156,7 +180,13 @@ fn query(
         match field.kind() {
             Kind::Message(inner) if inner.package_name() != "google.protobuf" => {
                 if depth > 1 && !field.is_list() {
-                    query(&inner, &format!("{path}."), &format!("{name}."), depth - 1, found);
+                    query(
+                        &inner,
+                        &format!("{path}."),
+                        &format!("{name}."),
+                        depth - 1,
+                        found,
+                    );
                 }
             }
             Kind::Message(_) if field.is_list() || !schemas::is_text(&field.kind()) => {}

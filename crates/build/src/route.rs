@@ -35,7 +35,10 @@ impl Verb {
 
     /// As OpenAPI and the option spell it.
     pub(crate) fn lower(self) -> &'static str {
-        Verb::ALL.into_iter().find(|(_, verb)| *verb == self).map_or("get", |(name, _)| name)
+        Verb::ALL
+            .into_iter()
+            .find(|(_, verb)| *verb == self)
+            .map_or("get", |(name, _)| name)
     }
 }
 
@@ -48,8 +51,14 @@ pub(crate) enum Body {
 }
 
 /// The routes of a method, none when it has no `google.api.http` option.
-pub(crate) fn read(schema: &Schema, method: &MethodDescriptor, problems: &mut Problems) -> Vec<Route> {
-    let Some(http) = &schema.options.http else { return Vec::new() };
+pub(crate) fn read(
+    schema: &Schema,
+    method: &MethodDescriptor,
+    problems: &mut Problems,
+) -> Vec<Route> {
+    let Some(http) = &schema.options.http else {
+        return Vec::new();
+    };
     let options = method.options();
     if !options.has_extension(http) {
         return Vec::new();
@@ -67,20 +76,31 @@ pub(crate) fn read(schema: &Schema, method: &MethodDescriptor, problems: &mut Pr
     routes
 }
 
-fn read_rule(rule: &DynamicMessage, method: &MethodDescriptor, routes: &mut Vec<Route>, problems: &mut Problems) {
+fn read_rule(
+    rule: &DynamicMessage,
+    method: &MethodDescriptor,
+    routes: &mut Vec<Route>,
+    problems: &mut Problems,
+) {
     let name = method.full_name();
     let text = |field: &str| match rule.get_field_by_name(field).as_deref() {
         Some(Value::String(text)) => text.clone(),
         _ => String::new(),
     };
-    let pattern = Verb::ALL.into_iter().find(|(field, _)| rule.has_field_by_name(field));
+    let pattern = Verb::ALL
+        .into_iter()
+        .find(|(field, _)| rule.has_field_by_name(field));
     let Some((field, verb)) = pattern else {
-        problems.push(format!("{name}: its HTTP rule names no verb; get, put, post, delete or patch is needed"));
+        problems.push(format!(
+            "{name}: its HTTP rule names no verb; get, put, post, delete or patch is needed"
+        ));
         return;
     };
     let template = text(field);
     if !text("response_body").is_empty() {
-        problems.push(format!("{name}: response_body is not supported; the answer is always the whole message"));
+        problems.push(format!(
+            "{name}: response_body is not supported; the answer is always the whole message"
+        ));
     }
     let variables = match parse(&template) {
         Ok(variables) => variables,
@@ -115,20 +135,32 @@ fn read_rule(rule: &DynamicMessage, method: &MethodDescriptor, routes: &mut Vec<
         },
     };
     if verb == Verb::Get && body != Body::None {
-        problems.push(format!("{name}: GET {template:?} cannot have a body; use the query (no body) or POST"));
+        problems.push(format!(
+            "{name}: GET {template:?} cannot have a body; use the query (no body) or POST"
+        ));
     }
     if let Body::Field(field) = &body
         && resolved.iter().any(|(path, _)| path == field.name())
     {
-        problems.push(format!("{name}: {} is both in the path {template:?} and the body", field.name()));
+        problems.push(format!(
+            "{name}: {} is both in the path {template:?} and the body",
+            field.name()
+        ));
     }
-    routes.push(Route { verb, template, body, variables: resolved });
+    routes.push(Route {
+        verb,
+        template,
+        body,
+        variables: resolved,
+    });
 }
 
 /// The variables of a path template.
 fn parse(template: &str) -> Result<Vec<String>, String> {
     if template.contains(['*', '=']) {
-        return Err("patterns inside braces are not supported; write {field} for one segment".to_owned());
+        return Err(
+            "patterns inside braces are not supported; write {field} for one segment".to_owned(),
+        );
     }
     let Some(rest) = template.strip_prefix('/') else {
         return Err("it must begin with a slash".to_owned());
@@ -162,7 +194,10 @@ fn parse(template: &str) -> Result<Vec<String>, String> {
 }
 
 fn is_literal(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 /// The field a path variable ends at.
@@ -170,17 +205,32 @@ fn resolve(method: &MethodDescriptor, path: &str) -> Result<FieldDescriptor, Str
     let mut message = method.input();
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {
-        let field = message
-            .get_field_by_name(name)
-            .ok_or_else(|| format!("{} has no field {name:?}; it has {}", message.full_name(), fields(&message)))?;
+        let field = message.get_field_by_name(name).ok_or_else(|| {
+            format!(
+                "{} has no field {name:?}; it has {}",
+                message.full_name(),
+                fields(&message)
+            )
+        })?;
         if field.is_list() || field.is_map() {
-            return Err(format!("{} holds several values and cannot be in a path", field.full_name()));
+            return Err(format!(
+                "{} holds several values and cannot be in a path",
+                field.full_name()
+            ));
         }
         match (field.kind(), names.peek().is_some()) {
             (Kind::Message(inner), true) => message = inner,
-            (_, true) => return Err(format!("{} is not a message and has no fields", field.full_name())),
+            (_, true) => {
+                return Err(format!(
+                    "{} is not a message and has no fields",
+                    field.full_name()
+                ));
+            }
             (Kind::Message(_) | Kind::Bytes, false) => {
-                return Err(format!("{} cannot be written as one path segment", field.full_name()));
+                return Err(format!(
+                    "{} cannot be written as one path segment",
+                    field.full_name()
+                ));
             }
             (_, false) => return Ok(field),
         }
@@ -189,8 +239,15 @@ fn resolve(method: &MethodDescriptor, path: &str) -> Result<FieldDescriptor, Str
 }
 
 fn fields(message: &prost_reflect::MessageDescriptor) -> String {
-    let names: Vec<String> = message.fields().map(|field| field.name().to_owned()).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    let names: Vec<String> = message
+        .fields()
+        .map(|field| field.name().to_owned())
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// Two methods that the same request would reach are refused.
@@ -201,7 +258,9 @@ pub(crate) fn refuse_conflicts(services: &[Service], problems: &mut Problems) {
             let name = method.descriptor.full_name();
             let shape = shape(&route.template);
             if shape == "/openapi.json" {
-                problems.push(format!("{name}: the path /openapi.json is taken by the description of the service"));
+                problems.push(format!(
+                    "{name}: the path /openapi.json is taken by the description of the service"
+                ));
             }
             if let Some(other) = seen.insert((route.verb, shape), name.to_owned()) {
                 problems.push(format!(

@@ -28,18 +28,30 @@ impl Rules {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Check {
     Equal(Literal),
-    Range { low: Option<Bound>, high: Option<Bound> },
+    Range {
+        low: Option<Bound>,
+        high: Option<Bound>,
+    },
     In(Vec<Literal>),
     NotIn(Vec<Literal>),
     /// In characters.
-    Length { min: Option<u64>, max: Option<u64> },
+    Length {
+        min: Option<u64>,
+        max: Option<u64>,
+    },
     /// In bytes.
-    Bytes { min: Option<u64>, max: Option<u64> },
+    Bytes {
+        min: Option<u64>,
+        max: Option<u64>,
+    },
     Prefix(String),
     Suffix(String),
     Contains(String),
     /// Of a list.
-    Items { min: Option<u64>, max: Option<u64> },
+    Items {
+        min: Option<u64>,
+        max: Option<u64>,
+    },
     Unique,
     /// Of an enum: one of its named values.
     Defined,
@@ -76,7 +88,10 @@ impl Literal {
     }
 
     /// As a number, to compare bounds with.
-    #[expect(clippy::cast_precision_loss, reason = "bounds that differ beyond 2^53 only miss a refusal")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "bounds that differ beyond 2^53 only miss a refusal"
+    )]
     pub(crate) fn number(&self) -> f64 {
         match self {
             Literal::Int(int) => *int as f64,
@@ -100,9 +115,17 @@ impl fmt::Display for Literal {
 }
 
 /// The rules of a field; `None` when it has none. What is wrong with them goes to `problems`.
-pub(crate) fn read(schema: &Schema, field: &FieldDescriptor, problems: &mut Problems) -> Option<Rules> {
+pub(crate) fn read(
+    schema: &Schema,
+    field: &FieldDescriptor,
+    problems: &mut Problems,
+) -> Option<Rules> {
     let options = field.options();
-    let place = format!("{}: field {}", field.parent_file().name(), field.full_name());
+    let place = format!(
+        "{}: field {}",
+        field.parent_file().name(),
+        field.full_name()
+    );
     let mut rules = Rules::default();
     if let Some(halves) = &schema.options.halves {
         rules.halves = options.get_extension(halves).as_bool().unwrap_or_default();
@@ -114,7 +137,10 @@ pub(crate) fn read(schema: &Schema, field: &FieldDescriptor, problems: &mut Prob
         && options.has_extension(validate)
         && let Some(found) = options.get_extension(validate).as_message()
     {
-        let mut reader = Reader { place: &place, problems };
+        let mut reader = Reader {
+            place: &place,
+            problems,
+        };
         if let Some(required) = found.get_field_by_name("required") {
             rules.required = required.as_bool().unwrap_or_default();
         }
@@ -166,7 +192,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn unsupported(&mut self, rule: &str) {
         let place = self.place;
-        self.problems.push(format!("{place}: the rule {rule} is not supported; check it in the handler instead"));
+        self.problems.push(format!(
+            "{place}: the rule {rule} is not supported; check it in the handler instead"
+        ));
     }
 
     fn wrong(&mut self, what: impl fmt::Display) {
@@ -181,12 +209,16 @@ impl Reader<'_> {
             match (rule.name(), value) {
                 ("required", _) => {}
                 ("ignore", Value::EnumNumber(0)) => {}
-                (kind @ ("map" | "any" | "duration" | "timestamp" | "cel" | "ignore"), _) => self.unsupported(kind),
+                (kind @ ("map" | "any" | "duration" | "timestamp" | "cel" | "ignore"), _) => {
+                    self.unsupported(kind)
+                }
                 ("repeated", Value::Message(rules)) => match subject.strip_prefix("repeated ") {
                     Some(item) => (checks, items) = self.repeated(rules, item),
                     None => self.misfit("repeated", subject),
                 },
-                (kind, Value::Message(rules)) if kind == subject => checks = self.scalar(kind, rules),
+                (kind, Value::Message(rules)) if kind == subject => {
+                    checks = self.scalar(kind, rules)
+                }
                 (kind, _) => self.misfit(kind, subject),
             }
         }
@@ -194,7 +226,9 @@ impl Reader<'_> {
     }
 
     fn misfit(&mut self, kind: &str, subject: &str) {
-        self.wrong(format_args!("rules of {kind} do not fit a field of {subject}"));
+        self.wrong(format_args!(
+            "rules of {kind} do not fit a field of {subject}"
+        ));
     }
 
     fn repeated(&mut self, rules: &DynamicMessage, item: &str) -> (Vec<Check>, Vec<Check>) {
@@ -206,11 +240,16 @@ impl Reader<'_> {
                 ("max_items", Value::U64(count)) => max = Some(*count),
                 ("unique", Value::Bool(false)) => {}
                 ("unique", Value::Bool(true)) if matches!(item, "message" | "float" | "double") => {
-                    self.wrong(format_args!("repeated.unique cannot compare items of {item}"));
+                    self.wrong(format_args!(
+                        "repeated.unique cannot compare items of {item}"
+                    ));
                 }
                 ("unique", Value::Bool(true)) => checks.push(Check::Unique),
                 ("items", Value::Message(rules)) => {
-                    if rules.get_field_by_name("required").is_some_and(|required| required.as_bool() == Some(true)) {
+                    if rules
+                        .get_field_by_name("required")
+                        .is_some_and(|required| required.as_bool() == Some(true))
+                    {
                         self.unsupported("repeated.items.required");
                     }
                     items = self.field(rules, item).0;
@@ -229,7 +268,9 @@ impl Reader<'_> {
         if let (Some(min), Some(max)) = (min, max)
             && min > max
         {
-            self.wrong(format_args!("at least {min} and at most {max} {what}: nothing can be both"));
+            self.wrong(format_args!(
+                "at least {min} and at most {max} {what}: nothing can be both"
+            ));
         }
     }
 
@@ -239,7 +280,11 @@ impl Reader<'_> {
         let mut checks = Vec::new();
         let is_bytes = kind == "bytes";
         for (rule, value) in rules.fields() {
-            let list = || value.as_list().map(|values| values.iter().filter_map(Literal::of).collect::<Vec<_>>());
+            let list = || {
+                value
+                    .as_list()
+                    .map(|values| values.iter().filter_map(Literal::of).collect::<Vec<_>>())
+            };
             match (rule.name(), value) {
                 ("len", Value::U64(count)) if is_bytes => bytes = (Some(*count), Some(*count)),
                 ("min_len", Value::U64(count)) if is_bytes => bytes.0 = Some(*count),
@@ -261,13 +306,22 @@ impl Reader<'_> {
                 (name @ ("const" | "in" | "not_in"), _) if kind == "enum" => {
                     self.unsupported(&format!("enum.{name}"));
                 }
-                (name @ ("const" | "lt" | "lte" | "gt" | "gte"), value) => match Literal::of(value) {
+                (name @ ("const" | "lt" | "lte" | "gt" | "gte"), value) => match Literal::of(value)
+                {
                     None => self.unsupported(&format!("{kind}.{name} of an infinite number")),
                     Some(value) if name == "const" => checks.push(Check::Equal(value)),
                     Some(value) if name.starts_with('l') => {
-                        high = Some(Bound { value, inclusive: name == "lte" });
+                        high = Some(Bound {
+                            value,
+                            inclusive: name == "lte",
+                        });
                     }
-                    Some(value) => low = Some(Bound { value, inclusive: name == "gte" }),
+                    Some(value) => {
+                        low = Some(Bound {
+                            value,
+                            inclusive: name == "gte",
+                        })
+                    }
                 },
                 ("in", _) => checks.extend(list().map(Check::In)),
                 ("not_in", _) => checks.extend(list().map(Check::NotIn)),
@@ -289,7 +343,11 @@ impl Reader<'_> {
         for ((min, max), what) in [(characters, "characters"), (bytes, "bytes")] {
             if min.is_some() || max.is_some() {
                 self.ordered(what, min, max);
-                checks.push(if what == "bytes" { Check::Bytes { min, max } } else { Check::Length { min, max } });
+                checks.push(if what == "bytes" {
+                    Check::Bytes { min, max }
+                } else {
+                    Check::Length { min, max }
+                });
             }
         }
         checks

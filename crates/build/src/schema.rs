@@ -5,16 +5,30 @@ use crate::comment;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, FileDescriptor};
 use prost_types::FileDescriptorProto;
 use protox::Compiler;
-use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
+use protox::file::{
+    ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
+};
 use std::path::PathBuf;
 
 /// Files every contract may import without having them. They carry options alone and never
 /// become code.
 const EMBEDDED: [(&str, &str); 4] = [
-    ("google/api/http.proto", include_str!("../proto/google/api/http.proto")),
-    ("google/api/annotations.proto", include_str!("../proto/google/api/annotations.proto")),
-    ("buf/validate/validate.proto", include_str!("../proto/buf/validate/validate.proto")),
-    ("backlot/json/v1/json.proto", include_str!("../proto/backlot/json/v1/json.proto")),
+    (
+        "google/api/http.proto",
+        include_str!("../proto/google/api/http.proto"),
+    ),
+    (
+        "google/api/annotations.proto",
+        include_str!("../proto/google/api/annotations.proto"),
+    ),
+    (
+        "buf/validate/validate.proto",
+        include_str!("../proto/buf/validate/validate.proto"),
+    ),
+    (
+        "backlot/json/v1/json.proto",
+        include_str!("../proto/backlot/json/v1/json.proto"),
+    ),
 ];
 
 /// The descriptors of a contract.
@@ -47,11 +61,18 @@ impl Schema {
         resolver.add(GoogleFileResolver::new());
         let mut compiler = Compiler::with_file_resolver(resolver);
         // The debug form of this error shows the place in the file.
-        compiler.open_files(files).map_err(|cause| Error::new(format!("{cause:?}")))?;
+        compiler
+            .open_files(files)
+            .map_err(|cause| Error::new(format!("{cause:?}")))?;
 
-        let encoded = compiler.include_imports(true).include_source_info(false).encode_file_descriptor_set();
+        let encoded = compiler
+            .include_imports(true)
+            .include_source_info(false)
+            .encode_file_descriptor_set();
         let pool = compiler.descriptor_pool();
-        let known = pool.files().filter(|file| file.package_name() == "google.protobuf");
+        let known = pool
+            .files()
+            .filter(|file| file.package_name() == "google.protobuf");
         let files = pool
             .files()
             .filter(is_ours)
@@ -63,7 +84,12 @@ impl Schema {
             validate: pool.get_extension_by_name("buf.validate.field"),
             halves: pool.get_extension_by_name("backlot.json.v1.halves"),
         };
-        Ok(Schema { pool, files, encoded, options })
+        Ok(Schema {
+            pool,
+            files,
+            encoded,
+            options,
+        })
     }
 
     /// The files that become code.
@@ -73,7 +99,8 @@ impl Schema {
 }
 
 fn is_ours(file: &FileDescriptor) -> bool {
-    file.package_name() != "google.protobuf" && EMBEDDED.iter().all(|(name, _)| *name != file.name())
+    file.package_name() != "google.protobuf"
+        && EMBEDDED.iter().all(|(name, _)| *name != file.name())
 }
 
 struct Embedded;

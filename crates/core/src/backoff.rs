@@ -18,7 +18,12 @@ impl Backoff {
     /// The largest wait after `failures` failures in a row (1 for the first).
     #[must_use]
     pub fn bound(&self, failures: u32) -> Duration {
-        self.base.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(self.cap)
+        self.base
+            .saturating_mul(
+                1u32.checked_shl(failures.saturating_sub(1))
+                    .unwrap_or(u32::MAX),
+            )
+            .min(self.cap)
     }
 
     /// A wait drawn from `[0, bound)`.

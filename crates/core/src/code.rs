@@ -71,7 +71,9 @@ impl Code {
     /// The code with this gRPC number; 0 (OK) and unknown numbers are `None`.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Code> {
-        Code::ALL.into_iter().find(|code| i32::from(code.number()) == number)
+        Code::ALL
+            .into_iter()
+            .find(|code| i32::from(code.number()) == number)
     }
 
     /// The name as gRPC and problem details spell it, for example `NOT_FOUND`.
@@ -121,7 +123,11 @@ impl Code {
     pub const fn is_server_fault(self) -> bool {
         matches!(
             self,
-            Code::Unknown | Code::Internal | Code::DataLoss | Code::Unavailable | Code::DeadlineExceeded
+            Code::Unknown
+                | Code::Internal
+                | Code::DataLoss
+                | Code::Unavailable
+                | Code::DeadlineExceeded
         )
     }
 }

@@ -34,9 +34,14 @@ impl Criticality {
     /// Reads the name on the wire.
     #[must_use]
     pub fn parse(text: &str) -> Option<Criticality> {
-        [Criticality::Sheddable, Criticality::SheddablePlus, Criticality::Critical, Criticality::CriticalPlus]
-            .into_iter()
-            .find(|criticality| criticality.name() == text)
+        [
+            Criticality::Sheddable,
+            Criticality::SheddablePlus,
+            Criticality::Critical,
+            Criticality::CriticalPlus,
+        ]
+        .into_iter()
+        .find(|criticality| criticality.name() == text)
     }
 }
 
@@ -66,7 +71,10 @@ impl Context {
     /// A context of a part of this system that acts for itself.
     #[must_use]
     pub fn system(name: &'static str) -> Self {
-        Context { principal: Principal::System(name), ..Context::background() }
+        Context {
+            principal: Principal::System(name),
+            ..Context::background()
+        }
     }
 
     /// The same call with a new deadline, which may be later: for the start of a call alone.
@@ -155,7 +163,10 @@ mod tests {
 
     #[test]
     fn criticality_comes_back_from_its_name() {
-        assert_eq!(Criticality::parse("sheddable-plus"), Some(Criticality::SheddablePlus));
+        assert_eq!(
+            Criticality::parse("sheddable-plus"),
+            Some(Criticality::SheddablePlus)
+        );
         assert_eq!(Criticality::parse("vip"), None);
     }
 }

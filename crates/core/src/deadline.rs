@@ -67,7 +67,9 @@ impl Deadline {
     pub async fn run<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match tokio::time::timeout_at(self.0, work).await {
             Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Error::deadline_exceeded("the deadline passed before the answer was ready")),
+            Err(_elapsed) => Err(Error::deadline_exceeded(
+                "the deadline passed before the answer was ready",
+            )),
         }
     }
 }
@@ -88,7 +90,11 @@ pub fn parse_grpc_timeout(text: &str) -> Result<Duration, Error> {
             "grpc-timeout {text:?} is malformed: expected one to eight digits and one of H M S m u n"
         ))
     };
-    let split = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at)).ok_or_else(malformed)?;
+    let split = text
+        .len()
+        .checked_sub(1)
+        .filter(|at| text.is_char_boundary(*at))
+        .ok_or_else(malformed)?;
     let (digits, unit) = text.split_at(split);
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(malformed());
@@ -109,7 +115,11 @@ pub fn parse_grpc_timeout(text: &str) -> Result<Duration, Error> {
 #[must_use]
 pub fn format_grpc_timeout(timeout: Duration) -> String {
     const LARGEST: u128 = 99_999_999;
-    let units = [(timeout.as_nanos(), 'n'), (timeout.as_micros(), 'u'), (timeout.as_millis(), 'm')];
+    let units = [
+        (timeout.as_nanos(), 'n'),
+        (timeout.as_micros(), 'u'),
+        (timeout.as_millis(), 'm'),
+    ];
     for (count, unit) in units {
         if count <= LARGEST {
             return format!("{count}{unit}");

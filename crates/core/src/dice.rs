@@ -19,22 +19,35 @@ impl Dice {
     /// When the system has no entropy to give.
     #[must_use]
     pub fn from_entropy() -> Self {
-        #[expect(clippy::expect_used, reason = "a machine without entropy cannot run a service")]
-        let mut rng = StdRng::try_from_rng(&mut SysRng).expect("the system's entropy source answers");
-        Dice { seed: rng.next_u64(), rng: Arc::new(Mutex::new(rng)) }
+        #[expect(
+            clippy::expect_used,
+            reason = "a machine without entropy cannot run a service"
+        )]
+        let mut rng =
+            StdRng::try_from_rng(&mut SysRng).expect("the system's entropy source answers");
+        Dice {
+            seed: rng.next_u64(),
+            rng: Arc::new(Mutex::new(rng)),
+        }
     }
 
     /// Dice that always roll the same for the same seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Dice { seed, rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))) }
+        Dice {
+            seed,
+            rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+        }
     }
 
     /// Independent dice for one component: the same seed and label give the same rolls, however
     /// much others have rolled.
     #[must_use]
     pub fn branch(&self, label: &str) -> Dice {
-        Dice::seeded(xxhash_rust::xxh3::xxh3_64_with_seed(label.as_bytes(), self.seed))
+        Dice::seeded(xxhash_rust::xxh3::xxh3_64_with_seed(
+            label.as_bytes(),
+            self.seed,
+        ))
     }
 
     /// A roll over all of `u64`.
@@ -101,6 +114,9 @@ mod tests {
         let uuid = Dice::seeded(1).uuid();
         assert_eq!(uuid.len(), 36);
         assert_eq!(uuid.as_bytes()[14], b'4');
-        assert!(matches!(uuid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{uuid}");
+        assert!(
+            matches!(uuid.as_bytes()[19], b'8' | b'9' | b'a' | b'b'),
+            "{uuid}"
+        );
     }
 }

@@ -33,7 +33,10 @@ impl InstanceSet {
     #[must_use]
     pub fn new(mut instances: Vec<Instance>) -> Self {
         instances.sort();
-        InstanceSet { instances: instances.into(), stale: false }
+        InstanceSet {
+            instances: instances.into(),
+            stale: false,
+        }
     }
 }
 

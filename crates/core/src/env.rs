@@ -34,7 +34,9 @@ impl Env {
             // Variables that are not Unicode are nobody's configuration.
             variables: Arc::new(
                 std::env::vars_os()
-                    .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+                    .filter_map(|(key, value)| {
+                        Some((key.into_string().ok()?, value.into_string().ok()?))
+                    })
                     .collect(),
             ),
             shutdown: Shutdown::new(),

@@ -20,7 +20,10 @@ pub struct Violation {
 impl Violation {
     /// A violation of `field`.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Violation { field: field.into(), description: description.into() }
+        Violation {
+            field: field.into(),
+            description: description.into(),
+        }
     }
 }
 
@@ -51,7 +54,11 @@ macro_rules! constructors {
 impl Error {
     /// An error of `code`; `message` is shown to the caller.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Error { code, message: message.into(), detail: None }
+        Error {
+            code,
+            message: message.into(),
+            detail: None,
+        }
     }
 
     constructors! {
@@ -96,8 +103,14 @@ impl Error {
 
     /// Adds a violation.
     #[must_use]
-    pub fn with_violation(mut self, field: impl Into<String>, description: impl Into<String>) -> Self {
-        self.detail_mut().violations.push(Violation::new(field, description));
+    pub fn with_violation(
+        mut self,
+        field: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.detail_mut()
+            .violations
+            .push(Violation::new(field, description));
         self
     }
 
@@ -130,7 +143,9 @@ impl Error {
     /// What is wrong, field by field.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
-        self.detail.as_ref().map_or(&[], |detail| &detail.violations)
+        self.detail
+            .as_ref()
+            .map_or(&[], |detail| &detail.violations)
     }
 
     /// How long the caller should wait.
@@ -190,7 +205,10 @@ mod tests {
     fn display_says_its_own_level_and_chain_says_all() {
         let error = Error::unavailable("ratings cannot be read now").with_source("disk I/O error");
         assert_eq!(error.to_string(), "UNAVAILABLE: ratings cannot be read now");
-        assert_eq!(error.chain(), "UNAVAILABLE: ratings cannot be read now: disk I/O error");
+        assert_eq!(
+            error.chain(),
+            "UNAVAILABLE: ratings cannot be read now: disk I/O error"
+        );
     }
 
     #[test]

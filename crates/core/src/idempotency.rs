@@ -26,12 +26,19 @@ impl Idempotency {
     /// # Errors
     /// `InvalidArgument` when it is empty, too long or not printable ASCII.
     pub fn parse(key: &str) -> Result<Self, Error> {
-        if key.is_empty() || key.len() > MAX_KEY_LENGTH || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if key.is_empty()
+            || key.len() > MAX_KEY_LENGTH
+            || !key.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(Error::invalid_argument(format!(
                 "idempotency-key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters without blanks; a UUID is a good choice"
             )));
         }
-        Ok(Idempotency { key: key.to_owned(), method: "", fingerprint: 0 })
+        Ok(Idempotency {
+            key: key.to_owned(),
+            method: "",
+            fingerprint: 0,
+        })
     }
 }
 

@@ -97,7 +97,9 @@ impl Principal {
     pub fn towards(&self, target: &str) -> Principal {
         match self {
             Principal::User(user) if user.audience.contains(target) => self.clone(),
-            Principal::User(_) | Principal::System(_) | Principal::Anonymous => Principal::Anonymous,
+            Principal::User(_) | Principal::System(_) | Principal::Anonymous => {
+                Principal::Anonymous
+            }
         }
     }
 
@@ -124,7 +126,11 @@ impl Principal {
         if may {
             return Ok(());
         }
-        Err(Error::permission_denied(format!("{:?} may not {}: only {who}", user.subject, permission.name())))
+        Err(Error::permission_denied(format!(
+            "{:?} may not {}: only {who}",
+            user.subject,
+            permission.name()
+        )))
     }
 }
 
@@ -155,15 +161,24 @@ mod tests {
     #[test]
     fn only_the_owner_may() {
         assert!(user("ann").allow(&Rate, "ann").is_ok());
-        assert_eq!(user("bob").allow(&Rate, "ann").unwrap_err().code(), Code::PermissionDenied);
-        assert_eq!(Principal::Anonymous.allow(&Rate, "ann").unwrap_err().code(), Code::Unauthenticated);
+        assert_eq!(
+            user("bob").allow(&Rate, "ann").unwrap_err().code(),
+            Code::PermissionDenied
+        );
+        assert_eq!(
+            Principal::Anonymous.allow(&Rate, "ann").unwrap_err().code(),
+            Code::Unauthenticated
+        );
     }
 
     #[test]
     fn a_user_is_nobody_to_a_service_the_token_is_not_meant_for() {
         assert_eq!(user("ann").towards("rating").subject(), Some("ann"));
         assert_eq!(user("ann").towards("metadata").subject(), None);
-        assert_eq!(Principal::System("loader").towards("rating").subject(), None);
+        assert_eq!(
+            Principal::System("loader").towards("rating").subject(),
+            None
+        );
     }
 
     #[test]

@@ -15,7 +15,11 @@ pub struct TraceContext {
 
 impl TraceContext {
     /// No trace.
-    pub const NONE: TraceContext = TraceContext { trace_id: 0, span_id: 0, sampled: false };
+    pub const NONE: TraceContext = TraceContext {
+        trace_id: 0,
+        span_id: 0,
+        sampled: false,
+    };
 
     /// Whether this is no trace at all.
     #[must_use]
@@ -31,27 +35,46 @@ impl TraceContext {
         } else {
             self.trace_id
         };
-        TraceContext { trace_id, span_id: dice.next_u64().max(1), sampled: self.sampled }
+        TraceContext {
+            trace_id,
+            span_id: dice.next_u64().max(1),
+            sampled: self.sampled,
+        }
     }
 
     /// Reads `traceparent`; anything malformed is no trace, as the specification asks.
     #[must_use]
     pub fn parse(text: &str) -> TraceContext {
         let mut parts = text.split('-');
-        let (Some("00"), Some(trace), Some(span), Some(flags), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (Some("00"), Some(trace), Some(span), Some(flags), None) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
             return TraceContext::NONE;
         };
         let is_hex = |part: &str, length| {
-            part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            part.len() == length
+                && part
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         };
         if !(is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2)) {
             return TraceContext::NONE;
         }
-        match (u128::from_str_radix(trace, 16), u64::from_str_radix(span, 16), u8::from_str_radix(flags, 16)) {
+        match (
+            u128::from_str_radix(trace, 16),
+            u64::from_str_radix(span, 16),
+            u8::from_str_radix(flags, 16),
+        ) {
             (Ok(trace_id), Ok(span_id), Ok(flags)) if trace_id != 0 && span_id != 0 => {
-                TraceContext { trace_id, span_id, sampled: flags & 1 == 1 }
+                TraceContext {
+                    trace_id,
+                    span_id,
+                    sampled: flags & 1 == 1,
+                }
             }
             _ => TraceContext::NONE,
         }
@@ -87,9 +110,13 @@ mod tests {
 
     #[test]
     fn a_malformed_header_is_no_trace() {
-        for text in ["", "00", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        for text in [
+            "",
+            "00",
+            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] {
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
             assert!(TraceContext::parse(text).is_none(), "{text}");
         }
     }

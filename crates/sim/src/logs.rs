@@ -4,7 +4,7 @@
 use crate::trace::{Kind, Trace};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::{Handle, Id};
 use tracing::field::{Field, Visit};
@@ -72,11 +72,10 @@ struct Line {
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String cannot fail.
-        drop(if field.name() == "message" {
-            write!(self.message, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        });
+        let text = if field.name() == "message" { &mut self.message } else { &mut self.fields };
+        if field.name() != "message" {
+            text.push_str(&format!(" {}=", field.name()));
+        }
+        text.push_str(&format!("{value:?}"));
     }
 }

@@ -80,7 +80,6 @@ pub(crate) fn registry_config() -> RegistryConfig {
 
 /// Hosts the registry, which forgets everything when its process dies.
 pub(crate) async fn registry(host: Host) -> std::io::Result<()> {
-    let host = host.process();
     let listener = host.env().net.bind("0.0.0.0:8070").await?;
     let tasks = Tasks::new(host.env());
     let server = Server::serve(listener, host.env(), &tasks)?;

@@ -42,7 +42,11 @@ async fn get(store: &Store, id: i64) -> Result<i64, StoreError> {
     found.await
 }
 
-async fn measure(name: &str, store: &Store, in_flight: i64) -> Result<(), Box<dyn std::error::Error>> {
+async fn measure(
+    name: &str,
+    store: &Store,
+    in_flight: i64,
+) -> Result<(), Box<dyn std::error::Error>> {
     let ((cpu_before, sleeps_before), began) = (spent()?, Instant::now());
     let mut callers = JoinSet::new();
     for caller in 0..in_flight {
@@ -71,14 +75,23 @@ async fn measure(name: &str, store: &Store, in_flight: i64) -> Result<(), Box<dy
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let file = sqlite::open(folder.path().join("films.db"), sqlite::Options::default(), MIGRATIONS, Clock::real())?;
+    let file = sqlite::open(
+        folder.path().join("films.db"),
+        sqlite::Options::default(),
+        MIGRATIONS,
+        Clock::real(),
+    )?;
     let memory = sqlite::memory(MIGRATIONS, Clock::real())?;
     for (name, store) in [("file", file), ("memory", memory)] {
         let cx = Context::background().with_timeout(Duration::from_secs(60));
         let filled = store.write(&cx, |tx| {
             Box::pin(async move {
                 for id in 0..FILMS {
-                    tx.execute(PUT, params![id, &format!("film number {id}"), 1900 + id % 130]).await?;
+                    tx.execute(
+                        PUT,
+                        params![id, &format!("film number {id}"), 1900 + id % 130],
+                    )
+                    .await?;
                 }
                 Ok::<(), StoreError>(())
             })

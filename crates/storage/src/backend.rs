@@ -70,19 +70,29 @@ impl Call {
     /// The closure panicked with these words.
     #[must_use]
     pub fn panicked(&self, words: &str) -> StoreError {
-        StoreError::Panicked { mode: self.mode, site: self.site.to_string(), cause: crate::error::Cause::new(words) }
+        StoreError::Panicked {
+            mode: self.mode,
+            site: self.site.to_string(),
+            cause: crate::error::Cause::new(words),
+        }
     }
 
     /// The closure awaited something other than its transaction.
     #[must_use]
     pub fn pending(&self) -> StoreError {
-        StoreError::Pending { mode: self.mode, site: self.site.to_string() }
+        StoreError::Pending {
+            mode: self.mode,
+            site: self.site.to_string(),
+        }
     }
 
     /// Nobody answered.
     #[must_use]
     pub fn lost(&self) -> StoreError {
-        StoreError::Lost { mode: self.mode, site: self.site.to_string() }
+        StoreError::Lost {
+            mode: self.mode,
+            site: self.site.to_string(),
+        }
     }
 }
 

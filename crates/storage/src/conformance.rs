@@ -60,7 +60,10 @@ where
             let now = Arc::clone(&now);
             move || Timestamp(now.load(Ordering::SeqCst))
         });
-        let stage = Stage { store: make(MIGRATIONS, clock).await, now };
+        let stage = Stage {
+            store: make(MIGRATIONS, clock).await,
+            now,
+        };
         let store = stage.store.clone();
         if let Err(words) = caught(|| check(stage)).await {
             failed.push(format!("{name}: {words}"));
@@ -69,7 +72,13 @@ where
             failed.push(format!("{name}: closing failed: {error}"));
         }
     }
-    assert!(failed.is_empty(), "{} of {} checks failed:\n{}", failed.len(), CHECKS.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {} checks failed:\n{}",
+        failed.len(),
+        CHECKS.len(),
+        failed.join("\n")
+    );
 }
 
 /// One check: it panics when the store does not keep its promise.
@@ -117,7 +126,10 @@ impl Stage {
     }
 
     fn wait(&self, time: Duration) {
-        self.now.fetch_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.now.fetch_add(
+            i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
     }
 
     async fn insert(&self, name: &'static str, value: i64) -> Result<u64, Error> {
@@ -128,7 +140,11 @@ impl Stage {
         self.change(ADD, params![value, name].map(owned)).await
     }
 
-    async fn change<const N: usize>(&self, sql: Sql, values: [crate::Value; N]) -> Result<u64, Error> {
+    async fn change<const N: usize>(
+        &self,
+        sql: Sql,
+        values: [crate::Value; N],
+    ) -> Result<u64, Error> {
         self.store
             .write(&self.cx(), move |tx| {
                 let values = values.clone();

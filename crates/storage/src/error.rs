@@ -66,7 +66,9 @@ pub enum StoreError {
         cause: Cause,
     },
     /// An idempotency key came back with another request.
-    #[error("the idempotency key {key:?} came before with another request; take a new key for a new request")]
+    #[error(
+        "the idempotency key {key:?} came before with another request; take a new key for a new request"
+    )]
     KeyReused {
         /// The key.
         key: String,
@@ -235,7 +237,10 @@ impl Refusal {
     }
 
     pub(crate) fn because(self, text: impl Into<String>) -> StoreError {
-        StoreError::Refused { refusal: self, text: text.into() }
+        StoreError::Refused {
+            refusal: self,
+            text: text.into(),
+        }
     }
 }
 
@@ -249,13 +254,17 @@ impl StoreError {
     /// A statement failed for a reason that is the code's, not the caller's or the database's.
     #[must_use]
     pub fn sql(cause: impl Into<String>) -> Self {
-        StoreError::Sql { cause: Cause::new(cause) }
+        StoreError::Sql {
+            cause: Cause::new(cause),
+        }
     }
 
     /// The database cannot serve now.
     #[must_use]
     pub fn unavailable(cause: impl Into<String>) -> Self {
-        StoreError::Unavailable { cause: Cause::new(cause) }
+        StoreError::Unavailable {
+            cause: Cause::new(cause),
+        }
     }
 
     /// The code and the text that a caller may see.
@@ -269,19 +278,33 @@ impl StoreError {
                 return (code, self.to_string());
             }
             StoreError::Closed => (Code::Unavailable, "the store is closing"),
-            StoreError::Late { .. } => (Code::DeadlineExceeded, "the deadline passed before the store began"),
-            StoreError::TimedOut { .. } => (Code::DeadlineExceeded, "the deadline passed before the store was done"),
+            StoreError::Late { .. } => (
+                Code::DeadlineExceeded,
+                "the deadline passed before the store began",
+            ),
+            StoreError::TimedOut { .. } => (
+                Code::DeadlineExceeded,
+                "the deadline passed before the store was done",
+            ),
             StoreError::Unavailable { .. } => (Code::Unavailable, "the store cannot serve now"),
             StoreError::Damaged { .. } => (Code::DataLoss, "stored data is damaged"),
-            StoreError::Conflict { .. } => (Code::Aborted, "a concurrent change was in the way; try again"),
+            StoreError::Conflict { .. } => (
+                Code::Aborted,
+                "a concurrent change was in the way; try again",
+            ),
             StoreError::Constraint { constraint, .. } => match constraint {
-                Constraint::Unique => (Code::AlreadyExists, "something with the same identity exists already"),
-                Constraint::ForeignKey => {
-                    (Code::FailedPrecondition, "something that this refers to, or that refers to this, is in the way")
-                }
-                Constraint::Check | Constraint::NotNull | Constraint::Other => {
-                    (Code::FailedPrecondition, "the change breaks a rule of the stored data")
-                }
+                Constraint::Unique => (
+                    Code::AlreadyExists,
+                    "something with the same identity exists already",
+                ),
+                Constraint::ForeignKey => (
+                    Code::FailedPrecondition,
+                    "something that this refers to, or that refers to this, is in the way",
+                ),
+                Constraint::Check | Constraint::NotNull | Constraint::Other => (
+                    Code::FailedPrecondition,
+                    "the change breaks a rule of the stored data",
+                ),
             },
             StoreError::Refused { .. } => (Code::FailedPrecondition, "the store refused to open"),
             StoreError::Pending { .. }
@@ -320,11 +343,23 @@ mod tests {
         let public = Error::from(error);
         assert_eq!(public.code(), Code::Internal);
         assert!(!public.message().contains("film"), "{}", public.message());
-        assert!(public.chain().contains("SELECT * FROM film"), "{}", public.chain());
+        assert!(
+            public.chain().contains("SELECT * FROM film"),
+            "{}",
+            public.chain()
+        );
 
         let refused = Error::from(Refusal::InUse.because("/data/rating.db is open elsewhere"));
-        assert!(!refused.message().contains("/data"), "{}", refused.message());
-        assert!(refused.chain().contains("BL0006: /data/rating.db"), "{}", refused.chain());
+        assert!(
+            !refused.message().contains("/data"),
+            "{}",
+            refused.message()
+        );
+        assert!(
+            refused.chain().contains("BL0006: /data/rating.db"),
+            "{}",
+            refused.chain()
+        );
     }
 
     #[test]

@@ -21,7 +21,13 @@ pub(crate) struct Reply<T, E> {
 
 pub(crate) fn reply<T, E>() -> (Reply<T, E>, oneshot::Receiver<Answer<T, E>>) {
     let (sender, receiver) = oneshot::channel();
-    (Reply { result: None, sender }, receiver)
+    (
+        Reply {
+            result: None,
+            sender,
+        },
+        receiver,
+    )
 }
 
 impl<T, E> Reply<T, E> {
@@ -29,7 +35,11 @@ impl<T, E> Reply<T, E> {
     pub(crate) fn keep(&mut self, result: Result<Result<T, E>, String>) -> Outcome {
         match result {
             Ok(result) => {
-                let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::RollBack };
+                let outcome = if result.is_ok() {
+                    Outcome::Commit
+                } else {
+                    Outcome::RollBack
+                };
                 self.result = Some(result);
                 outcome
             }
@@ -43,7 +53,8 @@ impl<T, E> Reply<T, E> {
 
     pub(crate) fn send(self, settled: Result<(), StoreError>) {
         let answer = settled.and_then(|()| {
-            self.result.ok_or_else(|| StoreError::sql("the backend answered before it made an attempt"))
+            self.result
+                .ok_or_else(|| StoreError::sql("the backend answered before it made an attempt"))
         });
         // A caller that went away misses nothing: a write it started stands.
         drop(self.sender.send(answer));
@@ -105,6 +116,8 @@ impl<R> Future for Caught<'_, R> {
 pub(crate) fn words(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
         Ok(text) => *text,
-        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "no words".to_owned(), |text| (*text).to_owned()),
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "no words".to_owned(), |text| (*text).to_owned()),
     }
 }

@@ -34,7 +34,11 @@ impl Migration {
     /// ```
     #[must_use]
     pub const fn new(version: u32, name: &'static str, sql: &'static str) -> Self {
-        Migration { version, name, sql: Sql::new(sql) }
+        Migration {
+            version,
+            name,
+            sql: Sql::new(sql),
+        }
     }
 
     /// The text for MySQL and MariaDB.
@@ -93,9 +97,11 @@ const CREATE: Sql = sql! {
                    space TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, checksum TEXT NOT NULL,
                    applied_at BIGINT NOT NULL, PRIMARY KEY (space, version))",
 };
-const APPLIED: Sql = sql!("SELECT version, name, checksum FROM backlot_schema WHERE space = ? ORDER BY version");
-const INSERT: Sql =
-    sql!("INSERT INTO backlot_schema (space, version, name, checksum, applied_at) VALUES (?, ?, ?, ?, ?)");
+const APPLIED: Sql =
+    sql!("SELECT version, name, checksum FROM backlot_schema WHERE space = ? ORDER BY version");
+const INSERT: Sql = sql!(
+    "INSERT INTO backlot_schema (space, version, name, checksum, applied_at) VALUES (?, ?, ?, ?, ?)"
+);
 
 /// Ours and the service's: two series of versions that know nothing of each other.
 pub(crate) fn spaces(service: Migrations) -> [(&'static str, Migrations); 2] {
@@ -108,8 +114,9 @@ pub(crate) fn check(migrations: Migrations) -> Result<(), StoreError> {
     for migration in migrations {
         let Migration { version, name, sql } = migration;
         if *version <= last {
-            return Err(Refusal::MigrationFailed
-                .because(format!("migration {version} ({name}) stands after {last}; number them 1, 2, 3 and so on")));
+            return Err(Refusal::MigrationFailed.because(format!(
+                "migration {version} ({name}) stands after {last}; number them 1, 2, 3 and so on"
+            )));
         }
         if let Some(word) = sql.impure_word() {
             return Err(Refusal::MigrationFailed.because(format!(
@@ -132,7 +139,9 @@ pub(crate) async fn step(
     migrations: Migrations,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some(next) = next(tx, space, migrations).await? else { return Ok(false) };
+    let Some(next) = next(tx, space, migrations).await? else {
+        return Ok(false);
+    };
     let Migration { version, name, sql } = next;
     tx.batch(sql).await.map_err(|error| match error {
         conflict @ StoreError::Conflict { .. } => conflict,
@@ -141,18 +150,30 @@ pub(crate) async fn step(
             chain(&error)
         )),
     })?;
-    tx.execute(INSERT, params![space, version, *name, &next.checksum(tx), now]).await?;
+    tx.execute(
+        INSERT,
+        params![space, version, *name, &next.checksum(tx), now],
+    )
+    .await?;
     Ok(true)
 }
 
 /// The first migration that the database does not have, after a look at those that it has.
-async fn next(tx: &mut Tx, space: &str, migrations: Migrations) -> Result<Option<&'static Migration>, StoreError> {
-    let ours: BTreeMap<u32, &Migration> = migrations.iter().map(|migration| (migration.version, migration)).collect();
+async fn next(
+    tx: &mut Tx,
+    space: &str,
+    migrations: Migrations,
+) -> Result<Option<&'static Migration>, StoreError> {
+    let ours: BTreeMap<u32, &Migration> = migrations
+        .iter()
+        .map(|migration| (migration.version, migration))
+        .collect();
     let newest = ours.keys().next_back().copied().unwrap_or(0);
     let mut highest = 0;
     let applied = tx.query(APPLIED, params![space]).await?;
     for row in &applied {
-        let (version, name, checksum) = (row.get::<u32>(0)?, row.get::<&str>(1)?, row.get::<&str>(2)?);
+        let (version, name, checksum) =
+            (row.get::<u32>(0)?, row.get::<&str>(1)?, row.get::<&str>(2)?);
         if version > newest {
             return Err(Refusal::Newer.because(format!(
                 "the store has the {space} schema version {version} ({name}), this program knows up to {newest}: \
@@ -182,5 +203,8 @@ async fn next(tx: &mut Tx, space: &str, migrations: Migrations) -> Result<Option
              give it a version above {highest}"
         )));
     }
-    Ok(ours.range(highest + 1..).next().map(|(_, migration)| *migration))
+    Ok(ours
+        .range(highest + 1..)
+        .next()
+        .map(|(_, migration)| *migration))
 }

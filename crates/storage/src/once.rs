@@ -19,7 +19,8 @@ const SELECT: Sql = sql!(
 const INSERT: Sql = sql!(
     "INSERT INTO backlot_idempotency (subject, method, request_key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)"
 );
-const DELETE: Sql = sql!("DELETE FROM backlot_idempotency WHERE subject = ? AND method = ? AND request_key = ?");
+const DELETE: Sql =
+    sql!("DELETE FROM backlot_idempotency WHERE subject = ? AND method = ? AND request_key = ?");
 /// A small slice at a time, so that no write pays for a day's worth of others.
 const DELETE_EXPIRED: Sql = sql! {
     default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
@@ -44,21 +45,35 @@ impl Claim {
         let oldest = now.minus(KEPT);
         tx.execute(DELETE_EXPIRED, params![oldest]).await?;
         let name = params![&self.subject, self.key.method, &self.key.key];
-        let Some(row) = tx.query_opt(SELECT, &name).await? else { return Ok(None) };
+        let Some(row) = tx.query_opt(SELECT, &name).await? else {
+            return Ok(None);
+        };
         if row.get::<Timestamp>(2)? < oldest {
             tx.execute(DELETE, &name).await?;
             return Ok(None);
         }
         if row.get::<i64>(0)? != self.fingerprint() {
-            return Err(StoreError::KeyReused { key: self.key.key.clone() });
+            return Err(StoreError::KeyReused {
+                key: self.key.key.clone(),
+            });
         }
         answer(&row).map(Some)
     }
 
     async fn keep(&self, tx: &mut Tx, now: Timestamp, answer: &[u8]) -> Result<(), StoreError> {
-        let row = params![&self.subject, self.key.method, &self.key.key, self.fingerprint(), answer, now];
+        let row = params![
+            &self.subject,
+            self.key.method,
+            &self.key.key,
+            self.fingerprint(),
+            answer,
+            now
+        ];
         match tx.execute(INSERT, row).await {
-            Err(StoreError::Constraint { constraint: Constraint::Unique, cause }) => {
+            Err(StoreError::Constraint {
+                constraint: Constraint::Unique,
+                cause,
+            }) => {
                 // The same request runs twice at once and the other was first: begin again, and
                 // find its answer.
                 let conflict = StoreError::Conflict { cause };
@@ -70,7 +85,10 @@ impl Claim {
     }
 
     fn unfit(&self, error: &serde_json::Error) -> StoreError {
-        StoreError::Answer { key: self.key.key.clone(), cause: Cause::of(error) }
+        StoreError::Answer {
+            key: self.key.key.clone(),
+            cause: Cause::of(error),
+        }
     }
 }
 
@@ -97,16 +115,24 @@ where
             match self.claim.find(tx, now).await {
                 Err(error) => return self.reply.keep(Ok(Err(error.into()))),
                 Ok(Some(stored)) => {
-                    let read = serde_json::from_slice(&stored).map_err(|error| self.claim.unfit(&error).into());
+                    let read = serde_json::from_slice(&stored)
+                        .map_err(|error| self.claim.unfit(&error).into());
                     return self.reply.keep(Ok(read));
                 }
                 Ok(None) => {}
             }
             let result = match caught(|| (self.work)(tx)).await {
-                Ok(Ok(value)) => match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
-                    Ok(bytes) => self.claim.keep(tx, now, &bytes).await.map(|()| value).map_err(E::from),
-                    Err(error) => Err(error.into()),
-                },
+                Ok(Ok(value)) => {
+                    match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
+                        Ok(bytes) => self
+                            .claim
+                            .keep(tx, now, &bytes)
+                            .await
+                            .map(|()| value)
+                            .map_err(E::from),
+                        Err(error) => Err(error.into()),
+                    }
+                }
                 Ok(Err(error)) => Err(error),
                 Err(words) => return self.reply.keep(Err(words)),
             };

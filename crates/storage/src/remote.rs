@@ -25,7 +25,11 @@ pub trait Remote: Send + Sync + fmt::Debug {
     ///
     /// # Errors (of the future)
     /// [`StoreError::Conflict`] asks for another attempt; everything else is final.
-    fn begin(&self, mode: Mode, deadline: Deadline) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>>;
+    fn begin(
+        &self,
+        mode: Mode,
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>>;
 
     /// Finishes what runs, refuses the rest with [`StoreError::Closed`], and lets go.
     fn close(&self) -> BoxFuture<'static, Result<(), StoreError>>;
@@ -37,10 +41,18 @@ pub trait Remote: Send + Sync + fmt::Debug {
 /// again, whatever the closure does with it.
 pub trait Transaction: Send {
     /// Runs a statement; answers how many rows it changed.
-    fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<u64, StoreError>>;
+    fn execute<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Runs a statement; answers all its rows.
-    fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>>;
 
     /// Runs several statements separated by semicolons.
     fn batch<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -99,10 +111,15 @@ async fn drive(remote: &dyn Remote, call: &Call, job: &mut dyn Job) -> Result<()
 }
 
 async fn attempt(remote: &dyn Remote, call: &Call, job: &mut dyn Job) -> Result<(), StoreError> {
-    let mut tx = Tx::remote(remote.begin(call.mode, call.deadline).await?, remote.dialect());
+    let mut tx = Tx::remote(
+        remote.begin(call.mode, call.deadline).await?,
+        remote.dialect(),
+    );
     let outcome = job.attempt(&mut tx).await;
     let (transaction, conflict) = tx.into_remote();
-    let Some(transaction) = transaction else { return Err(call.lost()) };
+    let Some(transaction) = transaction else {
+        return Err(call.lost());
+    };
     let settled = match (conflict, outcome) {
         (None, Outcome::Commit) => return transaction.commit().await,
         (None, Outcome::RollBack) => Ok(()),

@@ -23,11 +23,13 @@ impl Row {
     /// a defect of the code that reads it.
     pub fn get<'r, T: FromValue<'r>>(&'r self, index: usize) -> Result<T, StoreError> {
         let value = self.0.get(index);
-        value.and_then(T::from_value).ok_or_else(|| StoreError::Column {
-            column: index,
-            expected: T::EXPECTED.to_owned(),
-            found: value.map_or("no such column", Value::kind).to_owned(),
-        })
+        value
+            .and_then(T::from_value)
+            .ok_or_else(|| StoreError::Column {
+                column: index,
+                expected: T::EXPECTED.to_owned(),
+                found: value.map_or("no such column", Value::kind).to_owned(),
+            })
     }
 
     /// The values.
@@ -134,7 +136,12 @@ mod tests {
 
     #[test]
     fn a_column_is_read_as_what_it_holds() {
-        let row = Row::new(vec![Value::Int(1), Value::Text("x".into()), Value::Null, Value::Real(0.5)]);
+        let row = Row::new(vec![
+            Value::Int(1),
+            Value::Text("x".into()),
+            Value::Null,
+            Value::Real(0.5),
+        ]);
         assert!(row.get::<bool>(0).unwrap());
         assert_eq!(row.get::<u64>(0).unwrap(), 1);
         assert_eq!(row.get::<&str>(1).unwrap(), row.get::<String>(1).unwrap());
@@ -148,9 +155,20 @@ mod tests {
     fn a_wrong_column_is_named_with_what_it_holds() {
         let row = Row::new(vec![Value::Int(-1), Value::Null]);
         let error = row.get::<u32>(0).unwrap_err().to_string();
-        assert!(error.contains("column 0") && error.contains("from 0"), "{error}");
+        assert!(
+            error.contains("column 0") && error.contains("from 0"),
+            "{error}"
+        );
         let error = row.get::<String>(1).unwrap_err().to_string();
-        assert!(error.contains("column 1") && error.contains("null"), "{error}");
-        assert!(row.get::<i64>(2).unwrap_err().to_string().contains("no such column"));
+        assert!(
+            error.contains("column 1") && error.contains("null"),
+            "{error}"
+        );
+        assert!(
+            row.get::<i64>(2)
+                .unwrap_err()
+                .to_string()
+                .contains("no such column")
+        );
     }
 }

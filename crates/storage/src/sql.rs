@@ -26,7 +26,11 @@ impl Sql {
     /// The text for every dialect that gets none of its own.
     #[must_use]
     pub const fn new(default: &'static str) -> Self {
-        Sql { default, mysql: None, postgres: None }
+        Sql {
+            default,
+            mysql: None,
+            postgres: None,
+        }
     }
 
     /// The text for MySQL and MariaDB.
@@ -92,7 +96,14 @@ impl From<&Sql> for Sql {
     }
 }
 
-const IMPURE: [&str; 6] = ["current_timestamp", "current_date", "current_time", "'now'", "random(", "randomblob("];
+const IMPURE: [&str; 6] = [
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "'now'",
+    "random(",
+    "randomblob(",
+];
 
 const fn impure_word(text: &str) -> Option<&'static str> {
     let mut index = 0;
@@ -174,12 +185,25 @@ mod tests {
 
     #[test]
     fn the_databases_own_clock_and_dice_are_found_as_words() {
-        for impure in ["SELECT Current_Timestamp", "datetime('now')", "ORDER BY RANDOM() LIMIT 1", "x=randomblob(4)"] {
+        for impure in [
+            "SELECT Current_Timestamp",
+            "datetime('now')",
+            "ORDER BY RANDOM() LIMIT 1",
+            "x=randomblob(4)",
+        ] {
             assert!(Sql::new(impure).impure_word().is_some(), "{impure}");
         }
-        for pure in ["SELECT my_current_time FROM t", "SELECT current_times", "SELECT pseudorandom(1)", ""] {
+        for pure in [
+            "SELECT my_current_time FROM t",
+            "SELECT current_times",
+            "SELECT pseudorandom(1)",
+            "",
+        ] {
             assert_eq!(Sql::new(pure).impure_word(), None, "{pure}");
         }
-        assert_eq!(Sql::new("a").mysql("select random()").impure_word(), Some("random("));
+        assert_eq!(
+            Sql::new("a").mysql("select random()").impure_word(),
+            Some("random(")
+        );
     }
 }

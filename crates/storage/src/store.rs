@@ -57,13 +57,19 @@ impl Store {
     /// [`TimedOut`](StoreError::TimedOut) by the context's deadline, [`Full`](StoreError::Full)
     /// when too many wait, and what the database says.
     #[track_caller]
-    pub fn read<T, E, F>(&self, cx: &Context, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    pub fn read<T, E, F>(
+        &self,
+        cx: &Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
     where
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(Mode::Read, cx, Location::caller(), |reply| Box::new(Plain { work, reply }))
+        self.run(Mode::Read, cx, Location::caller(), |reply| {
+            Box::new(Plain { work, reply })
+        })
     }
 
     /// Runs `work` in one transaction: committed when it returns `Ok`, rolled back when it returns
@@ -74,13 +80,19 @@ impl Store {
     /// What `work` returns; or a [`StoreError`], which says for each kind whether the write can
     /// have happened.
     #[track_caller]
-    pub fn write<T, E, F>(&self, cx: &Context, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    pub fn write<T, E, F>(
+        &self,
+        cx: &Context,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
     where
         F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(Mode::Write, cx, Location::caller(), |reply| Box::new(Plain { work, reply }))
+        self.run(Mode::Write, cx, Location::caller(), |reply| {
+            Box::new(Plain { work, reply })
+        })
     }
 
     /// Like [`write`](Store::write), but under a key: the second call of the same principal and
@@ -159,7 +171,11 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let backend = Arc::clone(&self.backend);
-        let call = Call { mode, deadline: cx.deadline(), site };
+        let call = Call {
+            mode,
+            deadline: cx.deadline(),
+            site,
+        };
         async move {
             let (reply, answer) = reply();
             let job = job(reply);

@@ -22,11 +22,19 @@ enum Inner {
 impl Tx {
     /// A transaction that ran on this connection is run on it.
     pub(crate) fn local(connection: sqlite::Connection) -> Self {
-        Tx { inner: Inner::Local(connection), dialect: Dialect::Sqlite, conflict: None }
+        Tx {
+            inner: Inner::Local(connection),
+            dialect: Dialect::Sqlite,
+            conflict: None,
+        }
     }
 
     pub(crate) fn remote(transaction: Box<dyn Transaction>, dialect: Dialect) -> Self {
-        Tx { inner: Inner::Remote(transaction), dialect, conflict: None }
+        Tx {
+            inner: Inner::Remote(transaction),
+            dialect,
+            conflict: None,
+        }
     }
 
     /// The connection, of a local transaction.
@@ -55,7 +63,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::Constraint`], [`StoreError::Sql`] and what else the database says.
-    pub async fn execute(&mut self, sql: impl Into<Sql> + Send, params: impl Params) -> Result<u64, StoreError> {
+    pub async fn execute(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        params: impl Params,
+    ) -> Result<u64, StoreError> {
         let sql = sql.into().text(self.dialect);
         let done = match &mut self.inner {
             Inner::Local(connection) => return connection.execute(sql, params.params()),
@@ -68,7 +80,11 @@ impl Tx {
     ///
     /// # Errors
     /// As [`execute`](Tx::execute).
-    pub async fn query(&mut self, sql: impl Into<Sql> + Send, params: impl Params) -> Result<Vec<Row>, StoreError> {
+    pub async fn query(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        params: impl Params,
+    ) -> Result<Vec<Row>, StoreError> {
         let sql = sql.into().text(self.dialect);
         let done = match &mut self.inner {
             Inner::Local(connection) => return connection.query(sql, params.params()),
@@ -97,8 +113,14 @@ impl Tx {
     ///
     /// # Errors
     /// As [`execute`](Tx::execute); and [`StoreError::Rows`] when there is none or several.
-    pub async fn query_one(&mut self, sql: impl Into<Sql> + Send, params: impl Params) -> Result<Row, StoreError> {
-        self.query_opt(sql, params).await?.ok_or(StoreError::Rows { found: 0 })
+    pub async fn query_one(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        params: impl Params,
+    ) -> Result<Row, StoreError> {
+        self.query_opt(sql, params)
+            .await?
+            .ok_or(StoreError::Rows { found: 0 })
     }
 
     /// Runs several statements without parameters, separated by semicolons: for schemas.
@@ -130,6 +152,8 @@ impl Tx {
 
 impl fmt::Debug for Tx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("dialect", &self.dialect).finish_non_exhaustive()
+        f.debug_struct("Tx")
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
     }
 }

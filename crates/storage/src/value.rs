@@ -205,7 +205,19 @@ mod tests {
     #[test]
     fn everything_a_service_keeps_becomes_a_parameter() {
         let (owned, bytes, option) = ("text".to_owned(), vec![1_u8], Some("x".to_owned()));
-        let made = params![1_i32, &2_i64, 3_u32, true, 0.5, &owned, "text", &bytes, &option, None::<i64>, Timestamp(4)];
+        let made = params![
+            1_i32,
+            &2_i64,
+            3_u32,
+            true,
+            0.5,
+            &owned,
+            "text",
+            &bytes,
+            &option,
+            None::<i64>,
+            Timestamp(4)
+        ];
         assert_eq!(made[0], Param::Int(1));
         assert_eq!(made[3], Param::Int(1));
         assert_eq!(made[5], made[6]);

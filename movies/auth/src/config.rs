@@ -34,10 +34,20 @@ impl Default for Config {
 impl Validate for Config {
     fn validate(&self, at: &str, problems: &mut Problems) {
         if self.issuer.is_empty() {
-            problems.push(at, "issuer", "is empty", "give the name that services expect");
+            problems.push(
+                at,
+                "issuer",
+                "is empty",
+                "give the name that services expect",
+            );
         }
         if self.audience.is_empty() {
-            problems.push(at, "audience", "is empty", "name the services tokens are meant for");
+            problems.push(
+                at,
+                "audience",
+                "is empty",
+                "name the services tokens are meant for",
+            );
         }
         let lifetime = self.lifetime;
         if lifetime > MAX_LIFETIME || lifetime.as_secs() == 0 {

@@ -19,18 +19,40 @@ pub(crate) struct Issued {
 
 impl Controller {
     pub(crate) fn new(config: Config, key: SigningKey, clock: Clock, dice: Dice) -> Self {
-        Controller { config, key, clock, dice }
+        Controller {
+            config,
+            key,
+            clock,
+            dice,
+        }
     }
 
     pub(crate) fn pick_name(&self, name: &str) -> Result<Issued, Error> {
         let plain = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
         if !name.chars().all(plain) {
             let cure = "must be letters, digits, '-' or '_'";
-            return Err(Error::invalid_argument(format!("name: {cure}, got {name:?}")).with_violation("name", cure));
+            return Err(
+                Error::invalid_argument(format!("name: {cure}, got {name:?}"))
+                    .with_violation("name", cure),
+            );
         }
-        let Config { issuer, audience, lifetime } = &self.config;
-        let claims = Claims::new(issuer, name, audience.clone(), *lifetime, &self.clock, &self.dice);
-        Ok(Issued { token: self.key.sign(&claims)?, expires_at: claims.exp })
+        let Config {
+            issuer,
+            audience,
+            lifetime,
+        } = &self.config;
+        let claims = Claims::new(
+            issuer,
+            name,
+            audience.clone(),
+            *lifetime,
+            &self.clock,
+            &self.dice,
+        );
+        Ok(Issued {
+            token: self.key.sign(&claims)?,
+            expires_at: claims.exp,
+        })
     }
 
     pub(crate) fn keys(&self) -> Vec<Key> {

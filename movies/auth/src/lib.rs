@@ -23,7 +23,12 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let key = SigningKey::from_seed(&cx.secret(KEY)?)?;
-    let issuer = Arc::new(controller::Controller::new(config, key, cx.clock().clone(), cx.dice("tokens")));
+    let issuer = Arc::new(controller::Controller::new(
+        config,
+        key,
+        cx.clock().clone(),
+        cx.dice("tokens"),
+    ));
     cx.serve(api::auth(handler::Grpc(Arc::clone(&issuer))));
     cx.serve(backlot::identity::key_set(handler::Grpc(issuer)));
     Ok(())

@@ -56,7 +56,12 @@ impl Controller {
     }
 
     /// A page of films in order of title, and the token of the next one.
-    pub(crate) async fn list(&self, cx: &Context, size: usize, token: &str) -> Result<(Vec<Film>, String), Error> {
+    pub(crate) async fn list(
+        &self,
+        cx: &Context,
+        size: usize,
+        token: &str,
+    ) -> Result<(Vec<Film>, String), Error> {
         let after = After::parse(token)?;
         let size = if size == 0 { PAGE } else { size };
         let mut films = self
@@ -65,14 +70,22 @@ impl Controller {
                 let after = after.clone();
                 // One more than asked tells whether there is a next page.
                 Box::pin(async move {
-                    Ok::<_, Error>(Films::in_tx(tx).page(after.as_ref(), size as i64 + 1).await?)
+                    Ok::<_, Error>(
+                        Films::in_tx(tx)
+                            .page(after.as_ref(), size as i64 + 1)
+                            .await?,
+                    )
                 })
             })
             .await?;
         let more = films.len() > size;
         films.truncate(size);
         let next = match films.last() {
-            Some(last) if more => After { sort_key: last.sort_key(), id: last.id.clone() }.token(),
+            Some(last) if more => After {
+                sort_key: last.sort_key(),
+                id: last.id.clone(),
+            }
+            .token(),
             _ => String::new(),
         };
         Ok((films, next))

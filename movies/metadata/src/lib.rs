@@ -16,7 +16,9 @@ use std::sync::Arc;
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
 #[must_use]
 pub fn service() -> Service {
-    Service::new("metadata", owners!("catalogue-team"), start).port(8081).with_store()
+    Service::new("metadata", owners!("catalogue-team"), start)
+        .port(8081)
+        .with_store()
 }
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {

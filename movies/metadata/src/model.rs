@@ -17,7 +17,9 @@ impl Film {
     /// What the catalogue is ordered by: the title in lower case without a leading article.
     pub(crate) fn sort_key(&self) -> String {
         let lower = self.title.to_lowercase();
-        let rest = ["the ", "a ", "an "].iter().find_map(|article| lower.strip_prefix(article));
+        let rest = ["the ", "a ", "an "]
+            .iter()
+            .find_map(|article| lower.strip_prefix(article));
         match rest.map(str::trim_start) {
             Some(rest) if !rest.is_empty() => rest.to_owned(),
             _ => lower,

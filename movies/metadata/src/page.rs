@@ -28,7 +28,10 @@ impl After {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| malformed())?;
         let text = String::from_utf8(bytes).map_err(|_| malformed())?;
         let (sort_key, id) = text.rsplit_once('\0').ok_or_else(malformed)?;
-        Ok(Some(After { sort_key: sort_key.to_owned(), id: id.to_owned() }))
+        Ok(Some(After {
+            sort_key: sort_key.to_owned(),
+            id: id.to_owned(),
+        }))
     }
 }
 
@@ -38,7 +41,10 @@ mod tests {
 
     #[test]
     fn a_token_comes_back_and_anything_else_is_refused() {
-        let after = After { sort_key: "äpfel".into(), id: "a\u{1}b".into() };
+        let after = After {
+            sort_key: "äpfel".into(),
+            id: "a\u{1}b".into(),
+        };
         assert_eq!(After::parse(&after.token()).unwrap(), Some(after));
         assert_eq!(After::parse("").unwrap(), None);
         for token in ["!", "AAAA", "_____w"] {

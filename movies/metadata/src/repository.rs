@@ -4,11 +4,15 @@ use crate::model::Film;
 use crate::page::After;
 use backlot::storage::{Migration, Migrations, Row, Sql, StoreError, Tx, params, sql};
 
-pub(crate) const MIGRATIONS: Migrations =
-    &[Migration::new(1, "movies", include_str!("../migrations/1_movies.sql"))];
+pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
+    1,
+    "movies",
+    include_str!("../migrations/1_movies.sql"),
+)];
 
-const SELECT: Sql =
-    sql!("SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?");
+const SELECT: Sql = sql!(
+    "SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?"
+);
 const EXISTS: Sql = sql!("SELECT 1 FROM movies WHERE id = ?");
 const UPSERT: Sql = sql!(
     "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres)
@@ -37,27 +41,61 @@ impl<'t> Films<'t> {
     }
 
     pub(crate) async fn get(&mut self, id: &str) -> Result<Option<Film>, StoreError> {
-        self.tx.query_opt(SELECT, params![id]).await?.as_ref().map(read_film).transpose()
+        self.tx
+            .query_opt(SELECT, params![id])
+            .await?
+            .as_ref()
+            .map(read_film)
+            .transpose()
     }
 
     /// Writes a film; whether it is new.
     pub(crate) async fn put(&mut self, film: &Film) -> Result<bool, StoreError> {
-        let known = self.tx.query_opt(EXISTS, params![&film.id]).await?.is_some();
+        let known = self
+            .tx
+            .query_opt(EXISTS, params![&film.id])
+            .await?
+            .is_some();
         let (cast, genres) = (list(&film.cast)?, list(&film.genres)?);
         let sort_key = film.sort_key();
-        let Film { id, title, description, director, year, .. } = film;
+        let Film {
+            id,
+            title,
+            description,
+            director,
+            year,
+            ..
+        } = film;
         self.tx
-            .execute(UPSERT, params![id, &sort_key, title, description, director, *year, &cast, &genres])
+            .execute(
+                UPSERT,
+                params![
+                    id,
+                    &sort_key,
+                    title,
+                    description,
+                    director,
+                    *year,
+                    &cast,
+                    &genres
+                ],
+            )
             .await?;
         Ok(!known)
     }
 
     /// At most `limit` films after `after`, in order.
-    pub(crate) async fn page(&mut self, after: Option<&After>, limit: i64) -> Result<Vec<Film>, StoreError> {
+    pub(crate) async fn page(
+        &mut self,
+        after: Option<&After>,
+        limit: i64,
+    ) -> Result<Vec<Film>, StoreError> {
         let rows = match after {
             None => self.tx.query(FIRST_PAGE, params![limit]).await?,
             Some(After { sort_key, id }) => {
-                self.tx.query(NEXT_PAGE, params![sort_key, sort_key, id, limit]).await?
+                self.tx
+                    .query(NEXT_PAGE, params![sort_key, sort_key, id, limit])
+                    .await?
             }
         };
         rows.iter().map(read_film).collect()

@@ -34,7 +34,10 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn new(store: Store) -> Self {
-        Controller { store, live: Live::default() }
+        Controller {
+            store,
+            live: Live::default(),
+        }
     }
 
     /// Rates, or replaces a rating. Repeating it under the same key gives the same answer.
@@ -53,32 +56,51 @@ impl Controller {
     }
 
     /// Takes a rating back; whether there was one.
-    pub(crate) async fn delete(&self, cx: &Context, record: Record, user: String) -> Result<(bool, Aggregate), Error> {
+    pub(crate) async fn delete(
+        &self,
+        cx: &Context,
+        record: Record,
+        user: String,
+    ) -> Result<(bool, Aggregate), Error> {
         cx.allow(Action::Rate, &user)?;
         let changed = record.clone();
         let (deleted, aggregate): (bool, Aggregate) = self
             .store
             .write_once(cx, cx.idempotency(), move |tx| {
                 let (record, user) = (record.clone(), user.clone());
-                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user).await?) })
+                Box::pin(
+                    async move { Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user).await?) },
+                )
             })
             .await?;
         self.live.publish(&changed, &aggregate);
         Ok((deleted, aggregate))
     }
 
-    pub(crate) async fn get(&self, cx: &Context, record: Record, user: String) -> Result<HalfStars, Error> {
+    pub(crate) async fn get(
+        &self,
+        cx: &Context,
+        record: Record,
+        user: String,
+    ) -> Result<HalfStars, Error> {
         cx.allow(Action::SeeOwn, &user)?;
         let found = {
             let (record, user) = (record.clone(), user.clone());
             self.store
                 .read(cx, move |tx| {
                     let (record, user) = (record.clone(), user.clone());
-                    Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).get(&record, &user).await?) })
+                    Box::pin(async move {
+                        Ok::<_, Error>(Ratings::in_tx(tx).get(&record, &user).await?)
+                    })
                 })
                 .await?
         };
-        found.ok_or_else(|| Error::not_found(format!("{user:?} has not rated {} {:?}", record.kind, record.id)))
+        found.ok_or_else(|| {
+            Error::not_found(format!(
+                "{user:?} has not rated {} {:?}",
+                record.kind, record.id
+            ))
+        })
     }
 
     pub(crate) async fn aggregate(&self, cx: &Context, record: Record) -> Result<Aggregate, Error> {
@@ -91,7 +113,11 @@ impl Controller {
     }
 
     /// In the order asked.
-    pub(crate) async fn aggregates(&self, cx: &Context, records: Vec<Record>) -> Result<Vec<Aggregate>, Error> {
+    pub(crate) async fn aggregates(
+        &self,
+        cx: &Context,
+        records: Vec<Record>,
+    ) -> Result<Vec<Aggregate>, Error> {
         self.store
             .read(cx, move |tx| {
                 let records = records.clone();
@@ -108,7 +134,11 @@ impl Controller {
     }
 
     /// The aggregate now and after each change.
-    pub(crate) async fn watch(&self, cx: &Context, record: Record) -> Result<watch::Receiver<Aggregate>, Error> {
+    pub(crate) async fn watch(
+        &self,
+        cx: &Context,
+        record: Record,
+    ) -> Result<watch::Receiver<Aggregate>, Error> {
         // Subscribed before it is read: a change in between is seen, whichever comes first.
         let receiver = self.live.subscribe(&record);
         let now = self.aggregate(cx, record.clone()).await?;

@@ -44,11 +44,17 @@ mod tests {
     use super::*;
 
     fn record(id: &str) -> Record {
-        Record { kind: "movie".into(), id: id.into() }
+        Record {
+            kind: "movie".into(),
+            id: id.into(),
+        }
     }
 
     fn version(version: u32) -> Aggregate {
-        Aggregate { version, ..Aggregate::default() }
+        Aggregate {
+            version,
+            ..Aggregate::default()
+        }
     }
 
     #[test]

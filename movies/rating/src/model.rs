@@ -8,7 +8,10 @@ pub(crate) struct HalfStars(u8);
 
 impl HalfStars {
     pub(crate) fn new(half_stars: i32) -> Option<Self> {
-        u8::try_from(half_stars).ok().filter(|half_stars| (1..=10).contains(half_stars)).map(HalfStars)
+        u8::try_from(half_stars)
+            .ok()
+            .filter(|half_stars| (1..=10).contains(half_stars))
+            .map(HalfStars)
     }
 
     pub(crate) fn get(self) -> u8 {
@@ -68,7 +71,9 @@ impl Difference {
         }
         let mut difference = Difference::default();
         for (value, sign) in [(before, -1), (after, 1)] {
-            let Some(HalfStars(value)) = value else { continue };
+            let Some(HalfStars(value)) = value else {
+                continue;
+            };
             difference.count += sign;
             difference.sum += sign * i64::from(value);
             difference.histogram[usize::from(value) - 1] += sign;
@@ -94,7 +99,10 @@ mod tests {
         let difference = Difference::between(HalfStars::new(4), HalfStars::new(9)).unwrap();
         assert_eq!((difference.count, difference.sum), (0, 5));
         assert_eq!((difference.histogram[3], difference.histogram[8]), (-1, 1));
-        assert_eq!(Difference::between(HalfStars::new(4), HalfStars::new(4)), None);
+        assert_eq!(
+            Difference::between(HalfStars::new(4), HalfStars::new(4)),
+            None
+        );
     }
 
     #[test]

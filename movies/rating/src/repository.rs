@@ -3,8 +3,11 @@
 use crate::model::{Aggregate, Difference, HalfStars, Rating, Record};
 use backlot::storage::{Migration, Migrations, Row, Sql, StoreError, Tx, params, sql};
 
-pub(crate) const MIGRATIONS: Migrations =
-    &[Migration::new(1, "ratings", include_str!("../migrations/1_ratings.sql"))];
+pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
+    1,
+    "ratings",
+    include_str!("../migrations/1_ratings.sql"),
+)];
 
 const SELECT_RATING: Sql =
     sql!("SELECT half_stars FROM ratings WHERE record_type = ? AND record_id = ? AND user_id = ?");
@@ -45,34 +48,72 @@ impl<'t> Ratings<'t> {
 
     /// Writes a rating over an earlier one; the record's aggregate afterwards.
     pub(crate) async fn put(&mut self, rating: &Rating) -> Result<Aggregate, StoreError> {
-        let Rating { record, user, value } = rating;
+        let Rating {
+            record,
+            user,
+            value,
+        } = rating;
         let before = self.get(record, user).await?;
         self.tx
-            .execute(UPSERT_RATING, params![&record.kind, &record.id, user, i64::from(value.get())])
+            .execute(
+                UPSERT_RATING,
+                params![&record.kind, &record.id, user, i64::from(value.get())],
+            )
             .await?;
-        self.change(record, Difference::between(before, Some(*value))).await
+        self.change(record, Difference::between(before, Some(*value)))
+            .await
     }
 
     /// Takes a rating back; whether there was one, and the aggregate afterwards.
-    pub(crate) async fn delete(&mut self, record: &Record, user: &str) -> Result<(bool, Aggregate), StoreError> {
+    pub(crate) async fn delete(
+        &mut self,
+        record: &Record,
+        user: &str,
+    ) -> Result<(bool, Aggregate), StoreError> {
         let before = self.get(record, user).await?;
-        self.tx.execute(DELETE_RATING, params![&record.kind, &record.id, user]).await?;
-        let aggregate = self.change(record, Difference::between(before, None)).await?;
+        self.tx
+            .execute(DELETE_RATING, params![&record.kind, &record.id, user])
+            .await?;
+        let aggregate = self
+            .change(record, Difference::between(before, None))
+            .await?;
         Ok((before.is_some(), aggregate))
     }
 
-    pub(crate) async fn get(&mut self, record: &Record, user: &str) -> Result<Option<HalfStars>, StoreError> {
-        let row = self.tx.query_opt(SELECT_RATING, params![&record.kind, &record.id, user]).await?;
-        row.map(|row| Ok(row.get::<i32>(0).map(HalfStars::new)?)).transpose().map(Option::flatten)
+    pub(crate) async fn get(
+        &mut self,
+        record: &Record,
+        user: &str,
+    ) -> Result<Option<HalfStars>, StoreError> {
+        let row = self
+            .tx
+            .query_opt(SELECT_RATING, params![&record.kind, &record.id, user])
+            .await?;
+        row.map(|row| Ok(row.get::<i32>(0).map(HalfStars::new)?))
+            .transpose()
+            .map(Option::flatten)
     }
 
     pub(crate) async fn aggregate(&mut self, record: &Record) -> Result<Aggregate, StoreError> {
-        let row = self.tx.query_opt(SELECT_AGGREGATE, params![&record.kind, &record.id]).await?;
-        row.as_ref().map_or(Ok(Aggregate::default()), read_aggregate)
+        let row = self
+            .tx
+            .query_opt(SELECT_AGGREGATE, params![&record.kind, &record.id])
+            .await?;
+        row.as_ref()
+            .map_or(Ok(Aggregate::default()), read_aggregate)
     }
 
-    async fn change(&mut self, record: &Record, difference: Option<Difference>) -> Result<Aggregate, StoreError> {
-        let Some(Difference { count, sum, histogram: h }) = difference else {
+    async fn change(
+        &mut self,
+        record: &Record,
+        difference: Option<Difference>,
+    ) -> Result<Aggregate, StoreError> {
+        let Some(Difference {
+            count,
+            sum,
+            histogram: h,
+        }) = difference
+        else {
             return self.aggregate(record).await;
         };
         let changed = self
@@ -80,7 +121,20 @@ impl<'t> Ratings<'t> {
             .execute(
                 CHANGE_AGGREGATE,
                 params![
-                    count, sum, h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], &record.kind, &record.id
+                    count,
+                    sum,
+                    h[0],
+                    h[1],
+                    h[2],
+                    h[3],
+                    h[4],
+                    h[5],
+                    h[6],
+                    h[7],
+                    h[8],
+                    h[9],
+                    &record.kind,
+                    &record.id
                 ],
             )
             .await?;
@@ -89,7 +143,19 @@ impl<'t> Ratings<'t> {
                 .execute(
                     ADD_TO_AGGREGATE,
                     params![
-                        &record.kind, &record.id, sum, h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9]
+                        &record.kind,
+                        &record.id,
+                        sum,
+                        h[0],
+                        h[1],
+                        h[2],
+                        h[3],
+                        h[4],
+                        h[5],
+                        h[6],
+                        h[7],
+                        h[8],
+                        h[9]
                     ],
                 )
                 .await?;
@@ -103,5 +169,10 @@ fn read_aggregate(row: &Row) -> Result<Aggregate, StoreError> {
     for (cell, column) in histogram.iter_mut().zip(2..) {
         *cell = row.get(column)?;
     }
-    Ok(Aggregate { count: row.get(0)?, sum: row.get(1)?, histogram, version: row.get(12)? })
+    Ok(Aggregate {
+        count: row.get(0)?,
+        sum: row.get(1)?,
+        histogram,
+        version: row.get(12)?,
+    })
 }

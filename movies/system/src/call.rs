@@ -43,8 +43,12 @@ pub struct Arguments {
 }
 
 /// The contracts of Movies.
-const SERVICES: [&Service; 4] =
-    [&api::METADATA_SERVICE, &api::RATING_SERVICE, &api::MOVIE_SERVICE, &api::AUTH_SERVICE];
+const SERVICES: [&Service; 4] = [
+    &api::METADATA_SERVICE,
+    &api::RATING_SERVICE,
+    &api::MOVIE_SERVICE,
+    &api::AUTH_SERVICE,
+];
 
 /// Calls the method and prints what it answers.
 #[must_use]
@@ -69,13 +73,20 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     }
 }
 
-async fn call(arguments: &Arguments, configuration: &Configuration, env: &Env) -> Result<(), Error> {
+async fn call(
+    arguments: &Arguments,
+    configuration: &Configuration,
+    env: &Env,
+) -> Result<(), Error> {
     let (service, method) = find(&arguments.method)?;
     let transcoder = Transcoder::of(service)?;
     let request = transcoder.request(method, &arguments.json)?;
     let address = match &arguments.to {
         Some(address) => address.clone(),
-        None => configuration.service(service.target).map(|service| service.listen().to_owned()).unwrap_or_default(),
+        None => configuration
+            .service(service.target)
+            .map(|service| service.listen().to_owned())
+            .unwrap_or_default(),
     };
     let instance = Instance {
         id: address.clone(),
@@ -85,8 +96,18 @@ async fn call(arguments: &Arguments, configuration: &Configuration, env: &Env) -
         metadata: BTreeMap::new(),
     };
     let (_instances, watched) = watch::channel(InstanceSet::new(vec![instance]));
-    let remote = Remote::new(service, service.target, watched, &Metrics::new(), env, &Tasks::new(env));
-    match remote.encoded(method, &context(arguments, method, service), request).await? {
+    let remote = Remote::new(
+        service,
+        service.target,
+        watched,
+        &Metrics::new(),
+        env,
+        &Tasks::new(env),
+    );
+    match remote
+        .encoded(method, &context(arguments, method, service), request)
+        .await?
+    {
         Reply::One(answer) => println!("{}", transcoder.answer(method, answer)?),
         Reply::Stream(mut answers) => {
             while let Some(answer) = answers.next().await {
@@ -98,9 +119,16 @@ async fn call(arguments: &Arguments, configuration: &Configuration, env: &Env) -
 }
 
 fn context(arguments: &Arguments, method: &Method, service: &Service) -> Context {
-    let usual = if method.shape == backlot::rpc::contract::Shape::Unary { 5 } else { 3600 };
-    let cx = Context::background().with_timeout(Duration::from_secs(arguments.timeout.unwrap_or(usual)));
-    let Some(token) = &arguments.token else { return cx };
+    let usual = if method.shape == backlot::rpc::contract::Shape::Unary {
+        5
+    } else {
+        3600
+    };
+    let cx =
+        Context::background().with_timeout(Duration::from_secs(arguments.timeout.unwrap_or(usual)));
+    let Some(token) = &arguments.token else {
+        return cx;
+    };
     // The token speaks for itself: whom it names is for the service to find out.
     cx.with_principal(Principal::User(Arc::new(User {
         subject: String::new(),
@@ -115,17 +143,28 @@ fn find(name: &str) -> Result<(&'static Service, &'static Method), Error> {
     let name = name.trim_start_matches('/');
     let matches = |method: &Method| {
         let full = method.path.trim_start_matches('/');
-        full == name || full.rsplit_once('.').is_some_and(|(_, short)| short == name)
+        full == name
+            || full
+                .rsplit_once('.')
+                .is_some_and(|(_, short)| short == name)
     };
     SERVICES
         .iter()
-        .find_map(|service| Some((*service, service.methods.iter().find(|method| matches(method))?)))
+        .find_map(|service| {
+            Some((
+                *service,
+                service.methods.iter().find(|method| matches(method))?,
+            ))
+        })
         .ok_or_else(|| {
             let known: Vec<_> = SERVICES
                 .iter()
                 .flat_map(|service| service.methods)
                 .filter_map(|method| method.path.rsplit_once('.').map(|(_, short)| short))
                 .collect();
-            Error::not_found(format!("no method {name:?}; there are {}", known.join(", ")))
+            Error::not_found(format!(
+                "no method {name:?}; there are {}",
+                known.join(", ")
+            ))
         })
 }

@@ -23,7 +23,10 @@ pub fn run(options: &Options, with_sample: bool) -> ExitCode {
         Err(code) => return code,
     };
     let ran = process::runtime(&configuration.platform.runtime)
-        .map_err(|source| StartError::System { what: "threads", source })
+        .map_err(|source| StartError::System {
+            what: "threads",
+            source,
+        })
         .and_then(|runtime| {
             let ended = runtime.block_on(serve(&configuration, options, &env, with_sample));
             runtime.shutdown_timeout(Duration::from_millis(100));
@@ -45,7 +48,10 @@ async fn serve(
     env: &Env,
     with_sample: bool,
 ) -> Result<ExitCode, StartError> {
-    let mut signals = Signals::take().map_err(|source| StartError::System { what: "signals", source })?;
+    let mut signals = Signals::take().map_err(|source| StartError::System {
+        what: "signals",
+        source,
+    })?;
     let world = World {
         local: Some(Local::new()),
         ..process::world(&configuration.platform, env, Arc::new(Memory::new()))
@@ -67,5 +73,9 @@ async fn serve(
             running.stop().await
         })
         .await;
-    Ok(if ended.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+    Ok(if ended.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(CUT)
+    })
 }

@@ -6,15 +6,30 @@ use backlot::app::embedded::Embedded;
 /// Prints the addresses and what to try.
 pub fn print(running: &Embedded, configuration: &Configuration) {
     let address = |name: &str| {
-        running.nodes().iter().find(|node| node.name() == name).map(|node| node.address().to_string()).unwrap_or_default()
+        running
+            .nodes()
+            .iter()
+            .find(|node| node.name() == name)
+            .map(|node| node.address().to_string())
+            .unwrap_or_default()
     };
     let (web, movie, rating) = (address("web"), address("movie"), address("rating"));
     // As it was typed, so that what is printed can be pasted.
-    let movies = std::env::args().next().unwrap_or_else(|| "movies".to_owned());
-    println!("\nMovies runs in this one process; its data is in {}\n", configuration.platform.data.display());
+    let movies = std::env::args()
+        .next()
+        .unwrap_or_else(|| "movies".to_owned());
+    println!(
+        "\nMovies runs in this one process; its data is in {}\n",
+        configuration.platform.data.display()
+    );
     println!("  the page            http://{web}");
     for node in running.nodes() {
-        println!("  {:<19} http://{}  (gRPC and REST; admin on {})", node.name(), node.address(), node.admin());
+        println!(
+            "  {:<19} http://{}  (gRPC and REST; admin on {})",
+            node.name(),
+            node.address(),
+            node.admin()
+        );
     }
     println!(
         "

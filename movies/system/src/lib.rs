@@ -11,8 +11,12 @@ use backlot::Service;
 use backlot::app::cli::Product;
 
 /// Movies: its name, its services in the order they start, and where its configuration comes from.
-pub const PRODUCT: Product =
-    Product { name: "movies", variables: "MOVIES", data: "movies-data", services };
+pub const PRODUCT: Product = Product {
+    name: "movies",
+    variables: "MOVIES",
+    data: "movies-data",
+    services,
+};
 
 /// The services of Movies.
 #[must_use]

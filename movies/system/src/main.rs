@@ -8,14 +8,17 @@ use std::process::ExitCode;
 
 /// Movies: rate films. Without a command everything runs in this one process.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   movies                                  run everything, nothing to install
   movies --data /var/lib/movies           keep the databases elsewhere
   movies fleet --replicas 2               every service its own process
   movies rating --set rating.server.listen=127.0.0.1:9082
   movies sim --seed 7                     the same services in a simulated world
   TOKEN=$(movies token ann)               a token for curl
-  movies call MovieService/GetMovieDetails '{\"movieId\": \"metropolis-1927\"}'")]
+  movies call MovieService/GetMovieDetails '{\"movieId\": \"metropolis-1927\"}'"
+)]
 struct Command {
     #[command(subcommand)]
     task: Option<Task>,
@@ -58,12 +61,18 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let Command { task, options, no_sample } = Command::parse();
+    let Command {
+        task,
+        options,
+        no_sample,
+    } = Command::parse();
     let service = |name| process::run(&PRODUCT, name, &options);
     match task {
         None => embedded::run(&options, !no_sample),
         Some(Task::Fleet { replicas }) => {
-            let plan = fleet::Plan { replicas: replicas.into() };
+            let plan = fleet::Plan {
+                replicas: replicas.into(),
+            };
             fleet::run(&PRODUCT, &options, plan, sample::beside_fleet(!no_sample))
         }
         Some(Task::Auth) => service("auth"),

@@ -69,7 +69,14 @@ impl Clients {
         let metrics = Metrics::new();
         let binding = |service: &'static backlot::rpc::contract::Service| {
             let instances = registry.resolver().watch(service.target);
-            Binding::Remote(Remote::new(service, service.target, instances, &metrics, &world.env, tasks))
+            Binding::Remote(Remote::new(
+                service,
+                service.target,
+                instances,
+                &metrics,
+                &world.env,
+                tasks,
+            ))
         };
         Clients {
             metadata: api::MetadataClient::bind(binding(api::MetadataClient::SERVICE)),
@@ -108,14 +115,18 @@ async fn load(clients: Clients, world: World, dice: Dice) {
 async fn try_load(clients: &Clients, world: &World, dice: &Dice) -> Result<usize, Error> {
     let films = films()?;
     let signer = Signer::new(world, dice)?;
-    let Some(last) = films.last() else { return Ok(0) };
+    let Some(last) = films.last() else {
+        return Ok(0);
+    };
     if is_complete(clients, last).await? {
         return Ok(0);
     }
     // In order, so that the last film's last rating tells that all is there.
     for film in &films {
         let cx = signer.editor()?;
-        let request = PutMetadataRequest { metadata: Some(film.metadata()) };
+        let request = PutMetadataRequest {
+            metadata: Some(film.metadata()),
+        };
         retried(&cx, || clients.metadata.put_metadata(&cx, request.clone())).await?;
         let puts = film.ratings().into_iter().map(|(user, half_stars)| {
             let (clients, signer) = (&clients, &signer);
@@ -127,7 +138,9 @@ async fn try_load(clients: &Clients, world: &World, dice: &Dice) -> Result<usize
             };
             async move {
                 let cx = signer.user(&user, BTreeSet::new())?;
-                retried(&cx, || clients.rating.put_rating(&cx, request.clone())).await.map(drop)
+                retried(&cx, || clients.rating.put_rating(&cx, request.clone()))
+                    .await
+                    .map(drop)
             }
         });
         let mut puts = futures_util::stream::iter(puts).buffer_unordered(AT_ONCE);
@@ -140,18 +153,30 @@ async fn try_load(clients: &Clients, world: &World, dice: &Dice) -> Result<usize
 
 async fn is_complete(clients: &Clients, last: &Film) -> Result<bool, Error> {
     let cx = Context::background().with_timeout(CALL);
-    let request = GetAggregatedRatingRequest { record_type: "movie".into(), record_id: last.id.clone() };
-    let response = retried(&cx, || clients.rating.get_aggregated_rating(&cx, request.clone())).await?;
-    Ok(response.aggregate.is_some_and(|aggregate| aggregate.count >= last.sample.count))
+    let request = GetAggregatedRatingRequest {
+        record_type: "movie".into(),
+        record_id: last.id.clone(),
+    };
+    let response = retried(&cx, || {
+        clients.rating.get_aggregated_rating(&cx, request.clone())
+    })
+    .await?;
+    Ok(response
+        .aggregate
+        .is_some_and(|aggregate| aggregate.count >= last.sample.count))
 }
 
 /// Repeats a call while the service is away: a fleet's services come one by one. Puts are safe to
 /// repeat.
-async fn retried<T, F: Future<Output = Result<T, Error>>>(cx: &Context, call: impl Fn() -> F) -> Result<T, Error> {
+async fn retried<T, F: Future<Output = Result<T, Error>>>(
+    cx: &Context,
+    call: impl Fn() -> F,
+) -> Result<T, Error> {
     loop {
         match call().await {
             Err(error)
-                if matches!(error.code(), Code::Unavailable | Code::Unauthenticated) && !cx.deadline().has_passed() =>
+                if matches!(error.code(), Code::Unavailable | Code::Unauthenticated)
+                    && !cx.deadline().has_passed() =>
             {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
@@ -202,8 +227,9 @@ struct Signer {
 
 impl Signer {
     fn new(world: &World, dice: &Dice) -> Result<Self, Error> {
-        let secret = (world.secrets)(movies_auth::KEY)
-            .map_err(|error| Error::internal("the signing key is not to be had").with_source(error))?;
+        let secret = (world.secrets)(movies_auth::KEY).map_err(|error| {
+            Error::internal("the signing key is not to be had").with_source(error)
+        })?;
         Ok(Signer {
             key: SigningKey::from_seed(&secret)?,
             issuer: world.identity.issuer.clone(),
@@ -218,9 +244,18 @@ impl Signer {
 
     fn user(&self, name: &str, roles: BTreeSet<String>) -> Result<Context, Error> {
         let audience = AUDIENCE.map(String::from).into();
-        let claims = Claims::new(&self.issuer, name, audience, MAX_LIFETIME, &self.world.env.clock, &self.dice);
+        let claims = Claims::new(
+            &self.issuer,
+            name,
+            audience,
+            MAX_LIFETIME,
+            &self.world.env.clock,
+            &self.dice,
+        );
         let principal: Principal = self.key.principal(Claims { roles, ..claims })?;
-        Ok(Context::background().with_timeout(CALL).with_principal(principal))
+        Ok(Context::background()
+            .with_timeout(CALL)
+            .with_principal(principal))
     }
 }
 
@@ -238,8 +273,18 @@ mod tests {
             let ratings = film.ratings();
             assert_eq!(ratings.len(), film.sample.count as usize);
             assert_eq!(ratings, film.ratings(), "the same at every load");
-            let mean = ratings.iter().map(|(_, half_stars)| f64::from(*half_stars)).sum::<f64>() / 2.0 / ratings.len() as f64;
-            assert!((mean - film.sample.mean).abs() < 0.5, "{}: {mean} instead of {}", film.id, film.sample.mean);
+            let mean = ratings
+                .iter()
+                .map(|(_, half_stars)| f64::from(*half_stars))
+                .sum::<f64>()
+                / 2.0
+                / ratings.len() as f64;
+            assert!(
+                (mean - film.sample.mean).abs() < 0.5,
+                "{}: {mean} instead of {}",
+                film.id,
+                film.sample.mean
+            );
         }
     }
 }

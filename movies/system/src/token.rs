@@ -34,7 +34,13 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
         }
     };
     let platform = &configuration.platform;
-    match make(&arguments.name, arguments.editor, &platform.data, &platform.identity.issuer, &env) {
+    match make(
+        &arguments.name,
+        arguments.editor,
+        &platform.data,
+        &platform.identity.issuer,
+        &env,
+    ) {
         Ok(token) => {
             println!("{token}");
             ExitCode::SUCCESS
@@ -46,14 +52,30 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     }
 }
 
-fn make(name: &str, editor: bool, data: &Path, issuer: &str, env: &Env) -> Result<String, StartError> {
+fn make(
+    name: &str,
+    editor: bool,
+    data: &Path,
+    issuer: &str,
+    env: &Env,
+) -> Result<String, StartError> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 64 {
-        return Err(Error::invalid_argument(format!("the name must be 1 to 64 characters, got {name:?}")).into());
+        return Err(Error::invalid_argument(format!(
+            "the name must be 1 to 64 characters, got {name:?}"
+        ))
+        .into());
     }
     let key = SigningKey::from_seed(&secret::load_or_make(data, movies_auth::KEY, &env.dice)?)?;
-    let roles = if editor { BTreeSet::from(["editor".to_owned()]) } else { BTreeSet::new() };
+    let roles = if editor {
+        BTreeSet::from(["editor".to_owned()])
+    } else {
+        BTreeSet::new()
+    };
     let audience = AUDIENCE.map(String::from).into();
-    let claims = Claims { roles, ..Claims::new(issuer, name, audience, MAX_LIFETIME, &env.clock, &env.dice) };
+    let claims = Claims {
+        roles,
+        ..Claims::new(issuer, name, audience, MAX_LIFETIME, &env.clock, &env.dice)
+    };
     Ok(key.sign(&claims)?)
 }

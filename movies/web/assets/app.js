@@ -112,11 +112,17 @@ function say(text, field = "value") {
   form.querySelector("#name")?.toggleAttribute("aria-invalid", field === "name" && text !== "");
 }
 
+// Says what is chosen, beside the stars.
+function tellChosen(words) {
+  const chosen = form.querySelector("[data-chosen]");
+  chosen.textContent = words || chosen.dataset.none;
+}
+
 // Marks a rating as the visitor's.
 function mark(value, words) {
   kept = value;
   for (const input of form.querySelectorAll(".picker input")) input.checked = input.value === value;
-  form.querySelector("[data-chosen]").textContent = words ?? "";
+  tellChosen(words);
   const back = form.querySelector("[data-back]");
   if (back) back.hidden = value === null;
   const bars = ratings.querySelectorAll(".histogram rect");
@@ -166,7 +172,7 @@ function words(value) {
 function want(value) {
   clicks += 1;
   wish = { value, key: `${form.elements.key.value}-${clicks}` };
-  form.querySelector("[data-chosen]").textContent = words(value);
+  tellChosen(words(value));
   send();
 }
 
@@ -188,7 +194,7 @@ function startRating() {
   form.querySelector(".picker").addEventListener("pointerdown", () => (byKey = false));
   form.querySelector(".picker").addEventListener("change", (event) => {
     const { value } = event.target;
-    form.querySelector("[data-chosen]").textContent = words(value);
+    tellChosen(words(value));
     if (!named) {
       const name = form.elements.name;
       if (!byKey && name.value.trim() === "") name.focus();

@@ -17,7 +17,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::Instant;
 
 /// Waits between restarts. A child that ran for ten seconds counts as healthy.
-const BACKOFF: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(5) };
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(200),
+    cap: Duration::from_secs(5),
+};
 const HEALTHY: Duration = Duration::from_secs(10);
 
 /// How a child is started.
@@ -49,13 +52,27 @@ impl Command {
             arguments.extend(["--set".into(), assignment.into()]);
         }
         if replica > 0 {
-            for (key, address) in [("listen", &prepared.server.listen), ("admin", &prepared.server.admin)] {
-                let host = address.as_deref().and_then(|address| address.rsplit_once(':')).map_or("127.0.0.1", |(host, _)| host);
-                arguments.extend(["--set".into(), format!("{service}.server.{key}={host}:0").into()]);
+            for (key, address) in [
+                ("listen", &prepared.server.listen),
+                ("admin", &prepared.server.admin),
+            ] {
+                let host = address
+                    .as_deref()
+                    .and_then(|address| address.rsplit_once(':'))
+                    .map_or("127.0.0.1", |(host, _)| host);
+                arguments.extend([
+                    "--set".into(),
+                    format!("{service}.server.{key}={host}:0").into(),
+                ]);
             }
         }
         let name = format!("{service}-{replica}");
-        Ok(Command { name, service, program: std::env::current_exe()?, arguments })
+        Ok(Command {
+            name,
+            service,
+            program: std::env::current_exe()?,
+            arguments,
+        })
     }
 }
 
@@ -77,10 +94,18 @@ impl Child {
                     }
                     return;
                 }
-                failures = if Instant::now().saturating_duration_since(started) > HEALTHY { 1 } else { failures + 1 };
+                failures = if Instant::now().saturating_duration_since(started) > HEALTHY {
+                    1
+                } else {
+                    failures + 1
+                };
                 let wait = BACKOFF.wait(failures, &dice).max(Duration::from_millis(50));
                 let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                eprintln!("{} ended ({how}); starting it again in {:.1} s", command.name, wait.as_secs_f64());
+                eprintln!(
+                    "{} ended ({how}); starting it again in {:.1} s",
+                    command.name,
+                    wait.as_secs_f64()
+                );
                 board.restarting(&command.name);
                 tokio::select! {
                     biased;
@@ -105,7 +130,10 @@ async fn run(command: &Command, env: &Env, board: &Board) -> io::Result<ExitStat
         .spawn()?;
     board.started(&command.name, command.service, child.id());
     let stdin = child.stdin.take();
-    let mut lines = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
+    let mut lines = child
+        .stderr
+        .take()
+        .map(|stderr| BufReader::new(stderr).lines());
     let mut stdin = stdin;
     let mut told = false;
     loop {

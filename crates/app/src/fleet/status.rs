@@ -58,9 +58,16 @@ impl Board {
             .map(|(service, ready)| {
                 let of_service = || rows.values().filter(|row| row.service == *service);
                 // A crashed instance stays announced until its time to live is over.
-                let ready = of_service().filter(|row| row.pid.is_some()).count().min(*ready);
+                let ready = of_service()
+                    .filter(|row| row.pid.is_some())
+                    .count()
+                    .min(*ready);
                 let restarts: u32 = of_service().map(|row| row.restarts).sum();
-                let again = if restarts > 0 { format!(" (restarted {restarts}×)") } else { String::new() };
+                let again = if restarts > 0 {
+                    format!(" (restarted {restarts}×)")
+                } else {
+                    String::new()
+                };
                 format!("{service} {ready}/{}{again}", of_service().count())
             })
             .collect::<Vec<_>>()
@@ -69,16 +76,26 @@ impl Board {
 }
 
 /// Prints the line whenever it changes; on a terminal in place.
-pub(super) fn show(board: &Board, resolver: Arc<dyn Resolver>, services: &[Service], env: &Env, tasks: &Tasks) {
+pub(super) fn show(
+    board: &Board,
+    resolver: Arc<dyn Resolver>,
+    services: &[Service],
+    env: &Env,
+    tasks: &Tasks,
+) {
     let (board, shutdown) = (board.clone(), env.shutdown.clone());
-    let mut watched: Vec<(&'static str, watch::Receiver<InstanceSet>)> =
-        services.iter().map(|service| (service.name(), resolver.watch(service.name()))).collect();
+    let mut watched: Vec<(&'static str, watch::Receiver<InstanceSet>)> = services
+        .iter()
+        .map(|service| (service.name(), resolver.watch(service.name())))
+        .collect();
     let terminal = std::io::stderr().is_terminal();
     tasks.spawn("status line", async move {
         let mut last = String::new();
         loop {
-            let announced =
-                watched.iter_mut().map(|(name, set)| (*name, set.borrow_and_update().instances.len())).collect();
+            let announced = watched
+                .iter_mut()
+                .map(|(name, set)| (*name, set.borrow_and_update().instances.len()))
+                .collect();
             let line = board.line(&announced);
             if line != last {
                 if terminal {

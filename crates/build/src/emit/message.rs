@@ -39,10 +39,19 @@ pub(super) fn emit(
     for path in &mapped {
         config.type_attribute(path, "#[derive(Debug)]");
     }
-    let requests =
-        schema.files.iter().map(|file| (Module::from_protobuf_package_name(file.package()), file.clone())).collect();
-    let generated =
-        config.generate(requests).map_err(|cause| Error::new(format!("messages cannot be generated: {cause}")))?;
+    let requests = schema
+        .files
+        .iter()
+        .map(|file| {
+            (
+                Module::from_protobuf_package_name(file.package()),
+                file.clone(),
+            )
+        })
+        .collect();
+    let generated = config
+        .generate(requests)
+        .map_err(|cause| Error::new(format!("messages cannot be generated: {cause}")))?;
     let generated: BTreeMap<Module, String> = generated.into_iter().collect();
 
     let validated = validation::validated(schema, contract);
@@ -52,11 +61,17 @@ pub(super) fn emit(
         for module in packages.modules(package) {
             node = node.children.entry(module).or_default();
         }
-        let code = generated.get(&Module::from_protobuf_package_name(package)).map(String::as_str).unwrap_or_default();
+        let code = generated
+            .get(&Module::from_protobuf_package_name(package))
+            .map(String::as_str)
+            .unwrap_or_default();
         let rules = validation::emit(schema, contract, packages, package, &validated, runtime);
         node.package = Some(package.clone());
         // The first line is prost's notice, not a doc.
-        node.code = format!("{}\n{rules}", code.split_once('\n').map_or("", |(_, code)| code));
+        node.code = format!(
+            "{}\n{rules}",
+            code.split_once('\n').map_or("", |(_, code)| code)
+        );
     }
     out.block(&root.code);
     for (name, node) in &root.children {
@@ -76,10 +91,16 @@ pub(super) fn emit(
 
 /// Paths of the outermost messages that have maps, or messages inside of them that have.
 fn with_maps(schema: &Schema) -> BTreeSet<String> {
-    let outermost = schema.ours().flat_map(|file| file.messages().collect::<Vec<_>>());
+    let outermost = schema
+        .ours()
+        .flat_map(|file| file.messages().collect::<Vec<_>>());
     let has_map = |message: &MessageDescriptor| message.fields().any(|field| field.is_map());
     outermost
-        .filter(|message| model::messages(std::iter::once(message.clone())).iter().any(has_map))
+        .filter(|message| {
+            model::messages(std::iter::once(message.clone()))
+                .iter()
+                .any(has_map)
+        })
         .map(|message| format!(".{}", message.full_name()))
         .collect()
 }

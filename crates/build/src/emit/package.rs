@@ -14,11 +14,20 @@ pub(super) struct Packages {
 
 impl Packages {
     pub(super) fn of(schema: &Schema) -> Packages {
-        let all: BTreeSet<String> = schema.ours().map(|file| file.package_name().to_owned()).collect();
-        let firsts: BTreeSet<&str> = all.iter().filter_map(|package| package.split('.').next()).collect();
+        let all: BTreeSet<String> = schema
+            .ours()
+            .map(|file| file.package_name().to_owned())
+            .collect();
+        let firsts: BTreeSet<&str> = all
+            .iter()
+            .filter_map(|package| package.split('.').next())
+            .collect();
         // `rating.v1` stays as it is: a module that is only a version says nothing.
         let long = all.iter().all(|package| package.split('.').count() >= 3);
-        Packages { dropped: usize::from(firsts.len() == 1 && long), all }
+        Packages {
+            dropped: usize::from(firsts.len() == 1 && long),
+            all,
+        }
     }
 
     /// The modules of a package, outermost first.

@@ -7,7 +7,11 @@ use crate::name;
 use crate::route::{Body, Route, Verb};
 
 pub(super) fn emit(out: &mut Writer, service: &Service, packages: &Packages, runtime: &str) {
-    let emitter = Emitter { service, packages, runtime };
+    let emitter = Emitter {
+        service,
+        packages,
+        runtime,
+    };
     out.blank();
     emitter.definition(out);
     out.blank();
@@ -28,7 +32,10 @@ impl Emitter<'_> {
     fn definition(&self, out: &mut Writer) {
         out.docs(&self.service.docs);
         out.line(format!("#[{}::async_trait]", self.runtime));
-        out.open(format!("pub trait {}: Send + Sync + 'static {{", self.service.short));
+        out.open(format!(
+            "pub trait {}: Send + Sync + 'static {{",
+            self.service.short
+        ));
         for method in &self.service.methods {
             out.docs(&method.docs);
             out.line(format!("{};", self.signature(method)));
@@ -39,7 +46,11 @@ impl Emitter<'_> {
     fn signature(&self, method: &Method) -> String {
         let rt = self.runtime;
         let (input, output) = self.types(method);
-        let output = if method.descriptor.is_server_streaming() { format!("{rt}::Streaming<{output}>") } else { output };
+        let output = if method.descriptor.is_server_streaming() {
+            format!("{rt}::Streaming<{output}>")
+        } else {
+            output
+        };
         format!(
             "async fn {}(&self, cx: &{rt}::Context, request: {input}) -> ::core::result::Result<{output}, {rt}::Error>",
             function(method)
@@ -47,14 +58,23 @@ impl Emitter<'_> {
     }
 
     fn types(&self, method: &Method) -> (String, String) {
-        (self.packages.at_root(&method.descriptor.input()), self.packages.at_root(&method.descriptor.output()))
+        (
+            self.packages.at_root(&method.descriptor.input()),
+            self.packages.at_root(&method.descriptor.output()),
+        )
     }
 
     fn description(&self, out: &mut Writer) {
         let rt = self.runtime;
         let service = self.service;
-        out.line(format!("/// What is known of `{}` at build time.", service.name));
-        out.open(format!("pub static {}: {rt}::Service = {rt}::Service {{", service.constant()));
+        out.line(format!(
+            "/// What is known of `{}` at build time.",
+            service.name
+        ));
+        out.open(format!(
+            "pub static {}: {rt}::Service = {rt}::Service {{",
+            service.constant()
+        ));
         out.line(format!("name: {:?},", service.name));
         out.line(format!("target: {:?},", service.target));
         out.open("methods: &[");
@@ -73,7 +93,11 @@ impl Emitter<'_> {
     fn method(&self, out: &mut Writer, index: usize, method: &Method) {
         let rt = self.runtime;
         let descriptor = &method.descriptor;
-        let shape = if descriptor.is_server_streaming() { "ServerStream" } else { "Unary" };
+        let shape = if descriptor.is_server_streaming() {
+            "ServerStream"
+        } else {
+            "Unary"
+        };
         let effect = match method.effect {
             Effect::Read => "Read",
             Effect::Idempotent => "Idempotent",
@@ -83,7 +107,11 @@ impl Emitter<'_> {
         out.line(format!("index: {index},"));
         out.line(format!("service: {:?},", self.service.name));
         out.line(format!("name: {:?},", descriptor.name()));
-        out.line(format!("path: \"/{}/{}\",", self.service.name, descriptor.name()));
+        out.line(format!(
+            "path: \"/{}/{}\",",
+            self.service.name,
+            descriptor.name()
+        ));
         out.line(format!("effect: {rt}::Effect::{effect},"));
         out.line(format!("shape: {rt}::Shape::{shape},"));
         out.line(format!("input: {:?},", descriptor.input().full_name()));
@@ -110,17 +138,27 @@ impl Emitter<'_> {
             Body::All => "All".to_owned(),
             Body::Field(field) => format!("Field({:?})", field.name()),
         };
-        format!("{rt}::Route {{ verb: {rt}::Verb::{verb}, template: {:?}, body: {rt}::Body::{body} }},", route.template)
+        format!(
+            "{rt}::Route {{ verb: {rt}::Verb::{verb}, template: {:?}, body: {rt}::Body::{body} }},",
+            route.template
+        )
     }
 
     fn mount(&self, out: &mut Writer) {
         let rt = self.runtime;
         let service = self.service;
         let (short, constant) = (&service.short, service.constant());
-        out.line(format!("/// Makes an implementation of [`{short}`] callable over gRPC, over REST and directly."));
+        out.line(format!(
+            "/// Makes an implementation of [`{short}`] callable over gRPC, over REST and directly."
+        ));
         out.line("#[must_use]");
-        out.open(format!("pub fn {}(service: impl {short}) -> {rt}::Mount {{", service.function()));
-        out.open(format!("{rt}::Mount::build::<dyn {short}>(&{constant}, {rt}::Arc::new(service))"));
+        out.open(format!(
+            "pub fn {}(service: impl {short}) -> {rt}::Mount {{",
+            service.function()
+        ));
+        out.open(format!(
+            "{rt}::Mount::build::<dyn {short}>(&{constant}, {rt}::Arc::new(service))"
+        ));
         for (index, method) in service.methods.iter().enumerate() {
             let (input, output) = self.types(method);
             out.line(format!(
@@ -138,12 +176,16 @@ impl Emitter<'_> {
         let rt = self.runtime;
         let service = self.service;
         let (short, constant) = (&service.short, service.constant());
-        out.line(format!("/// Calls a [`{short}`], wherever it is: in this process or in another."));
+        out.line(format!(
+            "/// Calls a [`{short}`], wherever it is: in this process or in another."
+        ));
         out.line("#[derive(Clone, Debug)]");
         out.line(format!("pub struct {short}Client({rt}::Binding);"));
         out.blank();
         out.open(format!("impl {rt}::Client for {short}Client {{"));
-        out.line(format!("const SERVICE: &'static {rt}::Service = &{constant};"));
+        out.line(format!(
+            "const SERVICE: &'static {rt}::Service = &{constant};"
+        ));
         out.open(format!("fn bind(binding: {rt}::Binding) -> Self {{"));
         out.line(format!("{short}Client(binding)"));
         out.close("}");
@@ -169,7 +211,10 @@ impl Emitter<'_> {
         out.open(format!("impl {short} for {short}Client {{"));
         for method in &service.methods {
             out.open(format!("{} {{", self.signature(method)));
-            out.line(format!("{short}Client::{}(self, cx, request).await", function(method)));
+            out.line(format!(
+                "{short}Client::{}(self, cx, request).await",
+                function(method)
+            ));
             out.close("}");
         }
         out.close("}");
@@ -177,7 +222,11 @@ impl Emitter<'_> {
 }
 
 fn shape(method: &Method) -> &'static str {
-    if method.descriptor.is_server_streaming() { "server_stream" } else { "unary" }
+    if method.descriptor.is_server_streaming() {
+        "server_stream"
+    } else {
+        "unary"
+    }
 }
 
 fn function(method: &Method) -> String {

@@ -27,21 +27,47 @@ pub(super) fn rule(check: &Check, halves: bool) -> String {
 
 fn range(low: Option<&Bound>, high: Option<&Bound>, value: impl Fn(&Literal) -> String) -> String {
     let low_text = low.map(|bound| {
-        format!("{} {}", if bound.inclusive { "at least" } else { "more than" }, value(&bound.value))
+        format!(
+            "{} {}",
+            if bound.inclusive {
+                "at least"
+            } else {
+                "more than"
+            },
+            value(&bound.value)
+        )
     });
     let high_text = high.map(|bound| {
-        format!("{} {}", if bound.inclusive { "at most" } else { "less than" }, value(&bound.value))
+        format!(
+            "{} {}",
+            if bound.inclusive {
+                "at most"
+            } else {
+                "less than"
+            },
+            value(&bound.value)
+        )
     });
     match (low, high) {
         (Some(low), Some(high)) if low.inclusive && high.inclusive => {
             format!("{} to {}", value(&low.value), value(&high.value))
         }
-        _ => low_text.into_iter().chain(high_text).collect::<Vec<_>>().join(" and "),
+        _ => low_text
+            .into_iter()
+            .chain(high_text)
+            .collect::<Vec<_>>()
+            .join(" and "),
     }
 }
 
 fn count(min: Option<u64>, max: Option<u64>, unit: &str) -> String {
-    let plural = |count: u64| if count == 1 { unit.to_owned() } else { format!("{unit}s") };
+    let plural = |count: u64| {
+        if count == 1 {
+            unit.to_owned()
+        } else {
+            format!("{unit}s")
+        }
+    };
     match (min, max) {
         (Some(min), Some(max)) if min == max => format!("exactly {min} {}", plural(min)),
         (Some(min), Some(max)) => format!("{min} to {max} {}", plural(max)),
@@ -53,7 +79,11 @@ fn count(min: Option<u64>, max: Option<u64>, unit: &str) -> String {
 
 /// A value as the caller spells it in JSON.
 fn value(literal: &Literal, halves: bool) -> String {
-    if halves { format!("{}", literal.number() / 2.0) } else { literal.to_string() }
+    if halves {
+        format!("{}", literal.number() / 2.0)
+    } else {
+        literal.to_string()
+    }
 }
 
 #[cfg(test)]
@@ -61,20 +91,62 @@ mod tests {
     use super::*;
 
     fn bound(value: i128, inclusive: bool) -> Option<Bound> {
-        Some(Bound { value: Literal::Int(value), inclusive })
+        Some(Bound {
+            value: Literal::Int(value),
+            inclusive,
+        })
     }
 
     #[test]
     fn a_rule_is_said_in_plain_words() {
-        assert_eq!(rule(&Check::Range { low: bound(1, true), high: bound(10, true) }, false), "must be 1 to 10");
-        assert_eq!(rule(&Check::Range { low: bound(0, false), high: None }, false), "must be more than 0");
-        assert_eq!(rule(&Check::Length { min: Some(1), max: Some(32) }, false), "must be 1 to 32 characters");
-        assert_eq!(rule(&Check::Bytes { min: None, max: Some(1) }, false), "must be at most 1 byte");
+        assert_eq!(
+            rule(
+                &Check::Range {
+                    low: bound(1, true),
+                    high: bound(10, true)
+                },
+                false
+            ),
+            "must be 1 to 10"
+        );
+        assert_eq!(
+            rule(
+                &Check::Range {
+                    low: bound(0, false),
+                    high: None
+                },
+                false
+            ),
+            "must be more than 0"
+        );
+        assert_eq!(
+            rule(
+                &Check::Length {
+                    min: Some(1),
+                    max: Some(32)
+                },
+                false
+            ),
+            "must be 1 to 32 characters"
+        );
+        assert_eq!(
+            rule(
+                &Check::Bytes {
+                    min: None,
+                    max: Some(1)
+                },
+                false
+            ),
+            "must be at most 1 byte"
+        );
     }
 
     #[test]
     fn a_field_of_halves_is_spoken_of_as_json_spells_it() {
-        let check = Check::Range { low: bound(1, true), high: bound(10, true) };
+        let check = Check::Range {
+            low: bound(1, true),
+            high: bound(10, true),
+        };
         assert_eq!(rule(&check, true), "must be 0.5 to 5 by halves");
     }
 }

@@ -12,7 +12,10 @@ use std::collections::BTreeSet;
 
 /// Full names of the messages that have rules, or hold messages that have.
 pub(super) fn validated(schema: &Schema, contract: &Contract) -> BTreeSet<String> {
-    let all: Vec<MessageDescriptor> = schema.ours().flat_map(|file| model::messages(file.messages())).collect();
+    let all: Vec<MessageDescriptor> = schema
+        .ours()
+        .flat_map(|file| model::messages(file.messages()))
+        .collect();
     let mut found: BTreeSet<String> = BTreeSet::new();
     loop {
         let before = found.len();
@@ -55,7 +58,14 @@ pub(super) fn emit(
     let mut out = Writer::new();
     let files = schema.ours().filter(|file| file.package_name() == package);
     for message in files.flat_map(|file| model::messages(file.messages())) {
-        let mut emitter = Emitter { out: &mut out, contract, packages, package, validated, runtime };
+        let mut emitter = Emitter {
+            out: &mut out,
+            contract,
+            packages,
+            package,
+            validated,
+            runtime,
+        };
         emitter.message(&message);
     }
     out.into_text()
@@ -81,8 +91,14 @@ impl Emitter<'_> {
     fn message(&mut self, message: &MessageDescriptor) {
         let rt = self.runtime;
         let used = self.validated.contains(message.full_name());
-        self.out.open(format!("impl {rt}::Validate for {} {{", package::within_package(message)));
-        self.out.open(format!("fn validate(&self, {}: &mut {rt}::Violations) {{", if used { "at" } else { "_at" }));
+        self.out.open(format!(
+            "impl {rt}::Validate for {} {{",
+            package::within_package(message)
+        ));
+        self.out.open(format!(
+            "fn validate(&self, {}: &mut {rt}::Violations) {{",
+            if used { "at" } else { "_at" }
+        ));
         if used {
             for field in message.fields() {
                 self.field(message, &field);
@@ -102,7 +118,9 @@ impl Emitter<'_> {
         }
         let json = field.json_name();
         let access = format!("self.{}", name::snake(field.name()));
-        let real_oneof = field.containing_oneof().filter(|oneof| !oneof.is_synthetic());
+        let real_oneof = field
+            .containing_oneof()
+            .filter(|oneof| !oneof.is_synthetic());
         if let Some(oneof) = real_oneof {
             let variant = format!(
                 "{}::{}::{}",
@@ -111,17 +129,22 @@ impl Emitter<'_> {
                 name::camel(field.name())
             );
             let holder = format!("self.{}", name::snake(oneof.name()));
-            self.perhaps(field, rules, nested, &holder, |value| format!("Some({variant}({value}))"));
+            self.perhaps(field, rules, nested, &holder, |value| {
+                format!("Some({variant}({value}))")
+            });
         } else if field.is_map() || field.is_list() {
             self.several(field, rules, nested, &access);
         } else if field.supports_presence() {
-            self.perhaps(field, rules, nested, &access, |value| format!("Some({value})"));
+            self.perhaps(field, rules, nested, &access, |value| {
+                format!("Some({value})")
+            });
         } else {
             self.out.open("{");
             self.out.line(format!("let value = &{access};"));
             if rules.required {
                 self.out.open(format!("if {} {{", is_empty(&field.kind())));
-                self.out.line(format!("at.push({json:?}, \"is required\".into());"));
+                self.out
+                    .line(format!("at.push({json:?}, \"is required\".into());"));
                 self.out.turn("} else {");
                 self.present(field, rules, nested, json);
                 self.out.close("}");
@@ -144,10 +167,12 @@ impl Emitter<'_> {
         let json = field.json_name();
         let missing = format!("at.push({json:?}, \"is required\".into());");
         if rules.checks.is_empty() && !nested {
-            self.out.open(format!("if !matches!(&{holder}, {}) {{", pattern("_")));
+            self.out
+                .open(format!("if !matches!(&{holder}, {}) {{", pattern("_")));
             self.out.line(missing);
         } else {
-            self.out.open(format!("if let {} = &{holder} {{", pattern("value")));
+            self.out
+                .open(format!("if let {} = &{holder} {{", pattern("value")));
             self.present(field, rules, nested, json);
             if rules.required {
                 self.out.turn("} else {");
@@ -171,13 +196,15 @@ impl Emitter<'_> {
         let json = field.json_name();
         if rules.required {
             self.out.open(format!("if {access}.is_empty() {{"));
-            self.out.line(format!("at.push({json:?}, \"is required\".into());"));
+            self.out
+                .line(format!("at.push({json:?}, \"is required\".into());"));
             self.out.close("}");
         }
         if field.is_map() {
             if nested {
                 self.out.open(format!("for (key, value) in &{access} {{"));
-                self.out.line(format!("at.nested_entry({json:?}, key, value);"));
+                self.out
+                    .line(format!("at.nested_entry({json:?}, key, value);"));
                 self.out.close("}");
             }
             return;
@@ -191,9 +218,12 @@ impl Emitter<'_> {
             self.out.close("}");
         }
         if nested || !rules.items.is_empty() {
-            self.out.open(format!("for (index, value) in {access}.iter().enumerate() {{"));
+            self.out.open(format!(
+                "for (index, value) in {access}.iter().enumerate() {{"
+            ));
             if nested {
-                self.out.line(format!("at.nested({json:?}, Some(index), value);"));
+                self.out
+                    .line(format!("at.nested({json:?}, Some(index), value);"));
             }
             for check in &rules.items {
                 self.check(check, &field.kind(), rules.halves, Place::Item(json));
@@ -213,11 +243,17 @@ impl Emitter<'_> {
         };
         let mut rule = text::rule(check, halves);
         let (condition, got) = match check {
-            Check::Equal(wanted) if text_value => (format!("value.as_str() != {}", literal(wanted)), got),
+            Check::Equal(wanted) if text_value => {
+                (format!("value.as_str() != {}", literal(wanted)), got)
+            }
             Check::Equal(wanted) => (format!("*value != {}", literal(wanted)), got),
-            Check::In(wanted) if text_value => (format!("!{}.contains(&value.as_str())", list(wanted)), got),
+            Check::In(wanted) if text_value => {
+                (format!("!{}.contains(&value.as_str())", list(wanted)), got)
+            }
             Check::In(wanted) => (format!("!{}.contains(value)", list(wanted)), got),
-            Check::NotIn(banned) if text_value => (format!("{}.contains(&value.as_str())", list(banned)), got),
+            Check::NotIn(banned) if text_value => {
+                (format!("{}.contains(&value.as_str())", list(banned)), got)
+            }
             Check::NotIn(banned) => (format!("{}.contains(value)", list(banned)), got),
             Check::Range { low, high } => {
                 // Written so that NaN is outside of every range.
@@ -225,12 +261,19 @@ impl Emitter<'_> {
                     .into_iter()
                     .filter_map(|(bound, sign)| bound.as_ref().map(|bound| (bound, sign)))
                     .map(|(bound, sign)| {
-                        format!("*value {sign}{} {}", if bound.inclusive { "=" } else { "" }, literal(&bound.value))
+                        format!(
+                            "*value {sign}{} {}",
+                            if bound.inclusive { "=" } else { "" },
+                            literal(&bound.value)
+                        )
                     })
                     .collect();
                 (format!("!({})", parts.join(" && ")), got)
             }
-            Check::Length { min, max } => (outside(*min, *max, "value.chars().count()"), "value.chars().count()".to_owned()),
+            Check::Length { min, max } => (
+                outside(*min, *max, "value.chars().count()"),
+                "value.chars().count()".to_owned(),
+            ),
             Check::Bytes { min, max } | Check::Items { min, max } => {
                 (outside(*min, *max, "value.len()"), "value.len()".to_owned())
             }
@@ -240,9 +283,16 @@ impl Emitter<'_> {
             Check::Unique => return self.unique(kind, &rule, place),
             Check::Defined => {
                 let Kind::Enum(kind) = kind else { return };
-                let names: Vec<String> = kind.values().map(|value| value.name().to_owned()).collect();
+                let names: Vec<String> =
+                    kind.values().map(|value| value.name().to_owned()).collect();
                 rule = format!("must be one of {}", names.join(", "));
-                (format!("{}::try_from(*value).is_err()", self.packages.enum_from(self.package, kind)), got)
+                (
+                    format!(
+                        "{}::try_from(*value).is_err()",
+                        self.packages.enum_from(self.package, kind)
+                    ),
+                    got,
+                )
             }
         };
         self.out.open(format!("if {condition} {{"));
@@ -251,13 +301,19 @@ impl Emitter<'_> {
     }
 
     fn unique(&mut self, kind: &Kind, rule: &str, place: Place<'_>) {
-        self.out.line("let mut seen = ::std::collections::BTreeSet::new();");
-        self.out.open("if let Some(value) = value.iter().find(|value| !seen.insert(*value)) {");
+        self.out
+            .line("let mut seen = ::std::collections::BTreeSet::new();");
+        self.out
+            .open("if let Some(value) = value.iter().find(|value| !seen.insert(*value)) {");
         let got = match kind {
             Kind::String => format!("{}::Violations::quote(value)", self.runtime),
             _ => "value".to_owned(),
         };
-        let form = if matches!(kind, Kind::Bytes) { ", got {:?} again" } else { ", got {} again" };
+        let form = if matches!(kind, Kind::Bytes) {
+            ", got {:?} again"
+        } else {
+            ", got {} again"
+        };
         self.push(place, rule, form, &got);
         self.out.close("}");
     }
@@ -273,7 +329,10 @@ impl Emitter<'_> {
 }
 
 fn outside(min: Option<u64>, max: Option<u64>, length: &str) -> String {
-    let (min, max) = (min.unwrap_or_default(), max.map_or(String::new(), |max| format!("={max}")));
+    let (min, max) = (
+        min.unwrap_or_default(),
+        max.map_or(String::new(), |max| format!("={max}")),
+    );
     format!("!({min}usize..{max}).contains(&{length})")
 }
 
@@ -295,14 +354,23 @@ fn literal(literal: &Literal) -> String {
 }
 
 fn list(literals: &[Literal]) -> String {
-    format!("[{}]", literals.iter().map(literal).collect::<Vec<_>>().join(", "))
+    format!(
+        "[{}]",
+        literals.iter().map(literal).collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// prost adds a suffix where a nested type has the name of the oneof.
 fn oneof_type(message: &MessageDescriptor, name: &str) -> String {
     let camel = name::camel(name);
-    let taken = message.child_messages().map(|child| child.name().to_owned());
+    let taken = message
+        .child_messages()
+        .map(|child| child.name().to_owned());
     let taken = taken.chain(message.child_enums().map(|child| child.name().to_owned()));
     let conflict = taken.into_iter().any(|other| name::camel(&other) == camel);
-    if conflict { format!("{camel}OneOf") } else { camel }
+    if conflict {
+        format!("{camel}OneOf")
+    } else {
+        camel
+    }
 }

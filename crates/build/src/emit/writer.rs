@@ -7,7 +7,10 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Writer { text: String::new(), depth: 0 }
+        Writer {
+            text: String::new(),
+            depth: 0,
+        }
     }
 
     pub(super) fn line(&mut self, line: impl AsRef<str>) {

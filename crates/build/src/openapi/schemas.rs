@@ -33,7 +33,11 @@ impl<'a> Schemas<'a> {
             self.all.insert(name.clone(), Value::Null);
             let fields: Vec<FieldDescriptor> = message.fields().collect();
             let mut schema = self.object(&fields);
-            describe(&mut schema, message.parent_file().file_descriptor_proto(), message.path());
+            describe(
+                &mut schema,
+                message.parent_file().file_descriptor_proto(),
+                message.path(),
+            );
             self.all.insert(name.clone(), schema);
         }
         json!({ "$ref": format!("#/components/schemas/{name}") })
@@ -44,12 +48,19 @@ impl<'a> Schemas<'a> {
         let mut properties = Map::new();
         for field in fields {
             let mut schema = self.field(field);
-            describe(&mut schema, field.parent_file().file_descriptor_proto(), field.path());
+            describe(
+                &mut schema,
+                field.parent_file().file_descriptor_proto(),
+                field.path(),
+            );
             properties.insert(field.json_name().to_owned(), schema);
         }
         let mut schema = json!({ "type": "object", "properties": properties });
-        let needed: Vec<&str> =
-            fields.iter().filter(|field| self.needed(field)).map(FieldDescriptor::json_name).collect();
+        let needed: Vec<&str> = fields
+            .iter()
+            .filter(|field| self.needed(field))
+            .map(FieldDescriptor::json_name)
+            .collect();
         if !needed.is_empty() {
             schema["required"] = json!(needed);
         }
@@ -58,7 +69,9 @@ impl<'a> Schemas<'a> {
 
     /// Whether a field that is left out breaks a rule.
     pub(super) fn needed(&self, field: &FieldDescriptor) -> bool {
-        let Some(rules) = self.contract.rules_of(field) else { return false };
+        let Some(rules) = self.contract.rules_of(field) else {
+            return false;
+        };
         if rules.required {
             return true;
         }
@@ -96,9 +109,15 @@ impl<'a> Schemas<'a> {
             _ if halves => json!({ "type": "number", "multipleOf": 0.5 }),
             Kind::Double => json!({ "type": "number", "format": "double" }),
             Kind::Float => json!({ "type": "number", "format": "float" }),
-            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({ "type": "integer", "format": "int32" }),
-            Kind::Uint32 | Kind::Fixed32 => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({ "type": "string", "format": "int64" }),
+            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+                json!({ "type": "integer", "format": "int32" })
+            }
+            Kind::Uint32 | Kind::Fixed32 => {
+                json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
+            }
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                json!({ "type": "string", "format": "int64" })
+            }
             Kind::Uint64 | Kind::Fixed64 => json!({ "type": "string", "format": "uint64" }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::String => json!({ "type": "string" }),
@@ -129,16 +148,43 @@ fn constrain(schema: &mut Value, check: &Check, halves: bool) {
     let numeric = schema["type"] == "integer" || schema["type"] == "number";
     let mut set = |key: &str, value: Value| schema[key] = value;
     match check {
-        Check::Equal(literal) if numeric || !matches!(literal, Literal::Int(_)) => set("const", number(literal, halves)),
-        Check::In(literals) if numeric || literals.iter().all(|literal| matches!(literal, Literal::Text(_))) => {
-            set("enum", literals.iter().map(|literal| number(literal, halves)).collect());
+        Check::Equal(literal) if numeric || !matches!(literal, Literal::Int(_)) => {
+            set("const", number(literal, halves))
+        }
+        Check::In(literals)
+            if numeric
+                || literals
+                    .iter()
+                    .all(|literal| matches!(literal, Literal::Text(_))) =>
+        {
+            set(
+                "enum",
+                literals
+                    .iter()
+                    .map(|literal| number(literal, halves))
+                    .collect(),
+            );
         }
         Check::Range { low, high } if numeric => {
             if let Some(low) = low {
-                set(if low.inclusive { "minimum" } else { "exclusiveMinimum" }, number(&low.value, halves));
+                set(
+                    if low.inclusive {
+                        "minimum"
+                    } else {
+                        "exclusiveMinimum"
+                    },
+                    number(&low.value, halves),
+                );
             }
             if let Some(high) = high {
-                set(if high.inclusive { "maximum" } else { "exclusiveMaximum" }, number(&high.value, halves));
+                set(
+                    if high.inclusive {
+                        "maximum"
+                    } else {
+                        "exclusiveMaximum"
+                    },
+                    number(&high.value, halves),
+                );
             }
         }
         Check::Length { min, max } => {
@@ -157,7 +203,9 @@ fn constrain(schema: &mut Value, check: &Check, halves: bool) {
 fn number(literal: &Literal, halves: bool) -> Value {
     match literal {
         _ if halves => json!(literal.number() / 2.0),
-        Literal::Int(int) => i64::try_from(*int).map_or_else(|_| json!(literal.number()), |int| json!(int)),
+        Literal::Int(int) => {
+            i64::try_from(*int).map_or_else(|_| json!(literal.number()), |int| json!(int))
+        }
         Literal::Single(float) => json!(float),
         Literal::Double(float) => json!(float),
         Literal::Bool(bool) => json!(bool),
@@ -172,10 +220,11 @@ fn refuses_default(check: &Check) -> bool {
             min.is_some_and(|min| min > 0)
         }
         Check::Range { low, high } => {
-            low.as_ref().is_some_and(|low| low.value.number() > 0.0 || (!low.inclusive && low.value.number() == 0.0))
-                || high
-                    .as_ref()
-                    .is_some_and(|high| high.value.number() < 0.0 || (!high.inclusive && high.value.number() == 0.0))
+            low.as_ref().is_some_and(|low| {
+                low.value.number() > 0.0 || (!low.inclusive && low.value.number() == 0.0)
+            }) || high.as_ref().is_some_and(|high| {
+                high.value.number() < 0.0 || (!high.inclusive && high.value.number() == 0.0)
+            })
         }
         Check::Prefix(text) | Check::Suffix(text) | Check::Contains(text) => !text.is_empty(),
         Check::Equal(literal) => !is_default(literal),
@@ -211,7 +260,9 @@ fn well_known(name: &str) -> Value {
         "BoolValue" => json!({ "type": ["boolean", "null"] }),
         "DoubleValue" | "FloatValue" => json!({ "type": ["number", "null"] }),
         "Int32Value" | "UInt32Value" => json!({ "type": ["integer", "null"] }),
-        "StringValue" | "BytesValue" | "Int64Value" | "UInt64Value" => json!({ "type": ["string", "null"] }),
+        "StringValue" | "BytesValue" | "Int64Value" | "UInt64Value" => {
+            json!({ "type": ["string", "null"] })
+        }
         _ => json!({ "type": "object" }),
     }
 }

@@ -52,7 +52,9 @@ fn a_service_becomes_a_trait_a_description_a_mount_and_a_client() {
 
 #[test]
 fn options_are_read_and_do_not_become_code() {
-    let code = compile("message A { string a = 1 [(buf.validate.field).string.min_len = 1]; }").unwrap().code();
+    let code = compile("message A { string a = 1 [(buf.validate.field).string.min_len = 1]; }")
+        .unwrap()
+        .code();
     for module in ["mod google", "mod buf", "mod backlot", "mod json"] {
         assert!(!code.contains(module), "{module} in {code}");
     }
@@ -60,11 +62,16 @@ fn options_are_read_and_do_not_become_code() {
 
 #[test]
 fn descriptors_keep_their_options() {
-    let compiled = compile("message A { string a = 1 [(buf.validate.field).string.min_len = 77]; }").unwrap();
+    let compiled =
+        compile("message A { string a = 1 [(buf.validate.field).string.min_len = 77]; }").unwrap();
     let bytes = std::fs::read(compiled.0.path().join("contract.bin")).unwrap();
     let pool = prost_reflect::DescriptorPool::decode(bytes.as_slice()).unwrap();
     let rules = pool.get_extension_by_name("buf.validate.field").unwrap();
-    let field = pool.get_message_by_name("shop.cart.v1.A").unwrap().get_field_by_name("a").unwrap();
+    let field = pool
+        .get_message_by_name("shop.cart.v1.A")
+        .unwrap()
+        .get_field_by_name("a")
+        .unwrap();
     assert!(field.options().has_extension(&rules));
 }
 
@@ -80,10 +87,25 @@ fn everything_public_is_documented() {
     let lines: Vec<&str> = code.lines().map(str::trim).collect();
     for (index, line) in lines.iter().enumerate() {
         let is_item = line.starts_with("pub ") && !line.starts_with("pub use");
-        let above = lines[..index].iter().rev().find(|line| !line.starts_with("#[")).unwrap_or(&"");
-        assert!(!is_item || above.starts_with("///"), "{line} has no docs:\n{code}");
+        let above = lines[..index]
+            .iter()
+            .rev()
+            .find(|line| !line.starts_with("#["))
+            .unwrap_or(&"");
+        assert!(
+            !is_item || above.starts_with("///"),
+            "{line} has no docs:\n{code}"
+        );
     }
-    assert_has(&code, &["/// The field `a`.", "/// The value `SIZE_BIG`.", "/// The request of `Get`.", "/// Calls `Get`."]);
+    assert_has(
+        &code,
+        &[
+            "/// The field `a`.",
+            "/// The value `SIZE_BIG`.",
+            "/// The request of `Get`.",
+            "/// Calls `Get`.",
+        ],
+    );
 }
 
 #[test]
@@ -96,7 +118,13 @@ fn comments_cannot_break_the_docs() {
     )
     .unwrap()
     .code();
-    assert_has(&code, &[r"/// Less than \<b\>, an \[index\] and `Vec<T>`.", r"/// Of \[things\]."]);
+    assert_has(
+        &code,
+        &[
+            r"/// Less than \<b\>, an \[index\] and `Vec<T>`.",
+            r"/// Of \[things\].",
+        ],
+    );
 }
 
 #[test]
@@ -108,10 +136,21 @@ fn packages_of_one_family_drop_its_name() {
              message Cart { shop.item.v1.Item item = 1; }"
                 .to_owned(),
         ),
-        ("shop/item/v1/item.proto", "package shop.item.v1; message Item { string name = 1; }".to_owned()),
+        (
+            "shop/item/v1/item.proto",
+            "package shop.item.v1; message Item { string name = 1; }".to_owned(),
+        ),
     ]);
     let code = compiled.unwrap().code();
-    assert_has(&code, &["pub mod cart {", "pub mod item {", "super::super::item::v1::Item", "pub use self::cart::v1::*;"]);
+    assert_has(
+        &code,
+        &[
+            "pub mod cart {",
+            "pub mod item {",
+            "super::super::item::v1::Item",
+            "pub use self::cart::v1::*;",
+        ],
+    );
     assert!(!code.contains("mod shop"), "{code}");
 }
 
@@ -170,21 +209,47 @@ fn well_known_types_come_from_the_runtime() {
     .code();
     assert_has(
         &code,
-        &["Option<::backlot::rpc::generated::prost_types::Timestamp>", "request: ()) -> ::core::result::Result<(), "],
+        &[
+            "Option<::backlot::rpc::generated::prost_types::Timestamp>",
+            "request: ()) -> ::core::result::Result<(), ",
+        ],
     );
 }
 
 #[test]
 fn a_message_with_a_map_needs_no_crate_of_its_own_to_be_printed() {
-    let code = compile("message A { map<string, int32> counts = 1; } message B { int32 one = 1; }").unwrap().code();
-    assert_has(&code, &["#[derive(Debug)]", "#[prost(skip_debug)]", "collections::BTreeMap<"]);
-    assert_eq!(code.matches("#[derive(Debug)]").count(), 1, "only where it is needed:\n{code}");
+    let code = compile("message A { map<string, int32> counts = 1; } message B { int32 one = 1; }")
+        .unwrap()
+        .code();
+    assert_has(
+        &code,
+        &[
+            "#[derive(Debug)]",
+            "#[prost(skip_debug)]",
+            "collections::BTreeMap<",
+        ],
+    );
+    assert_eq!(
+        code.matches("#[derive(Debug)]").count(),
+        1,
+        "only where it is needed:\n{code}"
+    );
 }
 
 #[test]
 fn a_file_without_a_package_stays_at_the_root() {
     let text = "message A { string a = 1; } service OrderBookService { rpc Get(A) returns (A); }";
-    let code = compile_files(&[("a.proto", text.to_owned())]).unwrap().code();
-    assert_has(&code, &["pub struct A {", "request: self::A)", "target: \"order-book\",", "pub fn order_book("]);
+    let code = compile_files(&[("a.proto", text.to_owned())])
+        .unwrap()
+        .code();
+    assert_has(
+        &code,
+        &[
+            "pub struct A {",
+            "request: self::A)",
+            "target: \"order-book\",",
+            "pub fn order_book(",
+        ],
+    );
     assert!(!code.contains("pub use"), "{code}");
 }

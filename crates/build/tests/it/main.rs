@@ -32,7 +32,9 @@ import "backlot/json/v1/json.proto";
 /// Compiles files, each a name and what follows `syntax`.
 fn compile_files(files: &[(&str, String)]) -> Result<Compiled, Error> {
     let folder = tempfile::tempdir().unwrap();
-    let mut contract = Contract::new().include(folder.path()).out_dir(folder.path());
+    let mut contract = Contract::new()
+        .include(folder.path())
+        .out_dir(folder.path());
     for (name, text) in files {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -45,7 +47,10 @@ fn compile_files(files: &[(&str, String)]) -> Result<Compiled, Error> {
 
 /// Compiles one file of the package `shop.cart.v1`.
 fn compile(text: &str) -> Result<Compiled, Error> {
-    compile_files(&[("shop/cart/v1/cart.proto", format!("package shop.cart.v1;\n{IMPORTS}\n{text}"))])
+    compile_files(&[(
+        "shop/cart/v1/cart.proto",
+        format!("package shop.cart.v1;\n{IMPORTS}\n{text}"),
+    )])
 }
 
 /// What is wrong with one file.

@@ -27,19 +27,28 @@ fn document() -> Value {
         enum Kind { KIND_UNSPECIFIED = 0; KIND_FILM = 1; }
         "#,
     );
-    serde_json::from_str(&compiled.unwrap().read("openapi.shop.cart.v1.CartService.json")).unwrap()
+    serde_json::from_str(
+        &compiled
+            .unwrap()
+            .read("openapi.shop.cart.v1.CartService.json"),
+    )
+    .unwrap()
 }
 
 #[test]
 fn halves_are_numbers_by_halves_within_the_rules() {
     let document = document();
-    let body = &document["paths"]["/v1/things/{thing_id}/rating"]["put"]["requestBody"]["content"]["application/json"];
+    let body = &document["paths"]["/v1/things/{thing_id}/rating"]["put"]["requestBody"]["content"]
+        ["application/json"];
     assert_eq!(
         body["schema"]["properties"]["value"],
         json!({ "type": "number", "multipleOf": 0.5, "minimum": 0.5, "maximum": 5.0 })
     );
     assert_eq!(body["schema"]["required"], json!(["value"]));
-    assert!(body["schema"]["properties"].get("thingId").is_none(), "the path says it already");
+    assert!(
+        body["schema"]["properties"].get("thingId").is_none(),
+        "the path says it already"
+    );
 }
 
 #[test]
@@ -53,10 +62,18 @@ fn parameters_come_from_path_query_and_effect() {
     );
     assert_eq!(put["parameters"][1]["name"], "idempotency-key");
     let get = &document["paths"]["/v1/things"]["get"];
-    let names: Vec<&str> = get["parameters"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    let names: Vec<&str> = get["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
     assert_eq!(names, ["pageSize", "range.from", "kinds"]);
     assert_eq!(get["parameters"][0]["schema"]["maximum"], 200);
-    assert_eq!(get["parameters"][2]["schema"]["items"]["enum"], json!(["KIND_UNSPECIFIED", "KIND_FILM"]));
+    assert_eq!(
+        get["parameters"][2]["schema"]["items"]["enum"],
+        json!(["KIND_UNSPECIFIED", "KIND_FILM"])
+    );
 }
 
 #[test]
@@ -67,12 +84,28 @@ fn answers_are_schemas_and_failures_are_problems() {
         put["responses"]["200"]["content"]["application/json"]["schema"]["$ref"],
         "#/components/schemas/shop.cart.v1.RateResponse"
     );
-    assert_eq!(put["responses"]["default"]["$ref"], "#/components/responses/Problem");
-    assert!(document["paths"]["/v1/things"]["get"]["responses"]["200"]["content"].get("text/event-stream").is_some());
+    assert_eq!(
+        put["responses"]["default"]["$ref"],
+        "#/components/responses/Problem"
+    );
+    assert!(
+        document["paths"]["/v1/things"]["get"]["responses"]["200"]["content"]
+            .get("text/event-stream")
+            .is_some()
+    );
     let schema = &document["components"]["schemas"]["shop.cart.v1.RateResponse"]["properties"];
-    assert_eq!(schema["total"], json!({ "type": "string", "format": "int64" }));
-    assert_eq!(schema["next"]["$ref"], "#/components/schemas/shop.cart.v1.RateResponse");
+    assert_eq!(
+        schema["total"],
+        json!({ "type": "string", "format": "int64" })
+    );
+    assert_eq!(
+        schema["next"]["$ref"],
+        "#/components/schemas/shop.cart.v1.RateResponse"
+    );
     assert_eq!(schema["shares"]["additionalProperties"]["type"], "number");
-    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    assert_eq!(
+        document["components"]["securitySchemes"]["bearer"]["scheme"],
+        "bearer"
+    );
     assert_eq!(put["summary"], "Rates a thing.");
 }

@@ -37,7 +37,6 @@ enum Turn {
 
 /// Serves until the process dies.
 pub(crate) async fn serve(host: Host, state: Arc<State>) -> io::Result<()> {
-    let host = host.process();
     state.recover().map_err(io::Error::other)?;
     let mut listener = host.env().net.bind(&format!("0.0.0.0:{PORT}")).await?;
     host.trace().note(DATABASE, "serves");

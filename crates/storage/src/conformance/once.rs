@@ -8,7 +8,11 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 fn key(method: &'static str, key: &str, fingerprint: u64) -> Arc<Idempotency> {
-    Arc::new(Idempotency { key: key.to_owned(), method, fingerprint })
+    Arc::new(Idempotency {
+        key: key.to_owned(),
+        method,
+        fingerprint,
+    })
 }
 
 /// Adds one to the counter `a` and answers its value.
@@ -27,7 +31,9 @@ fn increment(
 }
 
 async fn counted(stage: &Stage, key: &Arc<Idempotency>) -> Result<i64, Error> {
-    increment(stage, &stage.cx(), Some(key)).await.map(|(value, _)| value)
+    increment(stage, &stage.cx(), Some(key))
+        .await
+        .map(|(value, _)| value)
 }
 
 pub(super) async fn the_second_call_gets_the_first_answer(stage: Stage) {
@@ -44,7 +50,10 @@ pub(super) async fn another_request_under_the_same_key_is_refused(stage: Stage) 
     assert_eq!(counted(&stage, &key("/t/Add", "k", 1)).await.ok(), Some(1));
     let refused = counted(&stage, &key("/t/Add", "k", 2)).await;
     assert_eq!(code(&refused), Some(Code::FailedPrecondition));
-    assert!(refused.is_err_and(|error| error.message().contains("\"k\"")), "the key is named");
+    assert!(
+        refused.is_err_and(|error| error.message().contains("\"k\"")),
+        "the key is named"
+    );
     assert_eq!(stage.value("a").await, Some(1));
 }
 
@@ -54,16 +63,25 @@ pub(super) async fn a_key_is_its_principals_and_methods_own(stage: Stage) {
     for (number, name) in ["ann", "bob"].into_iter().enumerate() {
         let cx = stage.cx().with_principal(Principal::System(name));
         for _ in 0..2 {
-            let (value, _) = increment(&stage, &cx, Some(&add)).await.expect("the write commits");
+            let (value, _) = increment(&stage, &cx, Some(&add))
+                .await
+                .expect("the write commits");
             assert_eq!(value, number as i64 + 1);
         }
     }
-    assert_eq!(counted(&stage, &key("/t/Other", "k", 2)).await.ok(), Some(3));
+    assert_eq!(
+        counted(&stage, &key("/t/Other", "k", 2)).await.ok(),
+        Some(3)
+    );
 }
 
 pub(super) async fn a_failed_write_leaves_its_key_free(stage: Stage) {
     let key = key("/t/Add", "k", 1);
-    assert_eq!(code(&counted(&stage, &key).await), Some(Code::Internal), "there is no counter yet");
+    assert_eq!(
+        code(&counted(&stage, &key).await),
+        Some(Code::Internal),
+        "there is no counter yet"
+    );
     stage.insert("a", 0).await.expect("an insert commits");
     assert_eq!(counted(&stage, &key).await.ok(), Some(1));
 }
@@ -71,21 +89,35 @@ pub(super) async fn a_failed_write_leaves_its_key_free(stage: Stage) {
 pub(super) async fn a_key_is_forgotten_after_a_day(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     for number in 0..25 {
-        counted(&stage, &key("/t/Add", &format!("old-{number}"), 1)).await.expect("the write commits");
+        counted(&stage, &key("/t/Add", &format!("old-{number}"), 1))
+            .await
+            .expect("the write commits");
     }
     let kept = key("/t/Add", "old-24", 1);
     stage.wait(Duration::from_secs(24 * 3600));
-    assert_eq!(counted(&stage, &kept).await.ok(), Some(25), "a day is not over");
+    assert_eq!(
+        counted(&stage, &kept).await.ok(),
+        Some(25),
+        "a day is not over"
+    );
     stage.wait(Duration::from_millis(1));
-    assert_eq!(counted(&stage, &kept).await.ok(), Some(26), "the day is over");
+    assert_eq!(
+        counted(&stage, &kept).await.ok(),
+        Some(26),
+        "the day is over"
+    );
     let other_payload = key("/t/Add", "old-23", 2);
     assert_eq!(counted(&stage, &other_payload).await.ok(), Some(27));
     // Three slices of ten have taken the rest.
-    counted(&stage, &key("/t/Add", "new", 1)).await.expect("the write commits");
+    counted(&stage, &key("/t/Add", "new", 1))
+        .await
+        .expect("the write commits");
     const COUNT: crate::Sql = crate::sql!("SELECT COUNT(*) FROM backlot_idempotency");
     let left: Result<i64, Error> = stage
         .store
-        .read(&stage.cx(), |tx| Box::pin(async move { Ok(tx.query_one(COUNT, params![]).await?.get(0)?) }))
+        .read(&stage.cx(), |tx| {
+            Box::pin(async move { Ok(tx.query_one(COUNT, params![]).await?.get(0)?) })
+        })
         .await;
     assert_eq!(left.ok(), Some(3));
 }
@@ -107,7 +139,9 @@ pub(super) async fn the_same_request_twice_at_once_is_done_once(stage: Stage) {
 pub(super) async fn without_a_key_every_call_counts(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     for value in 1..=2 {
-        let (counted, _) = increment(&stage, &stage.cx(), None).await.expect("the write commits");
+        let (counted, _) = increment(&stage, &stage.cx(), None)
+            .await
+            .expect("the write commits");
         assert_eq!(counted, value);
     }
 }

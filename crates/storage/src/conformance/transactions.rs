@@ -55,10 +55,19 @@ pub(super) async fn a_panic_undoes_everything_and_the_store_lives_on(stage: Stag
         })
         .await;
     assert_eq!(code(&failed), Some(Code::Internal));
-    let chain = failed.map_err(|error| error.chain()).expect_err("it panicked");
-    assert!(chain.contains("on purpose") && chain.contains("transactions.rs:"), "{chain}");
-    let failed: Result<(), Error> =
-        stage.store.read(&stage.cx(), |_tx| panic!("on purpose: before its future exists")).await;
+    let chain = failed
+        .map_err(|error| error.chain())
+        .expect_err("it panicked");
+    assert!(
+        chain.contains("on purpose") && chain.contains("transactions.rs:"),
+        "{chain}"
+    );
+    let failed: Result<(), Error> = stage
+        .store
+        .read(&stage.cx(), |_tx| {
+            panic!("on purpose: before its future exists")
+        })
+        .await;
     assert_eq!(code(&failed), Some(Code::Internal));
     assert_eq!(stage.value("a").await, None);
     stage.insert("a", 1).await.expect("the store lives on");
@@ -95,7 +104,9 @@ pub(super) async fn a_read_sees_one_snapshot(stage: Stage) {
 pub(super) async fn a_read_changes_nothing(stage: Stage) {
     let failed: Result<u64, Error> = stage
         .store
-        .read(&stage.cx(), |tx| Box::pin(async move { Ok(tx.execute(INSERT, params!["a", 1]).await?) }))
+        .read(&stage.cx(), |tx| {
+            Box::pin(async move { Ok(tx.execute(INSERT, params!["a", 1]).await?) })
+        })
         .await;
     assert_eq!(code(&failed), Some(Code::Internal));
     assert_eq!(stage.value("a").await, None);
@@ -106,13 +117,17 @@ pub(super) async fn concurrent_increments_are_not_lost(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     let mut calls = JoinSet::new();
     for _ in 0..64 {
-        calls.spawn(stage.store.write(&stage.cx().with_timeout(Duration::from_secs(30)), |tx| {
-            Box::pin(async move {
-                let value: i64 = tx.query_one(VALUE, params!["a"]).await?.get(0)?;
-                tx.execute(SET, params![value + 1, "a"]).await?;
-                Ok::<(), Error>(())
-            })
-        }));
+        calls.spawn(
+            stage
+                .store
+                .write(&stage.cx().with_timeout(Duration::from_secs(30)), |tx| {
+                    Box::pin(async move {
+                        let value: i64 = tx.query_one(VALUE, params!["a"]).await?.get(0)?;
+                        tx.execute(SET, params![value + 1, "a"]).await?;
+                        Ok::<(), Error>(())
+                    })
+                }),
+        );
     }
     for done in calls.join_all().await {
         done.expect("conflicts are the store's business");
@@ -124,17 +139,20 @@ pub(super) async fn a_failing_write_does_not_fail_its_neighbours(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     let mut calls = JoinSet::new();
     for number in 0..40 {
-        let call = stage.store.write(&stage.cx().with_timeout(Duration::from_secs(30)), move |tx| {
-            Box::pin(async move {
-                tx.execute(ADD, params![1, "a"]).await?;
-                match number % 4 {
-                    1 => Err(Error::invalid_argument("on purpose")),
-                    // The error of a statement counts even when it was the second.
-                    2 => Ok(tx.execute(INSERT, params!["a", 1]).await?),
-                    _ => Ok(1),
-                }
-            })
-        });
+        let call = stage.store.write(
+            &stage.cx().with_timeout(Duration::from_secs(30)),
+            move |tx| {
+                Box::pin(async move {
+                    tx.execute(ADD, params![1, "a"]).await?;
+                    match number % 4 {
+                        1 => Err(Error::invalid_argument("on purpose")),
+                        // The error of a statement counts even when it was the second.
+                        2 => Ok(tx.execute(INSERT, params!["a", 1]).await?),
+                        _ => Ok(1),
+                    }
+                })
+            },
+        );
         calls.spawn(async move { (number % 4, call.await) });
     }
     for (kind, done) in calls.join_all().await {
@@ -174,22 +192,46 @@ pub(super) async fn a_broken_constraint_says_which_kind(stage: Stage) {
     assert_eq!(code(&orphan), Some(Code::FailedPrecondition));
     let negative = stage.add("a", -2).await;
     assert_eq!(code(&negative), Some(Code::FailedPrecondition));
-    let missing = stage.change(SET, params![None::<i64>, "a"].map(owned)).await;
+    let missing = stage
+        .change(SET, params![None::<i64>, "a"].map(owned))
+        .await;
     assert_eq!(code(&missing), Some(Code::FailedPrecondition));
-    for error in [twice, orphan, negative, missing].into_iter().filter_map(Result::err) {
-        assert!(!error.message().contains("counter"), "names of tables stay inside: {}", error.message());
+    for error in [twice, orphan, negative, missing]
+        .into_iter()
+        .filter_map(Result::err)
+    {
+        assert!(
+            !error.message().contains("counter"),
+            "names of tables stay inside: {}",
+            error.message()
+        );
     }
     assert_eq!(stage.value("a").await, Some(1));
 }
 
 pub(super) async fn wrong_sql_is_the_codes_fault_and_stays_hidden(stage: Stage) {
     const WRONG: Sql = sql!("SELECT secret_column FROM counter");
-    let failed = stage.change(WRONG, []).await.expect_err("there is no such column");
+    let failed = stage
+        .change(WRONG, [])
+        .await
+        .expect_err("there is no such column");
     assert_eq!(failed.code(), Code::Internal);
-    assert!(!failed.message().contains("secret_column"), "{}", failed.message());
-    assert!(failed.chain().contains("secret_column"), "{}", failed.chain());
-    let short: Result<u64, Error> =
-        stage.store.write(&stage.cx(), |tx| Box::pin(async move { Ok(tx.execute(SET, params![1]).await?) })).await;
+    assert!(
+        !failed.message().contains("secret_column"),
+        "{}",
+        failed.message()
+    );
+    assert!(
+        failed.chain().contains("secret_column"),
+        "{}",
+        failed.chain()
+    );
+    let short: Result<u64, Error> = stage
+        .store
+        .write(&stage.cx(), |tx| {
+            Box::pin(async move { Ok(tx.execute(SET, params![1]).await?) })
+        })
+        .await;
     assert_eq!(code(&short), Some(Code::Internal), "a parameter too few");
 }
 
@@ -197,11 +239,22 @@ pub(super) async fn every_kind_of_value_comes_back(stage: Stage) {
     const PUT: Sql = sql!("INSERT INTO kind (id, t, r, b, n) VALUES (?, ?, ?, ?, ?)");
     const GET: Sql = sql!("SELECT t, r, b, n FROM kind ORDER BY id");
     let (text, bytes) = ("Amélie \u{1F3AC} ' \"", [0_u8, 255, 10]);
-    stage.change(PUT, params![1, text, 0.5, &bytes, i64::MIN].map(owned)).await.expect("an insert commits");
-    stage.change(PUT, params![2, "", -1.5, &[0_u8; 0], None::<i64>].map(owned)).await.expect("an insert commits");
+    stage
+        .change(PUT, params![1, text, 0.5, &bytes, i64::MIN].map(owned))
+        .await
+        .expect("an insert commits");
+    stage
+        .change(
+            PUT,
+            params![2, "", -1.5, &[0_u8; 0], None::<i64>].map(owned),
+        )
+        .await
+        .expect("an insert commits");
     let rows = stage
         .store
-        .read(&stage.cx(), |tx| Box::pin(async move { Ok::<_, Error>(tx.query(GET, params![]).await?) }))
+        .read(&stage.cx(), |tx| {
+            Box::pin(async move { Ok::<_, Error>(tx.query(GET, params![]).await?) })
+        })
         .await
         .expect("a read succeeds");
     assert_eq!(rows.len(), 2);
@@ -232,6 +285,9 @@ pub(super) async fn one_row_means_one(stage: Stage) {
 pub(super) async fn a_closed_store_is_unavailable(stage: Stage) {
     stage.store.close().await.expect("closing succeeds");
     assert_eq!(code(&stage.insert("a", 1).await), Some(Code::Unavailable));
-    let read: Result<(), Error> = stage.store.read(&stage.cx(), |_tx| Box::pin(async { Ok(()) })).await;
+    let read: Result<(), Error> = stage
+        .store
+        .read(&stage.cx(), |_tx| Box::pin(async { Ok(()) }))
+        .await;
     assert_eq!(code(&read), Some(Code::Unavailable));
 }

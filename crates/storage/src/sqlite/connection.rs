@@ -21,7 +21,8 @@ impl Connection {
     /// # Errors
     /// [`StoreError::Unavailable`] when there is no memory for it.
     pub fn in_memory() -> Result<Self, StoreError> {
-        let inner = rusqlite::Connection::open_in_memory().map_err(|error| failure::of(error, ""))?;
+        let inner =
+            rusqlite::Connection::open_in_memory().map_err(|error| failure::of(error, ""))?;
         Connection::over(inner)
     }
 
@@ -33,7 +34,11 @@ impl Connection {
     /// # Errors
     /// [`StoreError::Sql`] when the name holds anything but letters, digits, `-` and `_`.
     pub fn shared_in_memory(name: &str) -> Result<Self, StoreError> {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        {
             return Err(StoreError::sql(format!(
                 "a database in memory cannot be called {name:?}: use letters, digits, '-' and '_'"
             )));
@@ -44,14 +49,18 @@ impl Connection {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let inner = rusqlite::Connection::open_with_flags(format!("file:/{name}?vfs=memdb"), flags)
             .map_err(|error| failure::of(error, ""))?;
-        inner.busy_timeout(std::time::Duration::ZERO).map_err(|error| failure::of(error, ""))?;
+        inner
+            .busy_timeout(std::time::Duration::ZERO)
+            .map_err(|error| failure::of(error, ""))?;
         Connection::over(inner)
     }
 
     pub(super) fn over(inner: rusqlite::Connection) -> Result<Self, StoreError> {
         inner.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         let mut connection = Connection { inner };
-        connection.batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;")?;
+        connection.batch(
+            "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
+        )?;
         Ok(connection)
     }
 
@@ -66,7 +75,9 @@ impl Connection {
     /// [`StoreError::Constraint`], and what else SQLite says.
     pub fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let mut statement = self.prepare(sql, params)?;
-        let changed = statement.raw_execute().map_err(|error| failure::of(error, sql))?;
+        let changed = statement
+            .raw_execute()
+            .map_err(|error| failure::of(error, sql))?;
         Ok(changed as u64)
     }
 
@@ -82,7 +93,9 @@ impl Connection {
         while let Some(row) = rows.next().map_err(|error| failure::of(error, sql))? {
             let mut values = Vec::with_capacity(columns);
             for column in 0..columns {
-                let value = row.get_ref(column).map_err(|error| failure::of(error, sql))?;
+                let value = row
+                    .get_ref(column)
+                    .map_err(|error| failure::of(error, sql))?;
                 values.push(owned(value, column)?);
             }
             all.push(Row::new(values));
@@ -95,7 +108,9 @@ impl Connection {
     /// # Errors
     /// As [`execute`](Connection::execute).
     pub fn batch(&mut self, script: &str) -> Result<(), StoreError> {
-        self.inner.execute_batch(script).map_err(|error| failure::of(error, script))
+        self.inner
+            .execute_batch(script)
+            .map_err(|error| failure::of(error, script))
     }
 
     /// Whether a transaction is open.
@@ -105,7 +120,10 @@ impl Connection {
     }
 
     fn prepare(&self, sql: &str, params: &[Param<'_>]) -> Result<CachedStatement<'_>, StoreError> {
-        let mut statement = self.inner.prepare_cached(sql).map_err(|error| failure::of(error, sql))?;
+        let mut statement = self
+            .inner
+            .prepare_cached(sql)
+            .map_err(|error| failure::of(error, sql))?;
         if statement.parameter_count() != params.len() {
             return Err(StoreError::sql(format!(
                 "{} parameters given, {} expected in {sql:?}",
@@ -114,7 +132,9 @@ impl Connection {
             )));
         }
         for (index, param) in params.iter().enumerate() {
-            statement.raw_bind_parameter(index + 1, Bound(param)).map_err(|error| failure::of(error, sql))?;
+            statement
+                .raw_bind_parameter(index + 1, Bound(param))
+                .map_err(|error| failure::of(error, sql))?;
         }
         Ok(statement)
     }
@@ -122,7 +142,9 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("in_transaction", &self.in_transaction()).finish_non_exhaustive()
+        f.debug_struct("Connection")
+            .field("in_transaction", &self.in_transaction())
+            .finish_non_exhaustive()
     }
 }
 
@@ -176,10 +198,15 @@ mod tests {
     #[test]
     fn a_shared_database_in_memory_lives_as_long_as_its_last_connection() {
         let mut first = Connection::shared_in_memory("shared-test").unwrap();
-        first.batch("CREATE TABLE t (x INTEGER) STRICT; INSERT INTO t VALUES (1);").unwrap();
+        first
+            .batch("CREATE TABLE t (x INTEGER) STRICT; INSERT INTO t VALUES (1);")
+            .unwrap();
         let mut second = Connection::shared_in_memory("shared-test").unwrap();
         drop(first);
-        assert_eq!(second.query("SELECT x FROM t", &[]).unwrap(), [Row::new(vec![Value::Int(1)])]);
+        assert_eq!(
+            second.query("SELECT x FROM t", &[]).unwrap(),
+            [Row::new(vec![Value::Int(1)])]
+        );
         drop(second);
         let mut third = Connection::shared_in_memory("shared-test").unwrap();
         assert!(third.query("SELECT x FROM t", &[]).is_err());
@@ -191,6 +218,9 @@ mod tests {
         let mut first = Connection::shared_in_memory("busy-test").unwrap();
         let mut second = Connection::shared_in_memory("busy-test").unwrap();
         first.batch("BEGIN IMMEDIATE").unwrap();
-        assert!(matches!(second.batch("BEGIN IMMEDIATE"), Err(StoreError::Unavailable { .. })));
+        assert!(matches!(
+            second.batch("BEGIN IMMEDIATE"),
+            Err(StoreError::Unavailable { .. })
+        ));
     }
 }

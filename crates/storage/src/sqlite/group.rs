@@ -15,7 +15,8 @@ pub(super) fn control(tx: &mut Tx, sql: &str) -> Result<(), StoreError> {
 }
 
 fn in_transaction(tx: &mut Tx) -> bool {
-    tx.connection().is_some_and(|connection| connection.in_transaction())
+    tx.connection()
+        .is_some_and(|connection| connection.in_transaction())
 }
 
 /// Runs a read on one snapshot and answers it.
@@ -25,7 +26,9 @@ pub(super) fn read(tx: &mut Tx, mut entry: Entry) {
             let settled = attempt(tx, &mut entry).map(drop);
             // Nothing was changed: both ends of the transaction only let go of the snapshot.
             match control(tx, "COMMIT") {
-                Err(error) if in_transaction(tx) => settled.and(control(tx, "ROLLBACK")).and(Err(error)),
+                Err(error) if in_transaction(tx) => {
+                    settled.and(control(tx, "ROLLBACK")).and(Err(error))
+                }
                 Err(_) | Ok(()) => settled,
             }
         }
@@ -65,7 +68,11 @@ pub(super) fn write(
             Step::Lost(settled) => {
                 current.job.answer(settled);
                 fail(committing, &lost());
-                return if in_transaction(tx) { Health::Broken } else { Health::Sound };
+                return if in_transaction(tx) {
+                    Health::Broken
+                } else {
+                    Health::Sound
+                };
             }
         }
         entry = next(taken);
@@ -88,7 +95,9 @@ pub(super) fn write(
             for entry in committing {
                 match health {
                     Health::Sound => health = write(tx, entry, &mut |_| None, commit),
-                    Health::Broken => entry.job.answer(Err(StoreError::unavailable("the group's commit failed"))),
+                    Health::Broken => entry
+                        .job
+                        .answer(Err(StoreError::unavailable("the group's commit failed"))),
                 }
             }
             health
@@ -99,7 +108,10 @@ pub(super) fn write(
             if refused && in_transaction(tx) && control(tx, "ROLLBACK").is_ok() {
                 return Health::Sound;
             }
-            tracing::error!(error = backlot_core::error::chain(&error), "a commit failed; the store is opened anew");
+            tracing::error!(
+                error = backlot_core::error::chain(&error),
+                "a commit failed; the store is opened anew"
+            );
             Health::Broken
         }
     }
@@ -140,11 +152,19 @@ fn savepoint(tx: &mut Tx, entry: &mut Entry) -> Step {
         });
     }
     let kept = attempted == Ok(Ended::Well);
-    let closed = if kept { Ok(()) } else { control(tx, "ROLLBACK TO one_write") };
+    let closed = if kept {
+        Ok(())
+    } else {
+        control(tx, "ROLLBACK TO one_write")
+    };
     match closed.and_then(|()| control(tx, "RELEASE one_write")) {
         Ok(()) if kept => Step::Kept,
         Ok(()) => Step::Undone(attempted.map(drop)),
-        Err(error) => Step::Lost(if kept { Err(error) } else { attempted.map(drop) }),
+        Err(error) => Step::Lost(if kept {
+            Err(error)
+        } else {
+            attempted.map(drop)
+        }),
     }
 }
 
@@ -159,8 +179,11 @@ enum Ended {
 /// polled once, and being pending is its fault.
 fn attempt(tx: &mut Tx, entry: &mut Entry) -> Result<Ended, StoreError> {
     let job = &mut entry.job;
-    let polled =
-        catch_unwind(AssertUnwindSafe(|| job.attempt(tx).as_mut().poll(&mut Context::from_waker(Waker::noop()))));
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        job.attempt(tx)
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+    }));
     match polled {
         Ok(Poll::Ready(Outcome::Commit)) => Ok(Ended::Well),
         Ok(Poll::Ready(Outcome::RollBack)) => Ok(Ended::Badly),

@@ -22,7 +22,11 @@ struct State {
 
 impl Inline {
     pub(super) fn new(tx: Tx) -> Self {
-        Inline(Mutex::new(State { waiting: VecDeque::new(), idle: Some(tx), closed: false }))
+        Inline(Mutex::new(State {
+            waiting: VecDeque::new(),
+            idle: Some(tx),
+            closed: false,
+        }))
     }
 
     /// Takes the database and an entry, if both are there; puts the database back otherwise.
@@ -77,7 +81,9 @@ fn run(tx: &mut Tx, entry: Entry) {
             drop(group::control(tx, "PRAGMA query_only = OFF"));
         }
         Mode::Write => {
-            let health = group::write(tx, entry, &mut |_| None, &mut |tx| group::control(tx, "COMMIT"));
+            let health = group::write(tx, entry, &mut |_| None, &mut |tx| {
+                group::control(tx, "COMMIT")
+            });
             if health == group::Health::Broken {
                 // There is no file to open anew; what is in memory is as it was before.
                 drop(group::control(tx, "ROLLBACK"));

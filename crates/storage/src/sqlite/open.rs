@@ -41,7 +41,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            readers: std::thread::available_parallelism().map_or(2, usize::from).min(4),
+            readers: std::thread::available_parallelism()
+                .map_or(2, usize::from)
+                .min(4),
             queue: 4096,
             group_writes: 256,
             group_time: Duration::from_millis(2),
@@ -67,7 +69,13 @@ pub fn open(
     migrations: Migrations,
     clock: Clock,
 ) -> Result<Store, StoreError> {
-    open_with(path.as_ref(), &options, migrations, clock, Box::new(writer::commit))
+    open_with(
+        path.as_ref(),
+        &options,
+        migrations,
+        clock,
+        Box::new(writer::commit),
+    )
 }
 
 fn open_with(
@@ -81,11 +89,16 @@ fn open_with(
     let lock = lock(path)?;
     let mut tx = Tx::local(connect(path, Role::Writer)?);
     migrate_here(&mut tx, migrations, &clock).map_err(|error| in_file(path, error))?;
-    let readers =
-        (0..options.readers.max(1)).map(|_| connect(path, Role::Reader)).collect::<Result<Vec<_>, StoreError>>()?;
+    let readers = (0..options.readers.max(1))
+        .map(|_| connect(path, Role::Reader))
+        .collect::<Result<Vec<_>, StoreError>>()?;
     let writer = Writer {
         queue: Arc::new(Queue::new(options.queue)),
-        limits: Limits { writes: options.group_writes, time: options.group_time, log_pages: options.log_pages },
+        limits: Limits {
+            writes: options.group_writes,
+            time: options.group_time,
+            log_pages: options.log_pages,
+        },
         connect: reconnect(path.to_owned()),
         tx: Some(tx),
         move_at: options.log_pages,
@@ -118,7 +131,14 @@ pub fn check_version(number: i32) -> Result<(), StoreError> {
     if number >= OLDEST_SQLITE {
         return Ok(());
     }
-    let text = |number: i32| format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000);
+    let text = |number: i32| {
+        format!(
+            "{}.{}.{}",
+            number / 1_000_000,
+            number / 1000 % 1000,
+            number % 1000
+        )
+    };
     Err(Refusal::OldSqlite.because(format!(
         "this program carries SQLite {}, whose write-ahead log can lose commits: build it with SQLite {} or newer",
         text(number),
@@ -140,7 +160,10 @@ fn lock(path: &Path) -> Result<File, StoreError> {
             what.display()
         ))
     };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder).map_err(|error| not_writable(folder, error))?;
     }
     let mut name = path.as_os_str().to_owned();
@@ -159,8 +182,10 @@ fn lock(path: &Path) -> Result<File, StoreError> {
              put its store on PostgreSQL or MySQL",
             path.display()
         ))),
-        Err(TryLockError::Error(error)) => Err(Refusal::Unsuitable
-            .because(format!("{} cannot be locked: {error}; choose a folder on a local disk", name.display()))),
+        Err(TryLockError::Error(error)) => Err(Refusal::Unsuitable.because(format!(
+            "{} cannot be locked: {error}; choose a folder on a local disk",
+            name.display()
+        ))),
     }
 }
 
@@ -169,7 +194,9 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     let refused = |error: rusqlite::Error| {
         let refusal = match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Refusal::NotADatabase,
-            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Refusal::NotWritable,
+            Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                Refusal::NotWritable
+            }
             _ => return in_file(path, failure::of(error, "")),
         };
         refusal.because(match refusal {
@@ -190,7 +217,9 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
     let inner = rusqlite::Connection::open_with_flags(path, flags).map_err(refused)?;
     inner.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
     if role == Role::Writer {
-        let mode: String = inner.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(refused)?;
+        let mode: String = inner
+            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(refused)?;
         if mode != "wal" {
             return Err(Refusal::Unsuitable.because(format!(
                 "{} is on a file system without shared memory (its journal mode stays {mode:?}): \
@@ -200,11 +229,17 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
         }
     }
     let settings = match role {
-        Role::Writer => "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 0;",
-        Role::Reader => "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 0;",
+        Role::Writer => {
+            "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 0;"
+        }
+        Role::Reader => {
+            "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 0;"
+        }
     };
     inner.execute_batch(settings).map_err(refused)?;
-    inner.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_row| Ok(())).map_err(refused)?;
+    inner
+        .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_row| Ok(()))
+        .map_err(refused)?;
     let connection = Connection::over(inner)?;
     if role == Role::Writer {
         writer::watch_log(&connection);
@@ -217,11 +252,17 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
 fn reconnect(path: PathBuf) -> Connect {
     Box::new(move || {
         connect(&path, Role::Writer).map_err(|error| {
-            tracing::error!(error = backlot_core::error::chain(&error), "the store cannot be opened anew");
+            tracing::error!(
+                error = backlot_core::error::chain(&error),
+                "the store cannot be opened anew"
+            );
             match error {
-                StoreError::Refused { refusal: Refusal::NotADatabase, text } => {
-                    StoreError::Damaged { cause: crate::error::Cause::new(text) }
-                }
+                StoreError::Refused {
+                    refusal: Refusal::NotADatabase,
+                    text,
+                } => StoreError::Damaged {
+                    cause: crate::error::Cause::new(text),
+                },
                 StoreError::Refused { text, .. } => StoreError::unavailable(text),
                 error => error,
             }
@@ -232,12 +273,16 @@ fn reconnect(path: PathBuf) -> Connect {
 /// A refusal says which file it is about.
 fn in_file(path: &Path, error: StoreError) -> StoreError {
     match error {
-        StoreError::Refused { refusal, text } => refusal.because(format!("{}: {text}", path.display())),
+        StoreError::Refused { refusal, text } => {
+            refusal.because(format!("{}: {text}", path.display()))
+        }
         StoreError::Damaged { cause } => Refusal::NotADatabase.because(format!(
             "{} is damaged: {cause}; restore it from a copy, or move it away to start empty",
             path.display()
         )),
-        StoreError::Unavailable { cause } => StoreError::unavailable(format!("{}: {cause}", path.display())),
+        StoreError::Unavailable { cause } => {
+            StoreError::unavailable(format!("{}: {cause}", path.display()))
+        }
         error => error,
     }
 }
@@ -286,13 +331,21 @@ mod tests {
     use crate::{Migration, Sql, params, sql};
     use backlot_core::{Code, Error};
 
-    const NOTES: Migrations = &[Migration::new(1, "notes", "CREATE TABLE note (id INTEGER PRIMARY KEY) STRICT;")];
+    const NOTES: Migrations = &[Migration::new(
+        1,
+        "notes",
+        "CREATE TABLE note (id INTEGER PRIMARY KEY) STRICT;",
+    )];
     const PUT: Sql = sql!("INSERT INTO note (id) VALUES (?)");
     const ALL: Sql = sql!("SELECT id FROM note ORDER BY id");
 
     async fn put(store: &Store, id: i64) -> Result<u64, Error> {
         let cx = backlot_core::Context::background();
-        store.write(&cx, move |tx| Box::pin(async move { Ok(tx.execute(PUT, params![id]).await?) })).await
+        store
+            .write(&cx, move |tx| {
+                Box::pin(async move { Ok(tx.execute(PUT, params![id]).await?) })
+            })
+            .await
     }
 
     /// The disk fails at the second commit; the same handle must not be tried again.
@@ -312,13 +365,19 @@ mod tests {
         put(&store, 1).await.unwrap();
         let failed = put(&store, 2).await.unwrap_err();
         assert_eq!(failed.code(), Code::Unavailable);
-        assert!(failed.chain().contains("disk I/O error"), "{}", failed.chain());
+        assert!(
+            failed.chain().contains("disk I/O error"),
+            "{}",
+            failed.chain()
+        );
         put(&store, 3).await.unwrap();
         let ids = store
             .read(&backlot_core::Context::background(), |tx| {
                 Box::pin(async move {
                     let rows = tx.query(ALL, params![]).await?;
-                    rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, StoreError>>()
+                    rows.iter()
+                        .map(|row| row.get(0))
+                        .collect::<Result<Vec<i64>, StoreError>>()
                 })
             })
             .await;

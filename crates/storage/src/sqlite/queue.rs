@@ -43,8 +43,16 @@ struct State {
 
 impl Queue {
     pub(super) fn new(bound: usize) -> Self {
-        let state = State { entries: VecDeque::new(), closed: false, asleep: 0 };
-        Queue { state: Mutex::new(state), arrived: Condvar::new(), bound: bound.max(1) }
+        let state = State {
+            entries: VecDeque::new(),
+            closed: false,
+            asleep: 0,
+        };
+        Queue {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            bound: bound.max(1),
+        }
     }
 
     /// Adds an entry, or answers it: full, or closed.
@@ -53,7 +61,9 @@ impl Queue {
         let refusal = if state.closed {
             StoreError::Closed
         } else if state.entries.len() >= self.bound {
-            StoreError::Full { waiting: state.entries.len() }
+            StoreError::Full {
+                waiting: state.entries.len(),
+            }
         } else {
             state.entries.push_back(entry);
             let wake = state.asleep > 0;

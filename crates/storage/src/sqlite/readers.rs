@@ -22,11 +22,16 @@ pub(super) struct Readers {
 impl Readers {
     /// One thread for each connection; they work off `queue` until it is closed and empty.
     pub(super) fn start(queue: Arc<Queue>, connections: Vec<Connection>) -> std::io::Result<Self> {
-        let mut readers = Readers { queue, threads: Vec::new() };
+        let mut readers = Readers {
+            queue,
+            threads: Vec::new(),
+        };
         for connection in connections {
             let queue = Arc::clone(&readers.queue);
             let thread = std::thread::Builder::new().name("store-reader".to_owned());
-            readers.threads.push(thread.spawn(move || serve(connection, &queue))?);
+            readers
+                .threads
+                .push(thread.spawn(move || serve(connection, &queue))?);
         }
         Ok(readers)
     }
@@ -54,11 +59,16 @@ impl Drop for Readers {
 fn serve(connection: Connection, queue: &Queue) {
     let until = Arc::new(Mutex::new(None));
     if let Err(error) = end_at_deadline(&connection, &until) {
-        tracing::warn!(error = backlot_core::error::chain(&error), "reads will not end at their deadline");
+        tracing::warn!(
+            error = backlot_core::error::chain(&error),
+            "reads will not end at their deadline"
+        );
     }
     let mut tx = Tx::local(connection);
     while let Some(entry) = queue.pop() {
-        let Some(entry) = entry.timely() else { continue };
+        let Some(entry) = entry.timely() else {
+            continue;
+        };
         *until.lock() = Some(entry.call.deadline);
         // Closures' panics are caught where they run; this is for ours, so that no reader is lost.
         if catch_unwind(AssertUnwindSafe(|| group::read(&mut tx, entry))).is_err() {
@@ -69,7 +79,10 @@ fn serve(connection: Connection, queue: &Queue) {
 }
 
 /// A read whose caller is gone shall not keep a reader from the others.
-fn end_at_deadline(connection: &Connection, until: &Arc<Mutex<Option<Deadline>>>) -> Result<(), StoreError> {
+fn end_at_deadline(
+    connection: &Connection,
+    until: &Arc<Mutex<Option<Deadline>>>,
+) -> Result<(), StoreError> {
     let until = Arc::clone(until);
     let passed = move || until.lock().is_some_and(Deadline::has_passed);
     connection

@@ -38,14 +38,23 @@ impl Threads {
         let readers = Readers::start(Arc::clone(&reads), readers)?;
         let mut own: Vec<ThreadId> = readers.ids().collect();
         let (alive, ended) = watch::channel(());
-        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            writer.serve(readers);
-            // The file is closed now, and not before.
-            drop(lock);
-            drop(alive);
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                writer.serve(readers);
+                // The file is closed now, and not before.
+                drop(lock);
+                drop(alive);
+            })?;
         own.push(thread.thread().id());
-        Ok(Threads { path, writes, reads, writer: Some(thread), own, ended })
+        Ok(Threads {
+            path,
+            writes,
+            reads,
+            writer: Some(thread),
+            own,
+            ended,
+        })
     }
 
     fn close_queues(&self) {

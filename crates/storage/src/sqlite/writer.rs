@@ -59,7 +59,9 @@ impl Writer {
     /// into the file and closes it.
     pub(super) fn serve(mut self, mut readers: Readers) {
         while let Some(entry) = self.queue.pop() {
-            let Some(entry) = entry.timely() else { continue };
+            let Some(entry) = entry.timely() else {
+                continue;
+            };
             // Closures' panics are caught where they run; this is for ours: the group's callers
             // are told that it is lost, and the next group finds a fresh connection.
             if catch_unwind(AssertUnwindSafe(|| self.group(entry))).is_err() {
@@ -116,11 +118,16 @@ impl Writer {
 fn log_failure(moved: Result<(), StoreError>) {
     if let Err(error) = moved {
         // Nothing is lost: the log itself is durable, and the next attempt comes by itself.
-        tracing::warn!(error = backlot_core::error::chain(&error), "the write-ahead log could not be moved");
+        tracing::warn!(
+            error = backlot_core::error::chain(&error),
+            "the write-ahead log could not be moved"
+        );
     }
 }
 
 fn move_log(tx: &mut Tx, how: &'static str) -> Result<(), StoreError> {
-    let Some(connection) = tx.connection() else { return Ok(()) };
+    let Some(connection) = tx.connection() else {
+        return Ok(());
+    };
     connection.batch(&format!("PRAGMA wal_checkpoint({how})"))
 }

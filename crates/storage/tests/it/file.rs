@@ -23,7 +23,10 @@ async fn awaits_something_else(store: Store) {
     );
     let failed = failed.await.unwrap_err();
     let site = format!("{}:{line}:", file!());
-    assert!(failed.to_string().contains(&site), "{failed} does not name {site}");
+    assert!(
+        failed.to_string().contains(&site),
+        "{failed} does not name {site}"
+    );
     let public = Error::from(failed);
     assert_eq!(public.code(), Code::Internal);
     assert!(!public.message().contains(file!()), "{}", public.message());
@@ -41,7 +44,10 @@ async fn a_write_that_awaits_something_else_is_undone_and_named() {
 #[tokio::test]
 async fn a_write_inside_a_write_is_undone_and_named_not_a_deadlock() {
     let folder = tempfile::tempdir().unwrap();
-    for store in [open(folder.path(), one_reader()), sqlite::memory(MIGRATIONS, Clock::real()).unwrap()] {
+    for store in [
+        open(folder.path(), one_reader()),
+        sqlite::memory(MIGRATIONS, Clock::real()).unwrap(),
+    ] {
         let inner = store.clone();
         let failed = store.write(&cx(), move |tx| {
             let inner = inner.clone();
@@ -51,7 +57,11 @@ async fn a_write_inside_a_write_is_undone_and_named_not_a_deadlock() {
             })
         });
         let failed = failed.await.unwrap_err();
-        assert!(failed.chain().contains("awaited something other"), "{}", failed.chain());
+        assert!(
+            failed.chain().contains("awaited something other"),
+            "{}",
+            failed.chain()
+        );
         assert_eq!(count(&store).await, 0);
     }
 }
@@ -59,7 +69,13 @@ async fn a_write_inside_a_write_is_undone_and_named_not_a_deadlock() {
 #[tokio::test]
 async fn a_full_queue_is_busy_and_says_how_full() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path(), sqlite::Options { queue: 2, ..one_reader() });
+    let store = open(
+        folder.path(),
+        sqlite::Options {
+            queue: 2,
+            ..one_reader()
+        },
+    );
     let (blocked, go) = block(&store);
     let waiting = [begin(write(&store, 1)), begin(write(&store, 2))];
     let refused = write(&store, 3).await.unwrap_err();
@@ -122,14 +138,16 @@ async fn a_constraint_that_speaks_at_the_commit_fails_its_own_write_alone() {
     let store = open(folder.path(), one_reader());
     let (blocked, go) = block(&store);
     let before = begin(write(&store, 1));
-    let orphan = begin(Box::pin(
-        store.write(&cx(), |tx| Box::pin(async move { Ok::<_, Error>(tx.execute(ORPHAN, params![]).await?) })),
-    ));
+    let orphan = begin(Box::pin(store.write(&cx(), |tx| {
+        Box::pin(async move { Ok::<_, Error>(tx.execute(ORPHAN, params![]).await?) })
+    })));
     let after = begin(write(&store, 2));
     go.send(()).unwrap();
     // The group is repeated one by one: the first write waits a second time.
     drop(go);
-    blocked.await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    blocked
+        .await
+        .unwrap_or_else(|error| panic!("{}", error.chain()));
     before.await.unwrap();
     after.await.unwrap();
     assert_eq!(orphan.await.unwrap_err().code(), Code::FailedPrecondition);
@@ -143,8 +161,9 @@ async fn a_full_disk_fails_the_write_and_the_store_lives_on() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), one_reader());
     let pragma = async |sql: Sql| {
-        let set =
-            store.write(&cx(), move |tx| Box::pin(async move { Ok::<_, Error>(tx.query(sql, params![]).await?) }));
+        let set = store.write(&cx(), move |tx| {
+            Box::pin(async move { Ok::<_, Error>(tx.query(sql, params![]).await?) })
+        });
         set.await.unwrap();
     };
     pragma(ROOM).await;
@@ -190,8 +209,11 @@ async fn a_write_nobody_waits_for_any_more_is_not_begun() {
     let store = open(folder.path(), one_reader());
     let (blocked, go) = block(&store);
     drop(begin(write(&store, 1)));
-    let hurried: BoxFuture<'static, Result<u64, Error>> =
-        Box::pin(store.write(&cx().with_timeout(Duration::from_millis(5)), |tx| put(tx, 2)));
+    let hurried: BoxFuture<'static, Result<u64, Error>> = Box::pin(
+        store.write(&cx().with_timeout(Duration::from_millis(5)), |tx| {
+            put(tx, 2)
+        }),
+    );
     let late = hurried.await.unwrap_err();
     assert_eq!(late.code(), Code::DeadlineExceeded);
     go.send(()).unwrap();
@@ -217,13 +239,14 @@ async fn a_read_keeps_its_snapshot_while_a_write_commits() {
     let (looked, has_looked) = mpsc::channel();
     let (go, may_go) = mpsc::channel::<()>();
     let may_go = Mutex::new(may_go);
-    let both: BoxFuture<'static, Result<(i64, i64), Error>> = Box::pin(store.read(&cx(), move |tx| {
-        // The first look is taken here, on the reader's thread, before the write is let go.
-        let first = now(tx.query_one(COUNT, params![])).unwrap().get(0).unwrap();
-        looked.send(()).unwrap();
-        may_go.lock().unwrap().recv().ok();
-        Box::pin(async move { Ok((first, tx.query_one(COUNT, params![]).await?.get(0)?)) })
-    }));
+    let both: BoxFuture<'static, Result<(i64, i64), Error>> =
+        Box::pin(store.read(&cx(), move |tx| {
+            // The first look is taken here, on the reader's thread, before the write is let go.
+            let first = now(tx.query_one(COUNT, params![])).unwrap().get(0).unwrap();
+            looked.send(()).unwrap();
+            may_go.lock().unwrap().recv().ok();
+            Box::pin(async move { Ok((first, tx.query_one(COUNT, params![]).await?.get(0)?)) })
+        }));
     let both = begin(both);
     has_looked.recv().unwrap();
     write(&store, 1).await.unwrap();
@@ -241,8 +264,9 @@ fn now<T>(work: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn an_endless_read_gives_its_reader_back_at_its_deadline() {
-    const ENDLESS: Sql =
-        sql!("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n");
+    const ENDLESS: Sql = sql!(
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT COUNT(*) FROM n"
+    );
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path(), one_reader());
     let endless = store.read(&cx().with_timeout(Duration::from_millis(20)), |tx| {
@@ -262,13 +286,19 @@ async fn closing_finishes_what_was_accepted_and_refuses_the_rest() {
         let store = store.clone();
         Box::pin(async move { store.close().await })
     });
-    assert_eq!(write(&store, 2).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(
+        write(&store, 2).await.unwrap_err().code(),
+        Code::Unavailable
+    );
     go.send(()).unwrap();
     closing.await.unwrap();
     blocked.await.unwrap();
     waiting.await.unwrap();
     store.close().await.unwrap();
-    assert!(!folder.path().join("notes.db-wal").exists(), "the log was moved into the file");
+    assert!(
+        !folder.path().join("notes.db-wal").exists(),
+        "the log was moved into the file"
+    );
     // `store` still lives, and the file is free again.
     let again = open(folder.path(), one_reader());
     assert_eq!(count(&again).await, 2);
@@ -306,16 +336,32 @@ async fn a_closure_may_hold_the_last_store() {
 #[tokio::test]
 async fn the_log_is_moved_into_the_file_as_it_grows() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path(), sqlite::Options { log_pages: 16, ..one_reader() });
+    let store = open(
+        folder.path(),
+        sqlite::Options {
+            log_pages: 16,
+            ..one_reader()
+        },
+    );
     for id in 0..100 {
         let put = store.write(&cx(), move |tx| {
-            Box::pin(async move { Ok::<_, Error>(tx.execute(PUT, params![id, &"x".repeat(8192)]).await?) })
+            Box::pin(async move {
+                Ok::<_, Error>(tx.execute(PUT, params![id, &"x".repeat(8192)]).await?)
+            })
         });
         put.await.unwrap();
     }
     let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
-    assert!(size("notes.db") > 700_000, "{} bytes in the file", size("notes.db"));
-    assert!(size("notes.db-wal") < 300_000, "{} bytes in the log", size("notes.db-wal"));
+    assert!(
+        size("notes.db") > 700_000,
+        "{} bytes in the file",
+        size("notes.db")
+    );
+    assert!(
+        size("notes.db-wal") < 300_000,
+        "{} bytes in the log",
+        size("notes.db-wal")
+    );
 }
 
 #[test]
@@ -326,7 +372,10 @@ fn a_store_works_from_several_runtimes() {
         .map(|id| {
             let store = store.clone();
             std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build()
+                    .unwrap();
                 runtime.block_on(write(&store, id)).unwrap();
             })
         })
@@ -334,6 +383,9 @@ fn a_store_works_from_several_runtimes() {
     for thread in threads {
         thread.join().unwrap();
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     assert_eq!(runtime.block_on(count(&store)), 3);
 }

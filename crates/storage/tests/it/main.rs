@@ -1,6 +1,9 @@
 //! A store from outside: the conformance suite on every backend here, and what is SQLite's own.
 
-#![expect(clippy::unwrap_used, reason = "in a test the panic is the report, in its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test the panic is the report, in its helpers too"
+)]
 
 mod file;
 mod refusals;

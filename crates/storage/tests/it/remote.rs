@@ -37,7 +37,9 @@ struct FarTransaction {
 impl Drop for FarTransaction {
     fn drop(&mut self) {
         if self.connection.in_transaction() {
-            self.connection.batch("ROLLBACK; PRAGMA query_only = OFF").unwrap();
+            self.connection
+                .batch("ROLLBACK; PRAGMA query_only = OFF")
+                .unwrap();
         }
     }
 }
@@ -47,7 +49,11 @@ impl Remote for Far {
         Dialect::Sqlite
     }
 
-    fn begin(&self, mode: Mode, _deadline: Deadline) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>> {
+    fn begin(
+        &self,
+        mode: Mode,
+        _deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>> {
         let far = self.clone();
         Box::pin(async move {
             if far.closed.load(Ordering::SeqCst) {
@@ -69,14 +75,22 @@ impl Remote for Far {
 }
 
 impl Transaction for FarTransaction {
-    fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn execute<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.connection.execute(sql, params)
         })
     }
 
-    fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             self.connection.query(sql, params)
@@ -93,7 +107,9 @@ impl Transaction for FarTransaction {
             let left = self.far.conflicts.load(Ordering::SeqCst);
             if left > 0 {
                 self.far.conflicts.store(left - 1, Ordering::SeqCst);
-                return Err(StoreError::Conflict { cause: Cause::new("on purpose") });
+                return Err(StoreError::Conflict {
+                    cause: Cause::new("on purpose"),
+                });
             }
             self.connection.batch("COMMIT; PRAGMA query_only = OFF")
         })
@@ -107,7 +123,10 @@ impl Transaction for FarTransaction {
 async fn far() -> (Store, Far) {
     let far = Far::new();
     let store = Store::remote(Arc::new(far.clone()), Clock::real());
-    store.migrate(&Context::background(), MIGRATIONS).await.unwrap();
+    store
+        .migrate(&Context::background(), MIGRATIONS)
+        .await
+        .unwrap();
     (store, far)
 }
 
@@ -115,7 +134,10 @@ async fn far() -> (Store, Far) {
 async fn a_remote_database_keeps_every_promise() {
     conformance::run(async |migrations, clock| {
         let store = Store::remote(Arc::new(Far::new()), clock);
-        store.migrate(&Context::background(), migrations).await.unwrap();
+        store
+            .migrate(&Context::background(), migrations)
+            .await
+            .unwrap();
         store
     })
     .await;
@@ -150,6 +172,9 @@ async fn a_caller_that_leaves_before_the_commit_undoes_its_write() {
 async fn migrating_twice_changes_nothing() {
     let (store, _far) = far().await;
     write(&store, 1).await.unwrap();
-    store.migrate(&Context::background(), MIGRATIONS).await.unwrap();
+    store
+        .migrate(&Context::background(), MIGRATIONS)
+        .await
+        .unwrap();
     assert_eq!(count(&store).await, 1);
 }

@@ -21,7 +21,10 @@ pub(crate) fn open(folder: &Path, options: sqlite::Options) -> Store {
 }
 
 pub(crate) fn one_reader() -> sqlite::Options {
-    sqlite::Options { readers: 1, ..sqlite::Options::default() }
+    sqlite::Options {
+        readers: 1,
+        ..sqlite::Options::default()
+    }
 }
 
 pub(crate) fn put(tx: &mut Tx, id: i64) -> BoxFuture<'_, Result<u64, Error>> {
@@ -41,8 +44,13 @@ pub(crate) async fn count(store: &Store) -> i64 {
 
 /// Polls a call once, so that the store has it, and leaves the rest for later.
 pub(crate) fn begin<T>(mut call: BoxFuture<'static, T>) -> BoxFuture<'static, T> {
-    let polled = call.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Pending), "the call was answered at once");
+    let polled = call
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(Waker::noop()));
+    assert!(
+        matches!(polled, Poll::Pending),
+        "the call was answered at once"
+    );
     call
 }
 

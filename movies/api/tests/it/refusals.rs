@@ -12,7 +12,10 @@ async fn put(body: &'static str) -> Answer {
 async fn six_stars_are_the_callers_fault() {
     let answer = put(r#"{"value": 6}"#).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
     assert_eq!(
         answer.json(),
         json!({
@@ -29,16 +32,36 @@ async fn six_stars_are_the_callers_fault() {
 
 #[tokio::test]
 async fn stars_come_by_halves() {
-    assert_eq!(put(r#"{"value": 4.3}"#).await.violation(), ("value".to_owned(), "must be a multiple of 0.5, got 4.3".to_owned()));
-    assert_eq!(put(r#"{"value": "4"}"#).await.violation(), ("value".to_owned(), "must be a number, got \"4\"".to_owned()));
+    assert_eq!(
+        put(r#"{"value": 4.3}"#).await.violation(),
+        (
+            "value".to_owned(),
+            "must be a multiple of 0.5, got 4.3".to_owned()
+        )
+    );
+    assert_eq!(
+        put(r#"{"value": "4"}"#).await.violation(),
+        ("value".to_owned(), "must be a number, got \"4\"".to_owned())
+    );
     assert_eq!(put("{}").await.violation().0, "value");
 }
 
 #[tokio::test]
 async fn a_body_at_odds_with_the_path_is_refused() {
     let answer = put(r#"{"value": 4, "userId": "bob"}"#).await;
-    assert_eq!(answer.violation(), ("userId".to_owned(), "must be as in the path, \"ann\", or be left out".to_owned()));
-    let answer = with_json(Method::PUT, "/v1/metadata/tt1", r#"{"id": "tt2", "title": "Heat"}"#).await;
+    assert_eq!(
+        answer.violation(),
+        (
+            "userId".to_owned(),
+            "must be as in the path, \"ann\", or be left out".to_owned()
+        )
+    );
+    let answer = with_json(
+        Method::PUT,
+        "/v1/metadata/tt1",
+        r#"{"id": "tt2", "title": "Heat"}"#,
+    )
+    .await;
     assert_eq!(answer.violation().0, "metadata.id");
 }
 
@@ -46,7 +69,10 @@ async fn a_body_at_odds_with_the_path_is_refused() {
 async fn an_unknown_field_is_refused_with_the_known_ones() {
     let (field, description) = put(r#"{"stars": 4}"#).await.violation();
     assert_eq!(field, "stars");
-    assert_eq!(description, "is no field of PutRatingRequest; known are recordType, recordId, userId, value");
+    assert_eq!(
+        description,
+        "is no field of PutRatingRequest; known are recordType, recordId, userId, value"
+    );
 }
 
 #[tokio::test]
@@ -55,39 +81,77 @@ async fn an_unknown_query_parameter_is_refused_with_the_known_ones() {
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         answer.violation(),
-        ("size".to_owned(), "is no query parameter of this request; known are pageSize, pageToken".to_owned())
+        (
+            "size".to_owned(),
+            "is no query parameter of this request; known are pageSize, pageToken".to_owned()
+        )
     );
-    assert_eq!(get(&format!("{RATING}?userId=bob")).await.violation().1, "is no query parameter of this request; it has none");
+    assert_eq!(
+        get(&format!("{RATING}?userId=bob")).await.violation().1,
+        "is no query parameter of this request; it has none"
+    );
 }
 
 #[tokio::test]
 async fn a_query_parameter_must_be_what_its_field_is() {
     assert_eq!(
         get("/v1/metadata?pageSize=many").await.violation(),
-        ("pageSize".to_owned(), "must be a whole number, got \"many\"".to_owned())
+        (
+            "pageSize".to_owned(),
+            "must be a whole number, got \"many\"".to_owned()
+        )
     );
-    assert_eq!(get("/v1/metadata?pageSize=1&page_size=2").await.violation().1, "is given twice");
-    assert_eq!(get("/v1/metadata?pageSize=500").await.violation().1, "must be 0 to 200, got 500");
-    assert_eq!(get("/v1/metadata?pageToken=%zz").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        get("/v1/metadata?pageSize=1&page_size=2")
+            .await
+            .violation()
+            .1,
+        "is given twice"
+    );
+    assert_eq!(
+        get("/v1/metadata?pageSize=500").await.violation().1,
+        "must be 0 to 200, got 500"
+    );
+    assert_eq!(
+        get("/v1/metadata?pageToken=%zz").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_refused_with_its_place() {
     let answer = put("{\n \"value\": }").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert!(answer.json()["detail"].as_str().unwrap().contains("line 2 column"), "{answer:?}");
-    assert_eq!(put("[]").await.json()["detail"], "the body must be a JSON object");
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("line 2 column"),
+        "{answer:?}"
+    );
+    assert_eq!(
+        put("[]").await.json()["detail"],
+        "the body must be a JSON object"
+    );
 }
 
 #[tokio::test]
 async fn a_body_of_another_type_is_refused() {
-    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+    for content_type in [
+        None,
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+    ] {
         let mut request = request(Method::PUT, RATING);
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
         let answer = send(request.body(Body::from("{}")).unwrap()).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{content_type:?}");
+        assert_eq!(
+            answer.status,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "{content_type:?}"
+        );
         assert_eq!(answer.json()["status"], 415);
     }
 }
@@ -99,7 +163,11 @@ async fn a_body_that_is_too_large_is_refused() {
     let chunks = (0..5).map(|_| Ok::<_, std::convert::Infallible>(vec![b' '; 1 << 20]));
     let stream = async_stream::stream! { for chunk in chunks { yield chunk } };
     let answer = with_json(Method::PUT, RATING, Body::from_stream(stream)).await;
-    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "whatever its length header says");
+    assert_eq!(
+        answer.status,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "whatever its length header says"
+    );
 }
 
 #[tokio::test]
@@ -130,19 +198,34 @@ async fn failures_keep_their_code_and_hide_their_cause() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), Some("2"));
     assert_eq!(answer.json()["code"], "UNAVAILABLE");
-    assert!(!String::from_utf8_lossy(&answer.body).contains("sector"), "{answer:?}");
+    assert!(
+        !String::from_utf8_lossy(&answer.body).contains("sector"),
+        "{answer:?}"
+    );
 
     let answer = get("/v1/ratings/movie/tt1/users/broken").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(!String::from_utf8_lossy(&answer.body).contains("secret"), "{answer:?}");
+    assert!(
+        !String::from_utf8_lossy(&answer.body).contains("secret"),
+        "{answer:?}"
+    );
 
-    assert_eq!(get("/v1/ratings/movie/tt1/users/nobody").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(get("/v1/ratings/movie/tt1/users/locked").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        get("/v1/ratings/movie/tt1/users/nobody").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        get("/v1/ratings/movie/tt1/users/locked").await.status,
+        StatusCode::FORBIDDEN
+    );
 }
 
 #[tokio::test]
 async fn a_token_nobody_can_check_is_refused_with_a_challenge() {
-    let asked = request(Method::GET, RATING).header("authorization", "Bearer x").body(Body::empty()).unwrap();
+    let asked = request(Method::GET, RATING)
+        .header("authorization", "Bearer x")
+        .body(Body::empty())
+        .unwrap();
     let answer = send(asked).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
@@ -151,9 +234,15 @@ async fn a_token_nobody_can_check_is_refused_with_a_challenge() {
 
 #[tokio::test]
 async fn a_deadline_that_is_over_is_told_as_such() {
-    let asked = request(Method::GET, RATING).header("x-request-timeout-ms", "0").body(Body::empty()).unwrap();
+    let asked = request(Method::GET, RATING)
+        .header("x-request-timeout-ms", "0")
+        .body(Body::empty())
+        .unwrap();
     assert_eq!(send(asked).await.status, StatusCode::GATEWAY_TIMEOUT);
-    let asked = request(Method::GET, RATING).header("x-request-timeout-ms", "soon").body(Body::empty()).unwrap();
+    let asked = request(Method::GET, RATING)
+        .header("x-request-timeout-ms", "soon")
+        .body(Body::empty())
+        .unwrap();
     assert_eq!(send(asked).await.status, StatusCode::BAD_REQUEST);
 }
 

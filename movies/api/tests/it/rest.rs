@@ -31,23 +31,48 @@ async fn zero_is_written_and_a_mean_of_nothing_is_not() {
 async fn variables_of_a_path_are_decoded() {
     let answer = get("/v1/ratings/m%C3%A9lo/a%2Fb+c:d").await;
     assert_eq!(answer.json()["detail"], "mélo|a/b+c:d");
-    assert_eq!(get("/v1/ratings/movie/%FF").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        get("/v1/ratings/movie/%FF").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
 async fn a_custom_verb_is_reached_behind_its_colon() {
-    let answer = with_json(Method::POST, "/v1/ratings/movie:batchGet", r#"{"recordIds": ["a", "b"]}"#).await;
-    assert_eq!(answer.json()["aggregates"].as_array().map(Vec::len), Some(2));
+    let answer = with_json(
+        Method::POST,
+        "/v1/ratings/movie:batchGet",
+        r#"{"recordIds": ["a", "b"]}"#,
+    )
+    .await;
+    assert_eq!(
+        answer.json()["aggregates"].as_array().map(Vec::len),
+        Some(2)
+    );
     let answer = with_json(Method::POST, "/v1/ratings/movie:other", "{}").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn a_field_in_the_body_is_completed_by_the_path() {
-    let answer = with_json(Method::PUT, "/v1/metadata/tt1", r#"{"title": "Heat", "year": 1995}"#).await;
+    let answer = with_json(
+        Method::PUT,
+        "/v1/metadata/tt1",
+        r#"{"title": "Heat", "year": 1995}"#,
+    )
+    .await;
     assert_eq!(answer.json(), json!({ "created": true }));
-    let answer = with_json(Method::PUT, "/v1/metadata/tt1", r#"{"id": "tt1", "title": "Heat", "year": 1995}"#).await;
-    assert_eq!(answer.json(), json!({ "created": true }), "saying it twice is allowed");
+    let answer = with_json(
+        Method::PUT,
+        "/v1/metadata/tt1",
+        r#"{"id": "tt1", "title": "Heat", "year": 1995}"#,
+    )
+    .await;
+    assert_eq!(
+        answer.json(),
+        json!({ "created": true }),
+        "saying it twice is allowed"
+    );
 }
 
 #[tokio::test]
@@ -59,7 +84,12 @@ async fn a_query_fills_fields_by_either_spelling() {
 
 #[tokio::test]
 async fn an_empty_body_is_a_request_without_values() {
-    let answer = send(request(Method::POST, "/v1/ratings/movie:batchGet").body(Body::empty()).unwrap()).await;
+    let answer = send(
+        request(Method::POST, "/v1/ratings/movie:batchGet")
+            .body(Body::empty())
+            .unwrap(),
+    )
+    .await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json(), json!({ "aggregates": [] }));
 }
@@ -74,9 +104,17 @@ async fn head_is_get_without_the_body() {
 
 #[tokio::test]
 async fn options_tells_what_can_be_done() {
-    let answer = send(request(Method::OPTIONS, RATING).body(Body::empty()).unwrap()).await;
+    let answer = send(
+        request(Method::OPTIONS, RATING)
+            .body(Body::empty())
+            .unwrap(),
+    )
+    .await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    assert_eq!(answer.header("allow"), Some("GET, HEAD, PUT, DELETE, OPTIONS"));
+    assert_eq!(
+        answer.header("allow"),
+        Some("GET, HEAD, PUT, DELETE, OPTIONS")
+    );
 }
 
 #[tokio::test]

@@ -29,12 +29,20 @@ async fn a_stream_is_events_with_a_heartbeat_and_a_told_end() {
 async fn a_stream_that_cannot_start_is_an_ordinary_problem() {
     let answer = get("/v1/ratings/movie/gone/live").await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
 }
 
 #[tokio::test]
 async fn the_head_of_a_stream_starts_none() {
-    let answer = send(request(Method::HEAD, "/v1/ratings/movie/tt1/live").body(Body::empty()).unwrap()).await;
+    let answer = send(
+        request(Method::HEAD, "/v1/ratings/movie/tt1/live")
+            .body(Body::empty())
+            .unwrap(),
+    )
+    .await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     assert!(answer.body.is_empty());

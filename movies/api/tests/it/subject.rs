@@ -26,20 +26,39 @@ fn aggregate(half_stars: i32) -> Option<Aggregate> {
 
 #[async_trait::async_trait]
 impl Rating for Ratings {
-    async fn put_rating(&self, _cx: &Context, request: PutRatingRequest) -> Result<PutRatingResponse, Error> {
-        Ok(PutRatingResponse { aggregate: aggregate(request.half_stars) })
+    async fn put_rating(
+        &self,
+        _cx: &Context,
+        request: PutRatingRequest,
+    ) -> Result<PutRatingResponse, Error> {
+        Ok(PutRatingResponse {
+            aggregate: aggregate(request.half_stars),
+        })
     }
 
-    async fn delete_rating(&self, _cx: &Context, _: DeleteRatingRequest) -> Result<DeleteRatingResponse, Error> {
-        Ok(DeleteRatingResponse { deleted: true, aggregate: None })
+    async fn delete_rating(
+        &self,
+        _cx: &Context,
+        _: DeleteRatingRequest,
+    ) -> Result<DeleteRatingResponse, Error> {
+        Ok(DeleteRatingResponse {
+            deleted: true,
+            aggregate: None,
+        })
     }
 
-    async fn get_rating(&self, _cx: &Context, request: GetRatingRequest) -> Result<GetRatingResponse, Error> {
+    async fn get_rating(
+        &self,
+        _cx: &Context,
+        request: GetRatingRequest,
+    ) -> Result<GetRatingResponse, Error> {
         match request.user_id.as_str() {
             "busy" => Err(Error::unavailable("ratings cannot be read now")
                 .with_pushback(Duration::from_millis(1200))
                 .with_source("disk I/O error at sector 7")),
-            "broken" => Err(Error::internal("the rating is not as it must be").with_source("secret")),
+            "broken" => {
+                Err(Error::internal("the rating is not as it must be").with_source("secret"))
+            }
             "nobody" => Err(Error::not_found("no rating by \"nobody\"")),
             "locked" => Err(Error::permission_denied("only the user may see it")),
             _ => Ok(GetRatingResponse { half_stars: 9 }),
@@ -52,7 +71,9 @@ impl Rating for Ratings {
         request: GetAggregatedRatingRequest,
     ) -> Result<GetAggregatedRatingResponse, Error> {
         match request.record_id.as_str() {
-            "none" => Ok(GetAggregatedRatingResponse { aggregate: aggregate(0) }),
+            "none" => Ok(GetAggregatedRatingResponse {
+                aggregate: aggregate(0),
+            }),
             id => Err(Error::not_found(format!("{}|{id}", request.record_type))),
         }
     }
@@ -63,7 +84,11 @@ impl Rating for Ratings {
         request: BatchGetAggregatedRatingsRequest,
     ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
         Ok(BatchGetAggregatedRatingsResponse {
-            aggregates: request.record_ids.iter().filter_map(|_| aggregate(0)).collect(),
+            aggregates: request
+                .record_ids
+                .iter()
+                .filter_map(|_| aggregate(0))
+                .collect(),
         })
     }
 
@@ -95,19 +120,42 @@ pub(crate) struct Films;
 
 #[async_trait::async_trait]
 impl Metadata for Films {
-    async fn get_metadata(&self, _cx: &Context, request: GetMetadataRequest) -> Result<GetMetadataResponse, Error> {
-        let metadata = metadata::v1::Metadata { id: request.movie_id, title: "?".to_owned(), ..Default::default() };
-        Ok(GetMetadataResponse { metadata: Some(metadata) })
+    async fn get_metadata(
+        &self,
+        _cx: &Context,
+        request: GetMetadataRequest,
+    ) -> Result<GetMetadataResponse, Error> {
+        let metadata = metadata::v1::Metadata {
+            id: request.movie_id,
+            title: "?".to_owned(),
+            ..Default::default()
+        };
+        Ok(GetMetadataResponse {
+            metadata: Some(metadata),
+        })
     }
 
-    async fn put_metadata(&self, _cx: &Context, request: PutMetadataRequest) -> Result<PutMetadataResponse, Error> {
+    async fn put_metadata(
+        &self,
+        _cx: &Context,
+        request: PutMetadataRequest,
+    ) -> Result<PutMetadataResponse, Error> {
         let metadata = request.metadata.unwrap_or_default();
-        Ok(PutMetadataResponse { created: metadata.id == "tt1" && metadata.title == "Heat" && metadata.year == 1995 })
+        Ok(PutMetadataResponse {
+            created: metadata.id == "tt1" && metadata.title == "Heat" && metadata.year == 1995,
+        })
     }
 
-    async fn list_metadata(&self, _cx: &Context, request: ListMetadataRequest) -> Result<ListMetadataResponse, Error> {
+    async fn list_metadata(
+        &self,
+        _cx: &Context,
+        request: ListMetadataRequest,
+    ) -> Result<ListMetadataResponse, Error> {
         let next_page_token = format!("{}|{}", request.page_size, request.page_token);
-        Ok(ListMetadataResponse { metadata: Vec::new(), next_page_token })
+        Ok(ListMetadataResponse {
+            metadata: Vec::new(),
+            next_page_token,
+        })
     }
 }
 
@@ -134,7 +182,12 @@ impl Answer {
 
     pub(crate) fn violation(&self) -> (String, String) {
         let json = self.json();
-        let text = |name: &str| json["violations"][0][name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            json["violations"][0][name]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
         (text("field"), text("description"))
     }
 }
@@ -143,7 +196,11 @@ pub(crate) async fn send(request: Request<Body>) -> Answer {
     let response = app().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
-    Answer { status: parts.status, headers: parts.headers, body }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
 }
 
 pub(crate) fn request(method: Method, path: &str) -> http::request::Builder {
@@ -155,5 +212,11 @@ pub(crate) async fn get(path: &str) -> Answer {
 }
 
 pub(crate) async fn with_json(method: Method, path: &str, body: impl Into<Body>) -> Answer {
-    send(request(method, path).header("content-type", "application/json; charset=utf-8").body(body.into()).unwrap()).await
+    send(
+        request(method, path)
+            .header("content-type", "application/json; charset=utf-8")
+            .body(body.into())
+            .unwrap(),
+    )
+    .await
 }

@@ -12,15 +12,28 @@ pub(crate) struct Grpc(pub(crate) Arc<Controller>);
 
 #[async_trait]
 impl api::Auth for Grpc {
-    async fn pick_name(&self, _cx: &Context, request: PickNameRequest) -> Result<PickNameResponse, Error> {
+    async fn pick_name(
+        &self,
+        _cx: &Context,
+        request: PickNameRequest,
+    ) -> Result<PickNameResponse, Error> {
         let issued = self.0.pick_name(&request.name)?;
-        Ok(PickNameResponse { token: issued.token, expires_at: issued.expires_at })
+        Ok(PickNameResponse {
+            token: issued.token,
+            expires_at: issued.expires_at,
+        })
     }
 }
 
 #[async_trait]
 impl KeySet for Grpc {
-    async fn get_key_set(&self, _cx: &Context, _request: GetKeySetRequest) -> Result<GetKeySetResponse, Error> {
-        Ok(GetKeySetResponse { keys: self.0.keys() })
+    async fn get_key_set(
+        &self,
+        _cx: &Context,
+        _request: GetKeySetRequest,
+    ) -> Result<GetKeySetResponse, Error> {
+        Ok(GetKeySetResponse {
+            keys: self.0.keys(),
+        })
     }
 }

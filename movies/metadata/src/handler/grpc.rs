@@ -7,8 +7,8 @@ use backlot::{Context, Error};
 use movies_api as api;
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
-    GetMetadataRequest, GetMetadataResponse, ListMetadataRequest, ListMetadataResponse, PutMetadataRequest,
-    PutMetadataResponse,
+    GetMetadataRequest, GetMetadataResponse, ListMetadataRequest, ListMetadataResponse,
+    PutMetadataRequest, PutMetadataResponse,
 };
 use std::sync::Arc;
 
@@ -16,34 +16,85 @@ pub(crate) struct Grpc(pub(crate) Arc<Controller>);
 
 #[async_trait]
 impl api::Metadata for Grpc {
-    async fn get_metadata(&self, cx: &Context, request: GetMetadataRequest) -> Result<GetMetadataResponse, Error> {
+    async fn get_metadata(
+        &self,
+        cx: &Context,
+        request: GetMetadataRequest,
+    ) -> Result<GetMetadataResponse, Error> {
         let film = self.0.get(cx, request.movie_id).await?;
-        Ok(GetMetadataResponse { metadata: Some(film.into()) })
+        Ok(GetMetadataResponse {
+            metadata: Some(film.into()),
+        })
     }
 
-    async fn put_metadata(&self, cx: &Context, request: PutMetadataRequest) -> Result<PutMetadataResponse, Error> {
+    async fn put_metadata(
+        &self,
+        cx: &Context,
+        request: PutMetadataRequest,
+    ) -> Result<PutMetadataResponse, Error> {
         // Validation has seen to it that there is one.
         let film = request.metadata.unwrap_or_default().into();
-        Ok(PutMetadataResponse { created: self.0.put(cx, film).await? })
+        Ok(PutMetadataResponse {
+            created: self.0.put(cx, film).await?,
+        })
     }
 
-    async fn list_metadata(&self, cx: &Context, request: ListMetadataRequest) -> Result<ListMetadataResponse, Error> {
+    async fn list_metadata(
+        &self,
+        cx: &Context,
+        request: ListMetadataRequest,
+    ) -> Result<ListMetadataResponse, Error> {
         let size = usize::try_from(request.page_size).unwrap_or_default();
         let (films, next_page_token) = self.0.list(cx, size, &request.page_token).await?;
-        Ok(ListMetadataResponse { metadata: films.into_iter().map(Into::into).collect(), next_page_token })
+        Ok(ListMetadataResponse {
+            metadata: films.into_iter().map(Into::into).collect(),
+            next_page_token,
+        })
     }
 }
 
 impl From<Film> for Metadata {
     fn from(film: Film) -> Self {
-        let Film { id, title, description, director, year, cast, genres } = film;
-        Metadata { id, title, description, director, year, cast, genres }
+        let Film {
+            id,
+            title,
+            description,
+            director,
+            year,
+            cast,
+            genres,
+        } = film;
+        Metadata {
+            id,
+            title,
+            description,
+            director,
+            year,
+            cast,
+            genres,
+        }
     }
 }
 
 impl From<Metadata> for Film {
     fn from(metadata: Metadata) -> Self {
-        let Metadata { id, title, description, director, year, cast, genres } = metadata;
-        Film { id, title, description, director, year, cast, genres }
+        let Metadata {
+            id,
+            title,
+            description,
+            director,
+            year,
+            cast,
+            genres,
+        } = metadata;
+        Film {
+            id,
+            title,
+            description,
+            director,
+            year,
+            cast,
+            genres,
+        }
     }
 }

@@ -2,9 +2,10 @@ use super::*;
 use async_trait::async_trait;
 use backlot::Streaming;
 use movies_api::{
-    BatchGetAggregatedRatingsResponse, DeleteRatingRequest, DeleteRatingResponse, GetAggregatedRatingResponse,
-    GetMetadataResponse, GetRatingRequest, GetRatingResponse, ListMetadataResponse, PutMetadataRequest,
-    PutMetadataResponse, PutRatingRequest, PutRatingResponse, RatingChanged, WatchRatingsRequest,
+    BatchGetAggregatedRatingsResponse, DeleteRatingRequest, DeleteRatingResponse,
+    GetAggregatedRatingResponse, GetMetadataResponse, GetRatingRequest, GetRatingResponse,
+    ListMetadataResponse, PutMetadataRequest, PutMetadataResponse, PutRatingRequest,
+    PutRatingResponse, RatingChanged, WatchRatingsRequest,
 };
 use std::time::Duration;
 
@@ -12,18 +13,41 @@ struct Films;
 
 #[async_trait]
 impl api::Metadata for Films {
-    async fn get_metadata(&self, _: &Context, request: GetMetadataRequest) -> Result<GetMetadataResponse, Error> {
+    async fn get_metadata(
+        &self,
+        _: &Context,
+        request: GetMetadataRequest,
+    ) -> Result<GetMetadataResponse, Error> {
         match request.movie_id.as_str() {
             "unknown" => Err(Error::not_found("no film \"unknown\"")),
-            id => Ok(GetMetadataResponse { metadata: Some(Metadata { id: id.into(), ..Metadata::default() }) }),
+            id => Ok(GetMetadataResponse {
+                metadata: Some(Metadata {
+                    id: id.into(),
+                    ..Metadata::default()
+                }),
+            }),
         }
     }
-    async fn put_metadata(&self, _: &Context, _: PutMetadataRequest) -> Result<PutMetadataResponse, Error> {
+    async fn put_metadata(
+        &self,
+        _: &Context,
+        _: PutMetadataRequest,
+    ) -> Result<PutMetadataResponse, Error> {
         Err(Error::unimplemented("not asked here"))
     }
-    async fn list_metadata(&self, _: &Context, _: ListMetadataRequest) -> Result<ListMetadataResponse, Error> {
-        let film = |id: &str| Metadata { id: id.into(), ..Metadata::default() };
-        Ok(ListMetadataResponse { metadata: vec![film("a"), film("b")], next_page_token: "next".into() })
+    async fn list_metadata(
+        &self,
+        _: &Context,
+        _: ListMetadataRequest,
+    ) -> Result<ListMetadataResponse, Error> {
+        let film = |id: &str| Metadata {
+            id: id.into(),
+            ..Metadata::default()
+        };
+        Ok(ListMetadataResponse {
+            metadata: vec![film("a"), film("b")],
+            next_page_token: "next".into(),
+        })
     }
 }
 
@@ -34,7 +58,11 @@ struct Ratings {
     hangs: bool,
 }
 
-const GOOD: Ratings = Ratings { fails: None, count: 3, hangs: false };
+const GOOD: Ratings = Ratings {
+    fails: None,
+    count: 3,
+    hangs: false,
+};
 
 impl Ratings {
     async fn answer(&self, cx: &Context) -> Result<Aggregate, Error> {
@@ -43,7 +71,11 @@ impl Ratings {
         }
         match self.fails {
             Some(code) => Err(Error::new(code, "as told")),
-            None => Ok(Aggregate { count: self.count, mean: Some(4.0), ..Aggregate::default() }),
+            None => Ok(Aggregate {
+                count: self.count,
+                mean: Some(4.0),
+                ..Aggregate::default()
+            }),
         }
     }
 }
@@ -55,7 +87,9 @@ impl api::Rating for Ratings {
         cx: &Context,
         _: GetAggregatedRatingRequest,
     ) -> Result<GetAggregatedRatingResponse, Error> {
-        Ok(GetAggregatedRatingResponse { aggregate: Some(self.answer(cx).await?) })
+        Ok(GetAggregatedRatingResponse {
+            aggregate: Some(self.answer(cx).await?),
+        })
     }
     async fn batch_get_aggregated_ratings(
         &self,
@@ -63,18 +97,36 @@ impl api::Rating for Ratings {
         request: BatchGetAggregatedRatingsRequest,
     ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
         let one = self.answer(cx).await?;
-        Ok(BatchGetAggregatedRatingsResponse { aggregates: vec![one; request.record_ids.len()] })
+        Ok(BatchGetAggregatedRatingsResponse {
+            aggregates: vec![one; request.record_ids.len()],
+        })
     }
-    async fn put_rating(&self, _: &Context, _: PutRatingRequest) -> Result<PutRatingResponse, Error> {
+    async fn put_rating(
+        &self,
+        _: &Context,
+        _: PutRatingRequest,
+    ) -> Result<PutRatingResponse, Error> {
         Err(Error::unimplemented("not asked here"))
     }
-    async fn delete_rating(&self, _: &Context, _: DeleteRatingRequest) -> Result<DeleteRatingResponse, Error> {
+    async fn delete_rating(
+        &self,
+        _: &Context,
+        _: DeleteRatingRequest,
+    ) -> Result<DeleteRatingResponse, Error> {
         Err(Error::unimplemented("not asked here"))
     }
-    async fn get_rating(&self, _: &Context, _: GetRatingRequest) -> Result<GetRatingResponse, Error> {
+    async fn get_rating(
+        &self,
+        _: &Context,
+        _: GetRatingRequest,
+    ) -> Result<GetRatingResponse, Error> {
         Err(Error::unimplemented("not asked here"))
     }
-    async fn watch_ratings(&self, _: &Context, _: WatchRatingsRequest) -> Result<Streaming<RatingChanged>, Error> {
+    async fn watch_ratings(
+        &self,
+        _: &Context,
+        _: WatchRatingsRequest,
+    ) -> Result<Streaming<RatingChanged>, Error> {
         Err(Error::unimplemented("not asked here"))
     }
 }
@@ -85,7 +137,10 @@ fn movies(ratings: Ratings) -> Controller {
 
 #[tokio::test]
 async fn a_film_comes_with_its_rating() {
-    let joined = movies(GOOD).details(&Context::background(), "a".into()).await.unwrap();
+    let joined = movies(GOOD)
+        .details(&Context::background(), "a".into())
+        .await
+        .unwrap();
     assert_eq!(joined.answer.rating.unwrap().count, 3);
     assert!(joined.degraded.is_empty());
 }
@@ -93,8 +148,14 @@ async fn a_film_comes_with_its_rating() {
 #[tokio::test]
 async fn whatever_ails_rating_the_film_still_comes_marked() {
     for code in Code::ALL {
-        let ratings = Ratings { fails: Some(code), ..GOOD };
-        let joined = movies(ratings).details(&Context::background(), "a".into()).await.unwrap();
+        let ratings = Ratings {
+            fails: Some(code),
+            ..GOOD
+        };
+        let joined = movies(ratings)
+            .details(&Context::background(), "a".into())
+            .await
+            .unwrap();
         assert_eq!(joined.answer.metadata.unwrap().id, "a");
         assert_eq!(joined.answer.rating, None);
         assert_eq!(joined.degraded, ["rating"], "{code}");
@@ -104,32 +165,55 @@ async fn whatever_ails_rating_the_film_still_comes_marked() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_rating_service_leaves_time_to_answer_without_it() {
     let cx = Context::background().with_timeout(Duration::from_secs(1));
-    let ratings = Ratings { hangs: true, ..GOOD };
-    let joined = cx.deadline().run(movies(ratings).details(&cx, "a".into())).await.unwrap();
+    let ratings = Ratings {
+        hangs: true,
+        ..GOOD
+    };
+    let joined = cx
+        .deadline()
+        .run(movies(ratings).details(&cx, "a".into()))
+        .await
+        .unwrap();
     assert_eq!(joined.degraded, ["rating"]);
     assert!(cx.deadline().remaining() >= Duration::from_millis(400));
 }
 
 #[tokio::test]
 async fn an_unknown_film_is_not_found_whatever_its_ratings() {
-    let error = movies(GOOD).details(&Context::background(), "unknown".into()).await.err().unwrap();
+    let error = movies(GOOD)
+        .details(&Context::background(), "unknown".into())
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.code(), Code::NotFound);
 }
 
 #[tokio::test]
 async fn nobody_rated_it_is_not_degraded() {
-    let joined = movies(Ratings { count: 0, ..GOOD }).details(&Context::background(), "a".into()).await.unwrap();
+    let joined = movies(Ratings { count: 0, ..GOOD })
+        .details(&Context::background(), "a".into())
+        .await
+        .unwrap();
     assert_eq!(joined.answer.rating, None);
     assert!(joined.degraded.is_empty());
 }
 
 #[tokio::test]
 async fn a_page_of_films_without_ratings_is_marked_too() {
-    let joined = movies(GOOD).list(&Context::background(), 2, String::new()).await.unwrap();
+    let joined = movies(GOOD)
+        .list(&Context::background(), 2, String::new())
+        .await
+        .unwrap();
     assert_eq!(joined.answer.0.len(), 2);
     assert!(joined.degraded.is_empty());
-    let ratings = Ratings { fails: Some(Code::Unavailable), ..GOOD };
-    let joined = movies(ratings).list(&Context::background(), 2, String::new()).await.unwrap();
+    let ratings = Ratings {
+        fails: Some(Code::Unavailable),
+        ..GOOD
+    };
+    let joined = movies(ratings)
+        .list(&Context::background(), 2, String::new())
+        .await
+        .unwrap();
     assert_eq!(joined.answer.0.len(), 2);
     assert_eq!(joined.degraded, ["rating"]);
 }

@@ -4,7 +4,9 @@ use crate::controller::Controller;
 use async_trait::async_trait;
 use backlot::{Context, Error};
 use movies_api as api;
-use movies_api::{GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest, ListMoviesResponse};
+use movies_api::{
+    GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest, ListMoviesResponse,
+};
 use std::sync::Arc;
 
 pub(crate) struct Grpc(pub(crate) Arc<Controller>);
@@ -17,12 +19,26 @@ impl api::Movie for Grpc {
         request: GetMovieDetailsRequest,
     ) -> Result<GetMovieDetailsResponse, Error> {
         let joined = self.0.details(cx, request.movie_id).await?;
-        Ok(GetMovieDetailsResponse { movie: Some(joined.answer), degraded: joined.degraded })
+        Ok(GetMovieDetailsResponse {
+            movie: Some(joined.answer),
+            degraded: joined.degraded,
+        })
     }
 
-    async fn list_movies(&self, cx: &Context, request: ListMoviesRequest) -> Result<ListMoviesResponse, Error> {
-        let joined = self.0.list(cx, request.page_size, request.page_token).await?;
+    async fn list_movies(
+        &self,
+        cx: &Context,
+        request: ListMoviesRequest,
+    ) -> Result<ListMoviesResponse, Error> {
+        let joined = self
+            .0
+            .list(cx, request.page_size, request.page_token)
+            .await?;
         let (movies, next_page_token) = joined.answer;
-        Ok(ListMoviesResponse { movies, next_page_token, degraded: joined.degraded })
+        Ok(ListMoviesResponse {
+            movies,
+            next_page_token,
+            degraded: joined.degraded,
+        })
     }
 }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use backlot::{Context, Error, Streaming};
 use movies_api as api;
 use movies_api::{
-    BatchGetAggregatedRatingsRequest, BatchGetAggregatedRatingsResponse, DeleteRatingRequest, DeleteRatingResponse,
-    GetAggregatedRatingRequest, GetAggregatedRatingResponse, GetRatingRequest, GetRatingResponse, PutRatingRequest,
-    PutRatingResponse, RatingChanged, WatchRatingsRequest,
+    BatchGetAggregatedRatingsRequest, BatchGetAggregatedRatingsResponse, DeleteRatingRequest,
+    DeleteRatingResponse, GetAggregatedRatingRequest, GetAggregatedRatingResponse,
+    GetRatingRequest, GetRatingResponse, PutRatingRequest, PutRatingResponse, RatingChanged,
+    WatchRatingsRequest,
 };
 use std::sync::Arc;
 
@@ -16,28 +17,57 @@ pub(crate) struct Grpc(pub(crate) Arc<Controller>);
 
 #[async_trait]
 impl api::Rating for Grpc {
-    async fn put_rating(&self, cx: &Context, request: PutRatingRequest) -> Result<PutRatingResponse, Error> {
+    async fn put_rating(
+        &self,
+        cx: &Context,
+        request: PutRatingRequest,
+    ) -> Result<PutRatingResponse, Error> {
         let rating = Rating {
-            record: Record { kind: request.record_type, id: request.record_id },
+            record: Record {
+                kind: request.record_type,
+                id: request.record_id,
+            },
             user: request.user_id,
             value: HalfStars::new(request.half_stars).ok_or_else(|| {
-                Error::invalid_argument("value: must be 0.5 to 5 stars").with_violation("value", "must be 0.5 to 5 stars")
+                Error::invalid_argument("value: must be 0.5 to 5 stars")
+                    .with_violation("value", "must be 0.5 to 5 stars")
             })?,
         };
         let aggregate = self.0.put(cx, rating).await?;
-        Ok(PutRatingResponse { aggregate: Some(aggregate.into()) })
+        Ok(PutRatingResponse {
+            aggregate: Some(aggregate.into()),
+        })
     }
 
-    async fn delete_rating(&self, cx: &Context, request: DeleteRatingRequest) -> Result<DeleteRatingResponse, Error> {
-        let record = Record { kind: request.record_type, id: request.record_id };
+    async fn delete_rating(
+        &self,
+        cx: &Context,
+        request: DeleteRatingRequest,
+    ) -> Result<DeleteRatingResponse, Error> {
+        let record = Record {
+            kind: request.record_type,
+            id: request.record_id,
+        };
         let (deleted, aggregate) = self.0.delete(cx, record, request.user_id).await?;
-        Ok(DeleteRatingResponse { deleted, aggregate: Some(aggregate.into()) })
+        Ok(DeleteRatingResponse {
+            deleted,
+            aggregate: Some(aggregate.into()),
+        })
     }
 
-    async fn get_rating(&self, cx: &Context, request: GetRatingRequest) -> Result<GetRatingResponse, Error> {
-        let record = Record { kind: request.record_type, id: request.record_id };
+    async fn get_rating(
+        &self,
+        cx: &Context,
+        request: GetRatingRequest,
+    ) -> Result<GetRatingResponse, Error> {
+        let record = Record {
+            kind: request.record_type,
+            id: request.record_id,
+        };
         let value = self.0.get(cx, record, request.user_id).await?;
-        Ok(GetRatingResponse { half_stars: value.get().into() })
+        Ok(GetRatingResponse {
+            half_stars: value.get().into(),
+        })
     }
 
     async fn get_aggregated_rating(
@@ -45,9 +75,14 @@ impl api::Rating for Grpc {
         cx: &Context,
         request: GetAggregatedRatingRequest,
     ) -> Result<GetAggregatedRatingResponse, Error> {
-        let record = Record { kind: request.record_type, id: request.record_id };
+        let record = Record {
+            kind: request.record_type,
+            id: request.record_id,
+        };
         let aggregate = self.0.aggregate(cx, record).await?;
-        Ok(GetAggregatedRatingResponse { aggregate: Some(aggregate.into()) })
+        Ok(GetAggregatedRatingResponse {
+            aggregate: Some(aggregate.into()),
+        })
     }
 
     async fn batch_get_aggregated_ratings(
@@ -56,9 +91,18 @@ impl api::Rating for Grpc {
         request: BatchGetAggregatedRatingsRequest,
     ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
         let kind = request.record_type;
-        let records = request.record_ids.into_iter().map(|id| Record { kind: kind.clone(), id }).collect();
+        let records = request
+            .record_ids
+            .into_iter()
+            .map(|id| Record {
+                kind: kind.clone(),
+                id,
+            })
+            .collect();
         let aggregates = self.0.aggregates(cx, records).await?;
-        Ok(BatchGetAggregatedRatingsResponse { aggregates: aggregates.into_iter().map(Into::into).collect() })
+        Ok(BatchGetAggregatedRatingsResponse {
+            aggregates: aggregates.into_iter().map(Into::into).collect(),
+        })
     }
 
     async fn watch_ratings(
@@ -66,7 +110,10 @@ impl api::Rating for Grpc {
         cx: &Context,
         request: WatchRatingsRequest,
     ) -> Result<Streaming<RatingChanged>, Error> {
-        let record = Record { kind: request.record_type, id: request.record_id };
+        let record = Record {
+            kind: request.record_type,
+            id: request.record_id,
+        };
         let mut changes = self.0.watch(cx, record.clone()).await?;
         Ok(Streaming::new(async_stream::stream! {
             loop {

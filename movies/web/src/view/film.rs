@@ -112,8 +112,13 @@ impl<'a> Film<'a> {
     fn yours_words(&self) -> String {
         match self.yours {
             Yours::Rated(stars) => stars.words(),
-            Yours::Nothing | Yours::Unknown => String::new(),
+            Yours::Nothing | Yours::Unknown => self.nothing_words().to_owned(),
         }
+    }
+
+    /// The same for a visitor who gave none.
+    fn nothing_words(&self) -> &'static str {
+        "Not rated yet"
     }
 
     fn typed(&self) -> &str {

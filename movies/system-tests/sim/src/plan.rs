@@ -1,0 +1,56 @@
+//! Which run.
+
+use backlot_sim::Weakness;
+
+/// One run, to the letter: the same plan gives the same trace (unless it leaks).
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// What everything is drawn from.
+    pub seed: u64,
+    /// Whether nothing goes wrong.
+    pub calm: bool,
+    /// Of the faults drawn only these, counted from 1; all when there are none.
+    pub only: Vec<usize>,
+    /// A defence switched off, to see that the oracle notices.
+    pub without: Option<Defence>,
+    /// Lets true randomness in, to see that the comparison of traces notices.
+    pub leak: bool,
+    /// Whether log lines of the services go into the timeline.
+    pub logs: bool,
+}
+
+/// Something the promises rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Defence {
+    /// A commit is durable before it is acknowledged.
+    Durability,
+    /// A rating and its aggregate change in one transaction.
+    Transactions,
+    /// A repeated write carries the key of the first attempt.
+    Idempotency,
+    /// A call carries its deadline.
+    Deadlines,
+}
+
+impl Plan {
+    /// The plan of a seed with everything that can go wrong.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Plan { seed, ..Plan::default() }
+    }
+
+    /// Whether this defence is on.
+    #[must_use]
+    pub fn has(&self, defence: Defence) -> bool {
+        self.without != Some(defence)
+    }
+
+    /// What is wrong with the database itself.
+    pub(crate) fn weakness(&self) -> Option<Weakness> {
+        match self.without {
+            Some(Defence::Durability) => Some(Weakness::LateSync),
+            Some(Defence::Transactions) => Some(Weakness::NoTransactions),
+            Some(Defence::Idempotency | Defence::Deadlines) | None => None,
+        }
+    }
+}
