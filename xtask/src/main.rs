@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod check;
 mod machine;
 mod test;
@@ -27,12 +28,15 @@ enum Command {
     Test(test::Options),
     /// Check the rules no compiler knows: layers, SQL, links, names, log messages
     Check,
+    /// Measure Movies beside a bare tonic system, as processes and embedded
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
+        Command::Bench(options) => bench::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -62,7 +62,11 @@ impl Node {
     /// When an address is taken, or `start` fails; nothing keeps running then.
     pub async fn start(prepared: &Prepared, world: World) -> Result<Node, StartError> {
         let shutdown = Shutdown::new();
+        // Each start has dice of its own: two services of one process, or one before and after a
+        // restart, must not make up the same ids and idempotency keys.
+        let start_id = world.env.dice.next_u64();
         let env = Env {
+            dice: world.env.dice.branch(&format!("{} {start_id:x}", prepared.name)),
             shutdown: shutdown.clone(),
             ..world.env.clone()
         };

@@ -88,7 +88,7 @@ impl Stores for Files {
                     backlot_storage::sqlite::open(&path, options, migrations, clock)
                 }
                 path => backlot_storage::sqlite::open(
-                    &self.folder.join(path),
+                    self.folder.join(path),
                     options,
                     migrations,
                     clock,

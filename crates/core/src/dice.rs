@@ -104,7 +104,7 @@ mod tests {
     fn a_branch_depends_on_seed_and_label_alone() {
         let first = Dice::seeded(7);
         let before = first.branch("jitter").next_u64();
-        let _ = first.next_u64();
+        let _rolled = first.next_u64();
         assert_eq!(first.branch("jitter").next_u64(), before);
         assert_ne!(first.branch("ids").next_u64(), before);
     }

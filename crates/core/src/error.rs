@@ -128,6 +128,16 @@ impl Error {
         self
     }
 
+    /// Cuts a message that is longer than `bytes`: it travels in headers, which are bounded.
+    #[must_use]
+    pub fn with_message_at_most(mut self, bytes: usize) -> Self {
+        if self.message.len() > bytes {
+            let end = self.message.floor_char_boundary(bytes);
+            self.message = format!("{}…", &self.message[..end]).into();
+        }
+        self
+    }
+
     /// Why, in the words of every protocol.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -209,6 +219,12 @@ mod tests {
             error.chain(),
             "UNAVAILABLE: ratings cannot be read now: disk I/O error"
         );
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(Error::internal("short").with_message_at_most(5).message(), "short");
+        assert_eq!(Error::internal("aéé").with_message_at_most(4).message(), "aé…");
     }
 
     #[test]

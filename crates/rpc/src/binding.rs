@@ -75,15 +75,26 @@ impl Binding {
 /// The context a callee gets: a hop less time, the next span, a key for a write that has none, and
 /// the user only if the token is meant for the callee. A part of this system that acts for itself
 /// is nobody to others: it must show a token like everyone.
-pub(crate) fn child(cx: &Context, method: &'static Method, target: &str, dice: &Dice) -> Context {
+///
+/// # Errors
+/// What makes a call not worth making, or impossible to put into headers: told before any binding
+/// begins, so that all tell it alike.
+pub(crate) fn child(cx: &Context, method: &'static Method, target: &str, dice: &Dice) -> Result<Context, Error> {
+    if cx.deadline().has_passed() {
+        return Err(Error::deadline_exceeded("the deadline had passed before the call was made"));
+    }
     let idempotency = match (method.effect, cx.idempotency()) {
         (Effect::Read, _) => None,
-        (_, Some(idempotency)) => Some(Arc::clone(idempotency)),
+        (_, Some(idempotency)) => {
+            Idempotency::parse(&idempotency.key)?;
+            Some(Arc::clone(idempotency))
+        }
         (_, None) => Some(Arc::new(Idempotency { key: dice.uuid(), method: method.path, fingerprint: 0 })),
     };
-    cx.clone()
+    Ok(cx
+        .clone()
         .with_deadline(cx.deadline().child())
         .with_trace(cx.trace().child(dice))
         .with_principal(cx.principal().towards(target))
-        .with_idempotency(idempotency)
+        .with_idempotency(idempotency))
 }

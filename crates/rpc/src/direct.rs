@@ -75,11 +75,11 @@ impl Direct {
         S: ?Sized + Send + Sync + 'static,
         Req: Payload,
     {
+        let cx = child(cx, method, self.target, &self.dice)?;
         let mount = arc_swap::Guard::into_inner(self.mount()?);
         let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
             return Err(wrong_object(self.target));
         };
-        let cx = child(cx, method, self.target, &self.dice);
         mount.guard().unary(method, Via::Direct, &cx, request, &**object, call).await
     }
 
@@ -95,11 +95,11 @@ impl Direct {
         Req: Payload,
         Res: Send + 'static,
     {
+        let cx = child(cx, method, self.target, &self.dice)?;
         let mount = arc_swap::Guard::into_inner(self.mount()?);
         let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
             return Err(wrong_object(self.target));
         };
-        let cx = child(cx, method, self.target, &self.dice);
         mount.guard().server_stream(method, Via::Direct, &cx, request, &**object, call).await
     }
 }

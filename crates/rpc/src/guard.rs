@@ -18,6 +18,9 @@ use tokio::time::Instant;
 /// The longest a stream lives before its caller has to reconnect.
 pub const MAX_STREAM: Duration = Duration::from_secs(3600);
 
+/// The longest message of an error, in bytes; callers on every binding see no more.
+pub const MAX_ERROR_MESSAGE: usize = 4 * 1024;
+
 /// Which way a call came in: a label of its metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
@@ -97,7 +100,8 @@ impl Guard {
             let cx = admit(method, cx, &request, deadline, started)?;
             deadline.run(call(service, &cx, request)).await
         }
-        .await;
+        .await
+        .map_err(bounded);
         recording.finish(method, outcome.as_ref().err(), cx);
         outcome
     }
@@ -123,7 +127,8 @@ impl Guard {
             let cx = admit(method, cx, &request, deadline, started)?;
             deadline.run(call(service, &cx, request)).await
         }
-        .await;
+        .await
+        .map_err(bounded);
         recording.finish(method, outcome.as_ref().err(), cx);
         outcome.map(|stream| until(stream, deadline, self.shutdown.clone()))
     }
@@ -146,13 +151,17 @@ fn until<T: Send + 'static>(mut stream: Streaming<T>, deadline: Deadline, shutdo
             match item {
                 Some(Ok(item)) => yield Ok(item),
                 Some(Err(error)) => {
-                    yield Err(error);
+                    yield Err(bounded(error));
                     break;
                 }
                 None => break,
             }
         }
     })
+}
+
+fn bounded(error: Error) -> Error {
+    error.with_message_at_most(MAX_ERROR_MESSAGE)
 }
 
 /// What is checked before the handler runs; the context it then runs in.

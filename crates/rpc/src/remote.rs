@@ -13,7 +13,7 @@ use crate::contract::{Method, Service, Shape};
 use crate::mount::{Payload, Reply};
 use crate::{Streaming, status, wire};
 use backlot_core::discovery::InstanceSet;
-use backlot_core::{Code, Context, Deadline, Env, Error};
+use backlot_core::{Context, Deadline, Env, Error};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::{CallMetrics, Metrics, Side};
 use bytes::Bytes;
@@ -70,8 +70,11 @@ impl Remote {
     ) -> Result<Res, Error> {
         let started = Instant::now();
         let running = self.0.metrics.get(method.index).map(CallMetrics::enter);
-        let cx = child(cx, method, &self.0.target, &self.0.dice);
-        let outcome = cx.deadline().run(self.send(method, &cx, request)).await;
+        let outcome = async {
+            let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+            cx.deadline().run(self.send(method, &cx, request)).await
+        }
+        .await;
         if let Some(running) = &running {
             let took = Instant::now().saturating_duration_since(started);
             running.metrics().record(outcome.as_ref().map(drop).map_err(Error::code), took);
@@ -99,7 +102,7 @@ impl Remote {
         cx: &Context,
         request: Req,
     ) -> Result<Streaming<Res>, Error> {
-        let cx = child(cx, method, &self.0.target, &self.0.dice);
+        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         self.open(method, &cx, request, ProtoCodec::<Req, Res>(PhantomData)).await
     }
 
@@ -108,7 +111,7 @@ impl Remote {
     /// # Errors
     /// What the service answers; `Unavailable` when it cannot be reached.
     pub async fn encoded(&self, method: &'static Method, cx: &Context, request: Bytes) -> Result<Reply, Error> {
-        let cx = child(cx, method, &self.0.target, &self.0.dice);
+        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         let mut answers = self.open(method, &cx, request, Encoded).await?;
         if method.shape == Shape::ServerStream {
             return Ok(Reply::Stream(answers));
@@ -176,12 +179,7 @@ impl Remote {
     }
 
     fn failed(&self, status: &tonic::Status) -> Error {
-        let error = status::to_error(status, &self.0.target);
-        match error.code() {
-            // A callee's own deadline is the caller's too.
-            Code::Cancelled => Error::unavailable(format!("{} cancelled the call", self.0.target)),
-            _ => error,
-        }
+        status::to_error(status, &self.0.target)
     }
 }
 

@@ -39,11 +39,8 @@ pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {
     let Some(code) = code.filter(|_| !broken) else {
         return Error::unavailable(format!("the connection to {target} broke")).with_source(status.to_string());
     };
-    let mut error = match status.message() {
-        "" => Error::new(code, code.name()),
-        message => Error::new(code, message.to_owned()),
-    };
-    if code == Code::InvalidArgument
+    let mut error = Error::new(code, status.message().to_owned());
+    if !status.details().is_empty()
         && let Some(bad_request) = status.get_details_bad_request()
     {
         for violation in bad_request.field_violations {

@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// The time between two looks at the network.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(2);
 /// The longest a message takes on a healthy link; the shortest is half a millisecond, and most
 /// are near it.
 const LATENCY: Duration = Duration::from_millis(5);

@@ -2,8 +2,7 @@
 
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
-    Aggregate, GetAggregatedRatingRequest, GetMetadataRequest, GetMovieDetailsRequest,
-    PutRatingRequest,
+    Aggregate, GetAggregatedRatingRequest, GetMovieDetailsRequest, PutRatingRequest,
 };
 
 /// The record type of films.
@@ -59,12 +58,6 @@ pub fn aggregate() -> Aggregate {
 #[must_use]
 pub fn details_of(number: u64) -> GetMovieDetailsRequest {
     GetMovieDetailsRequest { movie_id: film_id(number) }
-}
-
-/// Asks for a film.
-#[must_use]
-pub fn metadata_of(number: u64) -> GetMetadataRequest {
-    GetMetadataRequest { movie_id: film_id(number) }
 }
 
 /// Asks for the ratings of a film in numbers.

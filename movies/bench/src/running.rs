@@ -9,7 +9,7 @@ use backlot::app::process;
 use backlot::cluster::Memory;
 use backlot::rpc::Local;
 use backlot::{Binding, Client, Context, Env, World};
-use movies_api::{MetadataClient, MovieClient, PutMetadataRequest, RatingClient};
+use movies_api::{MetadataClient, MovieClient, PutMetadataRequest, PutRatingRequest, RatingClient};
 use movies_system::PRODUCT;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,6 +92,34 @@ pub async fn fill(data: &Path) -> Result<()> {
         done??;
     }
     check(&running).await?;
+    running.stop().await;
+    Ok(())
+}
+
+/// Gives a record so many ratings through the service, each of another user.
+///
+/// # Errors
+/// What the services answer.
+pub async fn rate(data: &Path, record: &str, ratings: u32) -> Result<()> {
+    let running = Running::start(data).await?;
+    let users = Arc::new(Users::of(data)?);
+    let mut work = JoinSet::new();
+    for lane in 0..AT_ONCE {
+        let (rating, users) = (running.client::<RatingClient>(), Arc::clone(&users));
+        let record = record.to_owned();
+        work.spawn(async move {
+            for number in (lane..u64::from(ratings)).step_by(AT_ONCE as usize) {
+                let (user, principal) = users.newcomer(number)?;
+                let cx = Context::background().with_timeout(CALL).with_principal(principal);
+                let request = PutRatingRequest { record_id: record.clone(), user_id: user, ..names::rating(number) };
+                rating.put_rating(&cx, request).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = work.join_next().await {
+        done??;
+    }
     running.stop().await;
     Ok(())
 }

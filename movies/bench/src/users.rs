@@ -42,6 +42,16 @@ impl Users {
         Ok(self.key.principal(self.claims(&names::user_id(number)))?)
     }
 
+    /// A user of any number, with the name.
+    ///
+    /// # Errors
+    /// As [`Users::token`].
+    pub fn newcomer(&self, number: u64) -> Result<(String, Principal)> {
+        let name = format!("newcomer-{number}");
+        let principal = self.key.principal(self.claims(&name))?;
+        Ok((name, principal))
+    }
+
     /// Somebody who may edit the catalogue.
     ///
     /// # Errors

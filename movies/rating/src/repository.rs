@@ -89,9 +89,8 @@ impl<'t> Ratings<'t> {
             .tx
             .query_opt(SELECT_RATING, params![&record.kind, &record.id, user])
             .await?;
-        row.map(|row| Ok(row.get::<i32>(0).map(HalfStars::new)?))
-            .transpose()
-            .map(Option::flatten)
+        let half_stars = row.map(|row| row.get::<i32>(0)).transpose()?;
+        Ok(half_stars.and_then(HalfStars::new))
     }
 
     pub(crate) async fn aggregate(&mut self, record: &Record) -> Result<Aggregate, StoreError> {

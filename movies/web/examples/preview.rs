@@ -46,14 +46,44 @@ const CATALOGUE: &str = include_str!("../../system/sample/catalogue.json");
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let address = words.iter().find(|word| word.contains(':')).map_or("127.0.0.1:8080", String::as_str);
+    let address = words
+        .iter()
+        .find(|word| word.contains(':'))
+        .map_or("127.0.0.1:8080", String::as_str);
     let films: Vec<Film> = serde_json::from_str(CATALOGUE)?;
     let house = fakes::House::new(films.into_iter().map(|film| {
-        let Film { id, title, year, director, cast, genres, description, sample } = film;
-        (Metadata { id, title, description, director, year, cast, genres }, sample.count, sample.mean)
+        let Film {
+            id,
+            title,
+            year,
+            director,
+            cast,
+            genres,
+            description,
+            sample,
+        } = film;
+        (
+            Metadata {
+                id,
+                title,
+                description,
+                director,
+                year,
+                cast,
+                genres,
+            },
+            sample.count,
+            sample.mean,
+        )
     }));
-    house.ratings_away.store(words.iter().any(|word| word == "ratings-away"), Ordering::SeqCst);
-    house.movies_away.store(words.iter().any(|word| word == "movies-away"), Ordering::SeqCst);
+    house.ratings_away.store(
+        words.iter().any(|word| word == "ratings-away"),
+        Ordering::SeqCst,
+    );
+    house.movies_away.store(
+        words.iter().any(|word| word == "movies-away"),
+        Ordering::SeqCst,
+    );
 
     let env = Env::real();
     let router = house.page(&env).router();

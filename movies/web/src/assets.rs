@@ -1,11 +1,11 @@
 //! Style sheet, script and icon, inside the program. Their addresses hold a hash of what is in
 //! them, so that browsers may keep them for ever.
 
+use crate::page::Page;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use crate::page::Page;
 use rust_embed::Embed;
 use std::borrow::Cow;
 
@@ -49,8 +49,18 @@ impl Asset {
             Some(file) => (file.data, file.metadata.sha256_hash()),
             None => (Cow::default(), [0; 32]),
         };
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Asset { stem, extension, media_type, url: format!("/assets/{stem}-{hash}.{extension}"), bytes }
+        let hash: String = hash
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Asset {
+            stem,
+            extension,
+            media_type,
+            url: format!("/assets/{stem}-{hash}.{extension}"),
+            bytes,
+        }
     }
 }
 
@@ -63,12 +73,23 @@ pub(crate) async fn show(State(page): State<Page>, Path(file): Path<String>) -> 
             .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(asset.extension))
             .is_some_and(|hash| hash.ends_with('.'))
     };
-    let Some(asset) = [&assets.style, &assets.script, &assets.icon].into_iter().find(same_kind) else {
+    let Some(asset) = [&assets.style, &assets.script, &assets.icon]
+        .into_iter()
+        .find(same_kind)
+    else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let exact = asset.url.strip_prefix("/assets/") == Some(file.as_str());
-    let keep = if exact { "public, max-age=31536000, immutable" } else { "no-store" };
-    ([(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, keep)], asset.bytes.clone()).into_response()
+    let keep = if exact {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-store"
+    };
+    (
+        [(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, keep)],
+        asset.bytes.clone(),
+    )
+        .into_response()
 }
 
 #[cfg(test)]

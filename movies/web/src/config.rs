@@ -36,14 +36,29 @@ impl Default for Config {
 impl Validate for Config {
     fn validate(&self, at: &str, problems: &mut Problems) {
         if !(1..=200).contains(&self.films_per_page) {
-            problems.push(at, "films_per_page", format!("{} is out of range", self.films_per_page), "set 1 to 200");
+            problems.push(
+                at,
+                "films_per_page",
+                format!("{} is out of range", self.films_per_page),
+                "set 1 to 200",
+            );
         }
         if self.patience.is_zero() {
-            problems.push(at, "patience", "must be longer than 0s", "the default is 3s");
+            problems.push(
+                at,
+                "patience",
+                "must be longer than 0s",
+                "the default is 3s",
+            );
         }
         for (key, value) in [("names", self.names), ("viewers", self.viewers)] {
             if !(1..=1_000_000).contains(&value) {
-                problems.push(at, key, format!("{value} is out of range"), "set 1 to 1000000");
+                problems.push(
+                    at,
+                    key,
+                    format!("{value} is out of range"),
+                    "set 1 to 1000000",
+                );
             }
         }
     }

@@ -9,6 +9,7 @@ mod headers;
 mod name;
 mod names;
 mod page;
+mod percent;
 mod poster;
 mod route;
 mod same_origin;

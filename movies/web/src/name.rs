@@ -1,5 +1,6 @@
 //! The name somebody picked, kept in a cookie.
 
+use crate::percent;
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use std::fmt;
@@ -32,7 +33,7 @@ impl Name {
             .filter_map(|header| header.to_str().ok())
             .flat_map(|header| header.split(';'))
             .filter_map(|pair| pair.trim().strip_prefix(COOKIE_NAME)?.strip_prefix('='))
-            .find_map(|value| Name::parse(&percent_decoded(value)?))
+            .find_map(|value| Name::parse(&percent::decoded(value)?))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -41,7 +42,7 @@ impl Name {
 
     /// `set-cookie` that keeps this name for a year.
     pub(crate) fn cookie(&self, secure: bool) -> HeaderValue {
-        cookie(&percent_encoded(&self.0), A_YEAR, secure)
+        cookie(&percent::encoded(&self.0), A_YEAR, secure)
     }
 
     /// `set-cookie` that forgets any name.
@@ -58,30 +59,10 @@ impl fmt::Display for Name {
 
 fn cookie(value: &str, max_age: u32, secure: bool) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{COOKIE_NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
+    let text =
+        format!("{COOKIE_NAME}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
     // Everything beyond ASCII is percent-encoded.
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// Cookies hold ASCII alone; names may be written in any script.
-fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            (digit()? << 4 | digit()?) as u8
-        } else {
-            byte
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -99,25 +80,48 @@ mod tests {
         for name in ["ann", "Zoë", "小津", "a-b_9"] {
             let name = Name::parse(name).unwrap();
             let header = name.cookie(false);
-            let pair = header.to_str().unwrap().split(';').next().unwrap().to_owned();
+            let pair = header
+                .to_str()
+                .unwrap()
+                .split(';')
+                .next()
+                .unwrap()
+                .to_owned();
             assert_eq!(visitor(&format!("other=1; {pair}")), Some(name));
         }
     }
 
     #[test]
     fn what_is_no_name_is_nobody() {
-        for cookie in ["movies_name=", "movies_name=a b", "movies_name=%3Cscript%3E", "movies_name=%f", "x=ann"] {
+        for cookie in [
+            "movies_name=",
+            "movies_name=a b",
+            "movies_name=%3Cscript%3E",
+            "movies_name=%f",
+            "x=ann",
+        ] {
             assert_eq!(visitor(cookie), None, "{cookie}");
         }
         assert_eq!(Name::parse(&"x".repeat(33)), None);
-        assert_eq!(Name::parse("  ann ").map(|name| name.to_string()).as_deref(), Some("ann"));
+        assert_eq!(
+            Name::parse("  ann ")
+                .map(|name| name.to_string())
+                .as_deref(),
+            Some("ann")
+        );
     }
 
     #[test]
     fn the_cookie_is_kept_from_scripts_and_other_sites() {
         let header = Name::parse("ann").unwrap().cookie(true);
         let text = header.to_str().unwrap();
-        for part in ["movies_name=ann;", "Path=/", "HttpOnly", "SameSite=Lax", "Secure"] {
+        for part in [
+            "movies_name=ann;",
+            "Path=/",
+            "HttpOnly",
+            "SameSite=Lax",
+            "Secure",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -1,8 +1,8 @@
 //! Tokens of the names people picked, kept until shortly before they end.
 
 use crate::name::Name;
-use backlot::{Clock, Context, Error, Principal};
 use backlot::core::principal::{Token, User};
+use backlot::{Clock, Context, Error, Principal};
 use movies_api::{Auth, PickNameRequest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,12 @@ struct Kept {
 
 impl Names {
     pub(crate) fn new(auth: Arc<dyn Auth>, clock: Clock, most: usize) -> Self {
-        Names { auth, clock, most, kept: Mutex::default() }
+        Names {
+            auth,
+            clock,
+            most,
+            kept: Mutex::default(),
+        }
     }
 
     /// Who acts under `name`.
@@ -40,7 +45,15 @@ impl Names {
         {
             return Ok(Principal::User(Arc::clone(user)));
         }
-        let picked = self.auth.pick_name(cx, PickNameRequest { name: name.to_string() }).await?;
+        let picked = self
+            .auth
+            .pick_name(
+                cx,
+                PickNameRequest {
+                    name: name.to_string(),
+                },
+            )
+            .await?;
         let user = Arc::new(User {
             subject: name.to_string(),
             roles: BTreeSet::new(),
@@ -49,7 +62,12 @@ impl Names {
             audience: BTreeSet::from(["rating".to_owned()]),
             token: Token::new(picked.token),
         });
-        self.lock().keep(name.clone(), picked.expires_at, Arc::clone(&user), self.most);
+        self.lock().keep(
+            name.clone(),
+            picked.expires_at,
+            Arc::clone(&user),
+            self.most,
+        );
         Ok(Principal::User(user))
     }
 
@@ -97,9 +115,16 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Auth for Issuer {
-        async fn pick_name(&self, _: &Context, request: PickNameRequest) -> Result<PickNameResponse, Error> {
+        async fn pick_name(
+            &self,
+            _: &Context,
+            request: PickNameRequest,
+        ) -> Result<PickNameResponse, Error> {
             let count = self.picked.fetch_add(1, Ordering::Relaxed);
-            Ok(PickNameResponse { token: format!("{}-{count}", request.name), expires_at: 900 + count })
+            Ok(PickNameResponse {
+                token: format!("{}-{count}", request.name),
+                expires_at: 900 + count,
+            })
         }
     }
 
@@ -113,13 +138,21 @@ mod tests {
         let (issuer, now) = (Arc::new(Issuer::default()), Arc::new(AtomicI64::new(0)));
         let seconds = Arc::clone(&now);
         let clock = Clock::from_fn(move || Timestamp(seconds.load(Ordering::Relaxed) * 1000));
-        World { names: Names::new(Arc::<Issuer>::clone(&issuer), clock, most), issuer, now }
+        World {
+            names: Names::new(Arc::<Issuer>::clone(&issuer), clock, most),
+            issuer,
+            now,
+        }
     }
 
     impl World {
         async fn token(&self, name: &str) -> String {
             let name = Name::parse(name).unwrap();
-            let principal = self.names.principal(&Context::background(), &name).await.unwrap();
+            let principal = self
+                .names
+                .principal(&Context::background(), &name)
+                .await
+                .unwrap();
             principal.token().unwrap().expose().to_owned()
         }
     }

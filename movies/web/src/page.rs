@@ -114,13 +114,20 @@ impl Page {
 
     /// The context of a visitor's request: the page's own patience, the visitor's trace.
     pub(crate) fn context(&self, headers: &HeaderMap) -> Context {
-        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok()).map(TraceContext::parse);
-        Context::background().with_timeout(self.config().patience).with_trace(trace.unwrap_or(TraceContext::NONE))
+        let trace = headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok())
+            .map(TraceContext::parse);
+        Context::background()
+            .with_timeout(self.config().patience)
+            .with_trace(trace.unwrap_or(TraceContext::NONE))
     }
 }
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Page")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }

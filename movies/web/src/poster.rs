@@ -56,7 +56,13 @@ impl Poster {
         backdrop::paint(&mut canvas, era, &palette, &mut seed);
         motif::draw(&mut canvas, genre, &palette, &mut seed);
         veil(&mut canvas, &palette, lettering::top(era, subject.title));
-        lettering::letter(&mut canvas, era, &palette, subject.title, &small_print(subject));
+        lettering::letter(
+            &mut canvas,
+            era,
+            &palette,
+            subject.title,
+            &small_print(subject),
+        );
         if era == Era::Silent {
             canvas.raw(format_args!(
                 "<path d=\"M7 7h186v286H7zM11 11h178v278H11z\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"/>",
@@ -64,7 +70,9 @@ impl Poster {
             ));
         }
         canvas.raw(format_args!("</svg>"));
-        Poster { svg: canvas.finish() }
+        Poster {
+            svg: canvas.finish(),
+        }
     }
 }
 
@@ -86,14 +94,27 @@ impl Glow {
         let era = Era::of(subject.year);
         let genre = genre(subject.genres, &mut seed);
         let palette = Palette::new(era, genre, &mut seed);
-        let tint: [Colour; 2] = [palette.accent, if era == Era::Silent { palette.shade } else { palette.ground[1] }];
+        let tint: [Colour; 2] = [
+            palette.accent,
+            if era == Era::Silent {
+                palette.shade
+            } else {
+                palette.ground[1]
+            },
+        ];
         let mut canvas = Canvas::new("glow-".to_owned());
         canvas.raw(format_args!(
             "<svg class=\"glow\" viewBox=\"0 0 100 60\" preserveAspectRatio=\"none\" aria-hidden=\"true\" focusable=\"false\">"
         ));
         let [near, far] = tint;
-        let near = canvas.gradient("radial cx=\".2\" cy=\".1\" r=\".6\"", &[(0, &near, 0.9), (100, &near, 0.0)]);
-        let far = canvas.gradient("radial cx=\".75\" cy=\"0\" r=\".7\"", &[(0, &far, 0.9), (100, &far, 0.0)]);
+        let near = canvas.gradient(
+            "radial cx=\".2\" cy=\".1\" r=\".6\"",
+            &[(0, &near, 0.9), (100, &near, 0.0)],
+        );
+        let far = canvas.gradient(
+            "radial cx=\".75\" cy=\"0\" r=\".7\"",
+            &[(0, &far, 0.9), (100, &far, 0.0)],
+        );
         canvas.rect(0.0, 0.0, 100.0, 60.0, far);
         canvas.rect(0.0, 0.0, 100.0, 60.0, near);
         canvas.raw(format_args!("</svg>"));
@@ -110,13 +131,23 @@ impl fmt::Display for Glow {
 /// The genre that shapes the poster: the first, now and then the second; drama only where there is
 /// no other, because every second film is one.
 fn genre<'a>(genres: &'a [String], seed: &mut Seed) -> &'a str {
-    let mut telling = genres.iter().map(String::as_str).filter(|genre| *genre != "Drama");
+    let mut telling = genres
+        .iter()
+        .map(String::as_str)
+        .filter(|genre| *genre != "Drama");
     let (first, second) = (telling.next(), telling.next());
-    if seed.below(4) == 0 { second.or(first).unwrap_or("Drama") } else { first.unwrap_or("Drama") }
+    if seed.below(4) == 0 {
+        second.or(first).unwrap_or("Drama")
+    } else {
+        first.unwrap_or("Drama")
+    }
 }
 
 fn small_print(subject: Subject<'_>) -> String {
-    match (subject.director.split(',').next().unwrap_or(""), subject.year) {
+    match (
+        subject.director.split(',').next().unwrap_or(""),
+        subject.year,
+    ) {
         ("", 0) => String::new(),
         ("", year) => year.to_string(),
         (director, 0) => director.to_uppercase(),
@@ -130,6 +161,9 @@ fn veil(canvas: &mut Canvas, palette: &Palette, top: f64) {
     // One rectangle: two would show a seam.
     let from = top - FADE;
     let full = (100.0 * FADE / (HEIGHT - from)) as u8;
-    let fade = canvas.gradient("linear x2=\"0\" y2=\"1\"", &[(0, &foot, 0.0), (full, &foot, VEIL)]);
+    let fade = canvas.gradient(
+        "linear x2=\"0\" y2=\"1\"",
+        &[(0, &foot, 0.0), (full, &foot, VEIL)],
+    );
     canvas.rect(0.0, from, WIDTH, HEIGHT - from, fade);
 }

@@ -19,5 +19,8 @@ const RECORD_TYPE: &str = "movie";
 /// No such page.
 pub(crate) async fn missing(State(page): State<Page>, uri: Uri, headers: HeaderMap) -> Response {
     let name = Name::of_visitor(&headers);
-    message::missing(Frame::new(&page, name.as_ref(), here(&uri)), "There is nothing here")
+    message::missing(
+        Frame::new(&page, name.as_ref(), here(&uri)),
+        "There is nothing here",
+    )
 }

@@ -25,10 +25,15 @@ fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
     }
     let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).ok();
     // HTTP/2 carries the host in the URI.
-    let host = uri.authority().map(|host| host.as_str().to_ascii_lowercase()).or_else(|| headers.get(HOST).and_then(text));
+    let host = uri
+        .authority()
+        .map(|host| host.as_str().to_ascii_lowercase())
+        .or_else(|| headers.get(HOST).and_then(text));
     let origin = headers.get(ORIGIN).and_then(text);
     match (origin, host) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, from)| from == host),
+        (Some(origin), Some(host)) => origin
+            .split_once("://")
+            .is_some_and(|(_, from)| from == host),
         _ => false,
     }
 }
@@ -39,9 +44,15 @@ mod tests {
 
     fn ours(pairs: &[(&'static str, &'static str)]) -> bool {
         let pair = |(name, value): &(&'static str, &'static str)| {
-            (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            (
+                axum::http::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         };
-        is_ours(&Uri::from_static("/name"), &pairs.iter().map(pair).collect())
+        is_ours(
+            &Uri::from_static("/name"),
+            &pairs.iter().map(pair).collect(),
+        )
     }
 
     #[test]
@@ -49,15 +60,31 @@ mod tests {
         assert!(ours(&[("sec-fetch-site", "same-origin")]));
         assert!(ours(&[("sec-fetch-site", "none")]));
         for site in ["cross-site", "same-site", ""] {
-            assert!(!ours(&[("sec-fetch-site", site), ("origin", "http://a"), ("host", "a")]), "{site}");
+            assert!(
+                !ours(&[
+                    ("sec-fetch-site", site),
+                    ("origin", "http://a"),
+                    ("host", "a")
+                ]),
+                "{site}"
+            );
         }
     }
 
     #[test]
     fn without_it_the_origin_must_be_the_host() {
-        assert!(ours(&[("origin", "http://Movies.example:8080"), ("host", "movies.example:8080")]));
-        assert!(!ours(&[("origin", "http://evil.example"), ("host", "movies.example")]));
-        assert!(!ours(&[("origin", "http://movies.example:81"), ("host", "movies.example")]));
+        assert!(ours(&[
+            ("origin", "http://Movies.example:8080"),
+            ("host", "movies.example:8080")
+        ]));
+        assert!(!ours(&[
+            ("origin", "http://evil.example"),
+            ("host", "movies.example")
+        ]));
+        assert!(!ours(&[
+            ("origin", "http://movies.example:81"),
+            ("host", "movies.example")
+        ]));
         assert!(!ours(&[("origin", "null"), ("host", "null")]));
         assert!(!ours(&[("host", "movies.example")]), "no word at all");
     }

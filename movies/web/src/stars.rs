@@ -12,7 +12,10 @@ impl HalfStars {
 
     /// From the wire; anything but 1 to 10 is no rating.
     pub(crate) fn new(half_stars: i32) -> Option<Self> {
-        u8::try_from(half_stars).ok().filter(|half_stars| (1..=10).contains(half_stars)).map(HalfStars)
+        u8::try_from(half_stars)
+            .ok()
+            .filter(|half_stars| (1..=10).contains(half_stars))
+            .map(HalfStars)
     }
 
     /// From a form, in stars: `0.5` to `5` by halves.
@@ -60,14 +63,23 @@ mod tests {
             assert_eq!(HalfStars::parse(half_stars.value()), Some(half_stars));
         }
         assert_eq!(HalfStars::parse("4.0").map(HalfStars::get), Some(8));
-        for wrong in ["", "0", "0.25", "5.5", "6", "-1", "NaN", "4,5", "4.5.0", " 4"] {
+        for wrong in [
+            "", "0", "0.25", "5.5", "6", "-1", "NaN", "4,5", "4.5.0", " 4",
+        ] {
             assert_eq!(HalfStars::parse(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
     fn the_wire_knows_one_to_ten() {
-        assert!(HalfStars::new(0).is_none() && HalfStars::new(11).is_none() && HalfStars::new(-3).is_none());
-        assert_eq!(HalfStars::new(9).map(HalfStars::words).as_deref(), Some("4½ stars"));
+        assert!(
+            HalfStars::new(0).is_none()
+                && HalfStars::new(11).is_none()
+                && HalfStars::new(-3).is_none()
+        );
+        assert_eq!(
+            HalfStars::new(9).map(HalfStars::words).as_deref(),
+            Some("4½ stars")
+        );
     }
 }

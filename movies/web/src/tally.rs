@@ -27,7 +27,12 @@ pub(crate) struct Bar {
 impl Tally {
     pub(crate) fn of(aggregate: Option<&Aggregate>) -> Self {
         let Some(aggregate) = aggregate else {
-            return Tally { count: 0, mean: None, histogram: [0; 10], version: 0 };
+            return Tally {
+                count: 0,
+                mean: None,
+                histogram: [0; 10],
+                version: 0,
+            };
         };
         let mut histogram = [0; 10];
         for (cell, count) in histogram.iter_mut().zip(&aggregate.histogram) {
@@ -35,7 +40,10 @@ impl Tally {
         }
         Tally {
             count: aggregate.count,
-            mean: aggregate.mean.filter(|mean| mean.is_finite()).map(|mean| format!("{mean:.1}")),
+            mean: aggregate
+                .mean
+                .filter(|mean| mean.is_finite())
+                .map(|mean| format!("{mean:.1}")),
             histogram,
             version: aggregate.version,
         }
@@ -43,7 +51,11 @@ impl Tally {
 
     /// The mean as a share of five stars, in per cent.
     pub(crate) fn percent(&self) -> String {
-        let stars: f64 = self.mean.as_deref().and_then(|mean| mean.parse().ok()).unwrap_or(0.0);
+        let stars: f64 = self
+            .mean
+            .as_deref()
+            .and_then(|mean| mean.parse().ok())
+            .unwrap_or(0.0);
         format!("{:.0}", stars * 20.0)
     }
 
@@ -92,27 +104,46 @@ mod tests {
     #[test]
     fn nobody_is_not_zero_stars() {
         let tally = Tally::of(None);
-        assert_eq!((tally.mean.as_deref(), tally.count_words().as_str()), (None, "no ratings yet"));
+        assert_eq!(
+            (tally.mean.as_deref(), tally.count_words().as_str()),
+            (None, "no ratings yet")
+        );
         assert_eq!(tally.bars().len(), 10);
     }
 
     #[test]
     fn the_tallest_bar_fills_the_drawing() {
         let histogram = vec![0, 0, 0, 0, 0, 0, 5, 20, 10, 0];
-        let tally = Tally::of(Some(&Aggregate { count: 35, mean: Some(4.07), histogram, version: 3 }));
+        let tally = Tally::of(Some(&Aggregate {
+            count: 35,
+            mean: Some(4.07),
+            histogram,
+            version: 3,
+        }));
         let heights: Vec<_> = tally.bars().into_iter().map(|bar| bar.height).collect();
         assert_eq!(&heights[6..9], ["25.0", "100.0", "50.0"]);
-        assert_eq!((tally.mean.as_deref(), tally.percent().as_str()), (Some("4.1"), "82"));
+        assert_eq!(
+            (tally.mean.as_deref(), tally.percent().as_str()),
+            (Some("4.1"), "82")
+        );
     }
 
     #[test]
     fn a_short_histogram_is_filled_up() {
-        let tally = Tally::of(Some(&Aggregate { count: 1, mean: Some(0.5), histogram: vec![1], version: 1 }));
+        let tally = Tally::of(Some(&Aggregate {
+            count: 1,
+            mean: Some(0.5),
+            histogram: vec![1],
+            version: 1,
+        }));
         assert_eq!(tally.histogram, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!([grouped(7), grouped(1234), grouped(1_000_000)], ["7", "1,234", "1,000,000"]);
+        assert_eq!(
+            [grouped(7), grouped(1234), grouped(1_000_000)],
+            ["7", "1,234", "1,000,000"]
+        );
     }
 }

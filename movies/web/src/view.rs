@@ -8,6 +8,7 @@ pub(crate) mod name;
 use crate::assets::Assets;
 use crate::name::Name;
 use crate::page::Page;
+use crate::percent;
 use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
@@ -23,7 +24,11 @@ pub(crate) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     pub(crate) fn new(page: &'a Page, name: Option<&'a Name>, here: &'a str) -> Self {
-        Frame { assets: page.assets(), name, here }
+        Frame {
+            assets: page.assets(),
+            name,
+            here,
+        }
     }
 }
 
@@ -34,15 +39,7 @@ pub(crate) fn here(uri: &Uri) -> &str {
 
 /// The address of a film's page.
 pub(crate) fn film_path(id: &str) -> String {
-    let mut path = String::from("/movies/");
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path
+    format!("/movies/{}", percent::encoded(id))
 }
 
 /// A rendered page.
@@ -50,6 +47,10 @@ pub(crate) fn html(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => (status, Html(text)).into_response(),
         // Writing to a string does not fail; a filter could.
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn\n").into_response(),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the page could not be drawn\n",
+        )
+            .into_response(),
     }
 }

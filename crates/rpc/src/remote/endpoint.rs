@@ -19,6 +19,9 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Durati
 /// A dead peer is seen after one ping and the wait for its answer.
 const PING: Duration = Duration::from_secs(2);
 const PING_ANSWER: Duration = Duration::from_secs(1);
+/// The largest head or trailers of an answer. An error travels in them: its text, percent-encoded,
+/// and its violations.
+const HEADERS: u32 = 64 * 1024;
 /// Flow-control windows: large enough that a 4 MiB message does not wait for updates.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
@@ -85,6 +88,7 @@ async fn connect(env: &Env, address: &str) -> io::Result<(Sender, Connection)> {
     let stream = env.net.connect(address).await?;
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        .max_header_list_size(HEADERS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING)

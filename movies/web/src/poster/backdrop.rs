@@ -7,7 +7,10 @@ use super::seed::Seed;
 /// Paints ground and texture.
 pub(super) fn paint(canvas: &mut Canvas, era: Era, palette: &Palette, seed: &mut Seed) {
     let [top, bottom] = palette.ground;
-    let ground = canvas.gradient("linear x2=\"0\" y2=\"1\"", &[(0, &top, 1.0), (100, &bottom, 1.0)]);
+    let ground = canvas.gradient(
+        "linear x2=\"0\" y2=\"1\"",
+        &[(0, &top, 1.0), (100, &bottom, 1.0)],
+    );
     canvas.rect(0.0, 0.0, WIDTH, HEIGHT, ground);
     match era {
         Era::Silent => rays(canvas, palette, seed),
@@ -27,7 +30,14 @@ fn rays(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     canvas.faint(0.2, |canvas| {
         for ray in 0..14 {
             let from = turn + f64::from(ray) * 360.0 / 14.0;
-            canvas.polygon(&[(x, y), polar(x, y, 330.0, from), polar(x, y, 330.0, from + 12.0)], palette.accent);
+            canvas.polygon(
+                &[
+                    (x, y),
+                    polar(x, y, 330.0, from),
+                    polar(x, y, 330.0, from + 12.0),
+                ],
+                palette.accent,
+            );
         }
     });
 }
@@ -35,15 +45,38 @@ fn rays(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
 /// Two beams from above.
 fn spotlights(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     let lean = seed.between(-30.0, 30.0);
-    let light = canvas.gradient("linear x2=\"0\" y2=\"1\"", &[(0, &palette.text, 0.32), (85, &palette.text, 0.0)]);
-    canvas.polygon(&[(30.0 + lean, 0.0), (60.0 + lean, 0.0), (190.0, 260.0), (90.0, 260.0)], &light);
-    canvas.polygon(&[(150.0 + lean, 0.0), (172.0 + lean, 0.0), (110.0, 260.0), (10.0, 260.0)], &light);
+    let light = canvas.gradient(
+        "linear x2=\"0\" y2=\"1\"",
+        &[(0, &palette.text, 0.32), (85, &palette.text, 0.0)],
+    );
+    canvas.polygon(
+        &[
+            (30.0 + lean, 0.0),
+            (60.0 + lean, 0.0),
+            (190.0, 260.0),
+            (90.0, 260.0),
+        ],
+        &light,
+    );
+    canvas.polygon(
+        &[
+            (150.0 + lean, 0.0),
+            (172.0 + lean, 0.0),
+            (110.0, 260.0),
+            (10.0, 260.0),
+        ],
+        &light,
+    );
 }
 
 /// Concentric bands of cut paper.
 fn bands(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     let corner = if seed.below(2) == 0 { 0.0 } else { WIDTH };
-    let (x, y) = if seed.below(2) == 0 { (corner, 0.0) } else { (100.0, 118.0) };
+    let (x, y) = if seed.below(2) == 0 {
+        (corner, 0.0)
+    } else {
+        (100.0, 118.0)
+    };
     canvas.faint(0.22, |canvas| {
         for ring in 0..5u8 {
             canvas.ring(x, y, 66.0 + 44.0 * f64::from(ring), 20.0, palette.shade);
@@ -56,10 +89,17 @@ fn grid(canvas: &mut Canvas, palette: &Palette) {
     let mut lines = String::new();
     for column in -6..=6 {
         let column = f64::from(column);
-        lines.push_str(&format!("M{} 196L{} 300", N(100.0 + 11.0 * column), N(100.0 + 52.0 * column)));
+        lines.push_str(&format!(
+            "M{} 196L{} 300",
+            N(100.0 + 11.0 * column),
+            N(100.0 + 52.0 * column)
+        ));
     }
     for row in 0..7 {
-        lines.push_str(&format!("M0 {}H200", N(196.0 + 2.1 * f64::from(row * row) + 1.0)));
+        lines.push_str(&format!(
+            "M0 {}H200",
+            N(196.0 + 2.1 * f64::from(row * row) + 1.0)
+        ));
     }
     canvas.faint(0.5, |canvas| canvas.line(&lines, 0.8, palette.accent));
 }
@@ -73,7 +113,10 @@ fn dots(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
             let reach = if from_left { 8 - column } else { column };
             let size = 0.34 * f64::from(reach) + 0.12 * f64::from(row) - 0.8;
             if size > 0.4 {
-                let (x, y) = (12.0 + 22.0 * f64::from(column), 10.0 + 18.0 * f64::from(row));
+                let (x, y) = (
+                    12.0 + 22.0 * f64::from(column),
+                    10.0 + 18.0 * f64::from(row),
+                );
                 d.push_str(&format!("M{} {}h0", N(x), N(y)));
             }
         }
@@ -81,15 +124,31 @@ fn dots(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     canvas.faint(0.16, |canvas| canvas.line(&d, 4.4, palette.shape));
     let slant = seed.between(20.0, 60.0);
     canvas.faint(0.2, |canvas| {
-        canvas.polygon(&[(0.0, 40.0), (200.0, 40.0 - slant), (200.0, 74.0 - slant), (0.0, 74.0)], palette.shade);
+        canvas.polygon(
+            &[
+                (0.0, 40.0),
+                (200.0, 40.0 - slant),
+                (200.0, 74.0 - slant),
+                (0.0, 74.0),
+            ],
+            palette.shade,
+        );
     });
 }
 
 /// Lights out of focus.
 fn lights(canvas: &mut Canvas, palette: &Palette, seed: &mut Seed) {
     for light in 0..6 {
-        let (x, y, radius) = (seed.between(0.0, 200.0), seed.between(0.0, 240.0), seed.between(12.0, 46.0));
-        let colour = if light % 3 == 0 { palette.accent } else { palette.shape };
+        let (x, y, radius) = (
+            seed.between(0.0, 200.0),
+            seed.between(0.0, 240.0),
+            seed.between(12.0, 46.0),
+        );
+        let colour = if light % 3 == 0 {
+            palette.accent
+        } else {
+            palette.shape
+        };
         canvas.faint(0.12, |canvas| canvas.circle(x, y, radius, colour));
     }
 }

@@ -28,7 +28,11 @@ impl Display for N {
 
 impl Canvas {
     pub(super) fn new(prefix: String) -> Self {
-        Canvas { svg: String::with_capacity(2048), prefix, ids: 0 }
+        Canvas {
+            svg: String::with_capacity(2048),
+            prefix,
+            ids: 0,
+        }
     }
 
     pub(super) fn finish(self) -> String {
@@ -45,11 +49,19 @@ impl Canvas {
     pub(super) fn gradient(&mut self, kind: &str, stops: &[(u8, &dyn Display, f64)]) -> String {
         self.ids += 1;
         let id = format!("{}{}", self.prefix, self.ids);
-        let element = if kind.starts_with("radial") { "radialGradient" } else { "linearGradient" };
-        let attributes = kind.split_once(' ').map_or("", |(_, attributes)| attributes);
+        let element = if kind.starts_with("radial") {
+            "radialGradient"
+        } else {
+            "linearGradient"
+        };
+        let attributes = kind
+            .split_once(' ')
+            .map_or("", |(_, attributes)| attributes);
         self.raw(format_args!("<{element} id=\"{id}\" {attributes}>"));
         for (offset, colour, opacity) in stops {
-            self.raw(format_args!("<stop offset=\"{offset}%\" stop-color=\"{colour}\""));
+            self.raw(format_args!(
+                "<stop offset=\"{offset}%\" stop-color=\"{colour}\""
+            ));
             if *opacity < 1.0 {
                 self.raw(format_args!(" stop-opacity=\"{opacity}\""));
             }
@@ -61,11 +73,18 @@ impl Canvas {
 
     pub(super) fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, fill: impl Display) {
         let (x, y, width, height) = (N(x), N(y), N(width), N(height));
-        self.raw(format_args!("<path d=\"M{x} {y}h{width}v{height}h-{width}z\" fill=\"{fill}\"/>"));
+        self.raw(format_args!(
+            "<path d=\"M{x} {y}h{width}v{height}h-{width}z\" fill=\"{fill}\"/>"
+        ));
     }
 
     pub(super) fn circle(&mut self, x: f64, y: f64, radius: f64, fill: impl Display) {
-        self.raw(format_args!("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{fill}\"/>", N(x), N(y), N(radius)));
+        self.raw(format_args!(
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{fill}\"/>",
+            N(x),
+            N(y),
+            N(radius)
+        ));
     }
 
     pub(super) fn ring(&mut self, x: f64, y: f64, radius: f64, width: f64, stroke: impl Display) {
@@ -102,8 +121,19 @@ impl Canvas {
     }
 
     /// Draws `inside` turned by `degrees` about a point.
-    pub(super) fn turned(&mut self, degrees: f64, x: f64, y: f64, inside: impl FnOnce(&mut Canvas)) {
-        self.raw(format_args!("<g transform=\"rotate({} {} {})\">", N(degrees), N(x), N(y)));
+    pub(super) fn turned(
+        &mut self,
+        degrees: f64,
+        x: f64,
+        y: f64,
+        inside: impl FnOnce(&mut Canvas),
+    ) {
+        self.raw(format_args!(
+            "<g transform=\"rotate({} {} {})\">",
+            N(degrees),
+            N(x),
+            N(y)
+        ));
         inside(self);
         self.raw(format_args!("</g>"));
     }

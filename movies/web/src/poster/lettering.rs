@@ -44,9 +44,19 @@ const ROOM: f64 = 172.0;
 const MAX_LINES: usize = 4;
 
 /// Letters the title at the foot of the poster, and year and director above it.
-pub(super) fn letter(canvas: &mut Canvas, era: Era, palette: &Palette, title: &str, small_print: &str) {
+pub(super) fn letter(
+    canvas: &mut Canvas,
+    era: Era,
+    palette: &Palette,
+    title: &str,
+    small_print: &str,
+) {
     let face = face(era);
-    let shown = if face.capitals { title.to_uppercase() } else { title.to_owned() };
+    let shown = if face.capitals {
+        title.to_uppercase()
+    } else {
+        title.to_owned()
+    };
     let (size, lines) = fit(&shown, &face);
     let leading = size * 1.06;
     let last = 284.0;
@@ -67,8 +77,15 @@ pub(super) fn letter(canvas: &mut Canvas, era: Era, palette: &Palette, title: &s
     for (index, line) in lines.iter().enumerate() {
         let y = N(first + leading * index as f64);
         let wide = width(line, size, &face) > ROOM;
-        let squeeze = if wide { " textLength=\"184\" lengthAdjust=\"spacingAndGlyphs\"" } else { "" };
-        canvas.raw(format_args!("<text x=\"100\" y=\"{y}\"{squeeze}>{}</text>", Text(line)));
+        let squeeze = if wide {
+            " textLength=\"184\" lengthAdjust=\"spacingAndGlyphs\""
+        } else {
+            ""
+        };
+        canvas.raw(format_args!(
+            "<text x=\"100\" y=\"{y}\"{squeeze}>{}</text>",
+            Text(line)
+        ));
     }
     canvas.raw(format_args!("</g></g>"));
 }
@@ -83,7 +100,16 @@ pub(super) fn top(era: Era, title: &str) -> f64 {
 /// The largest size at which the title takes few enough lines.
 fn fit(title: &str, face: &Face) -> (f64, Vec<String>) {
     let mut smallest = (9.0, Vec::new());
-    for (size, most) in [(27.0, 1), (23.0, 2), (19.0, 2), (17.0, 3), (15.0, 3), (12.5, 4), (10.5, 4), (9.0, MAX_LINES)] {
+    for (size, most) in [
+        (27.0, 1),
+        (23.0, 2),
+        (19.0, 2),
+        (17.0, 3),
+        (15.0, 3),
+        (12.5, 4),
+        (10.5, 4),
+        (9.0, MAX_LINES),
+    ] {
         let lines = wrap(title, size, face);
         let fits = lines.len() <= most && lines.iter().all(|line| width(line, size, face) <= ROOM);
         smallest = (size, lines);
@@ -102,9 +128,23 @@ fn fit(title: &str, face: &Face) -> (f64, Vec<String>) {
 }
 
 fn width(line: &str, size: f64, face: &Face) -> f64 {
-    let advance = face.advance + if face.capitals { f64::from(face.spacing) / 200.0 } else { 0.0 };
+    let advance = face.advance
+        + if face.capitals {
+            f64::from(face.spacing) / 200.0
+        } else {
+            0.0
+        };
     // Characters beyond Latin are about a size wide.
-    line.chars().map(|letter| if (letter as u32) < 0x2e80 { advance } else { 1.0 }).sum::<f64>() * size
+    line.chars()
+        .map(|letter| {
+            if (letter as u32) < 0x2e80 {
+                advance
+            } else {
+                1.0
+            }
+        })
+        .sum::<f64>()
+        * size
 }
 
 /// Breaks between words into lines of about the same length; at least one.

@@ -4,6 +4,7 @@ mod city;
 mod land;
 mod sign;
 mod sky;
+mod thing;
 
 use super::canvas::Canvas;
 use super::palette::Palette;
@@ -16,31 +17,55 @@ type Draw = fn(&mut Canvas, &Palette, &mut Seed);
 pub(super) fn draw(canvas: &mut Canvas, genre: &str, palette: &Palette, seed: &mut Seed) {
     let motifs: &[Draw] = match genre {
         "Sci-Fi" => &[sky::planet, sky::monolith, sky::orbits, city::towers],
-        "Horror" => &[sky::house_under_the_moon, sign::eye, sign::claws, city::lit_window],
-        "Romance" => &[sign::two_circles, land::umbrella, sky::two_under_the_moon, sign::letter],
+        "Horror" => &[
+            sky::house_under_the_moon,
+            thing::eye,
+            sign::claws,
+            city::lit_window,
+        ],
+        "Romance" => &[
+            sign::two_circles,
+            land::umbrella,
+            sky::two_under_the_moon,
+            thing::letter,
+        ],
         "Western" => &[land::mesa],
-        "Animation" => &[sky::balloons, land::hills, sign::blocks],
-        "Musical" => &[sign::record, sign::bars, city::stage],
-        "War" => &[sign::chevrons, sky::planes, land::wire, sign::medal],
+        "Animation" => &[sky::balloons, land::hills, thing::blocks],
+        "Musical" => &[thing::record, sign::bars, city::stage],
+        "War" => &[sign::chevrons, sky::planes, land::wire, thing::medal],
         "Fantasy" => &[land::castle, city::archway, land::great_tree],
-        "Crime" => &[city::blinds, city::skyline, sign::fingerprint, sign::broken_glass],
+        "Crime" => &[
+            city::blinds,
+            city::skyline,
+            sign::fingerprint,
+            sign::broken_glass,
+        ],
         "Thriller" => &[sign::spiral, city::stairs, sign::target],
         "Mystery" => &[city::keyhole, sign::maze, city::lit_window],
-        "Adventure" => &[land::peaks, sign::compass, land::ship],
+        "Adventure" => &[land::peaks, thing::compass, land::ship],
         "Action" => &[sign::burst, sign::slash, sign::chevrons],
-        "Comedy" => &[sign::bowler, sign::confetti, sign::bow_tie],
+        "Comedy" => &[thing::bowler, sign::confetti, thing::bow_tie],
         "Family" | "Children" => &[sky::kite, land::hills, sky::balloons],
         "History" => &[city::columns, city::archway],
-        "Documentary" => &[sign::aperture],
+        "Documentary" => &[thing::aperture],
         "Sport" => &[sign::target],
-        _ => &[land::road, land::lone_tree, land::boat, city::lit_window, city::door, land::birches],
+        _ => &[
+            land::road,
+            land::lone_tree,
+            land::boat,
+            city::lit_window,
+            city::door,
+            land::birches,
+        ],
     };
     let draw = motifs[seed.below(motifs.len())];
     // A motif seen in a mirror is a second one for free: none of them holds letters.
     if seed.below(2) == 0 {
         return draw(canvas, palette, seed);
     }
-    canvas.raw(format_args!("<g transform=\"translate(200 0) scale(-1 1)\">"));
+    canvas.raw(format_args!(
+        "<g transform=\"translate(200 0) scale(-1 1)\">"
+    ));
     draw(canvas, palette, seed);
     canvas.raw(format_args!("</g>"));
 }

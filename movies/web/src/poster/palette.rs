@@ -84,21 +84,30 @@ impl Palette {
                 text: hsl(hue, 30.0, 13.0),
             },
             Era::Studio => Palette {
-                ground: [hsl(hue, 46.0, 33.0 - 0.4 * dim), hsl(hue + 14.0 * turn, 52.0, 17.0)],
+                ground: [
+                    hsl(hue, 46.0, 33.0 - 0.4 * dim),
+                    hsl(hue + 14.0 * turn, 52.0, 17.0),
+                ],
                 shape: hsl(43.0, 72.0, 86.0),
                 shade: hsl(hue, 34.0, 52.0),
                 accent: hsl(far_from(hue, [12.0, 44.0, 176.0]), 74.0, 60.0),
                 text: hsl(43.0, 72.0, 90.0),
             },
             Era::Pop => Palette {
-                ground: [hsl(hue, 70.0, 50.0 - dim), hsl(hue + 6.0 * turn, 72.0, 43.0 - dim)],
+                ground: [
+                    hsl(hue, 70.0, 50.0 - dim),
+                    hsl(hue + 6.0 * turn, 72.0, 43.0 - dim),
+                ],
                 shape: hsl(hue, 48.0, 12.0),
                 shade: hsl(hue + 18.0 * turn, 66.0, 34.0 - 0.6 * dim),
                 accent: hsl(45.0, 92.0, 82.0),
                 text: hsl(45.0, 90.0, 92.0),
             },
             Era::Neon => Palette {
-                ground: [hsl(hue + 34.0 * turn, 62.0, 13.0), hsl(hue - 30.0 * turn, 70.0, 38.0 - 0.6 * dim)],
+                ground: [
+                    hsl(hue + 34.0 * turn, 62.0, 13.0),
+                    hsl(hue - 30.0 * turn, 70.0, 38.0 - 0.6 * dim),
+                ],
                 shape: hsl(hue - 20.0 * turn, 88.0, 74.0),
                 shade: hsl(hue, 62.0, 32.0),
                 accent: hsl(far_from(hue, [322.0, 190.0, 44.0]), 92.0, 66.0),
@@ -112,14 +121,24 @@ impl Palette {
                 text: hsl(hue, 24.0, 94.0),
             },
             Era::Digital => Palette {
-                ground: [hsl(hue + 24.0 * turn, 52.0, 26.0), hsl(hue, 58.0, 46.0 - 0.7 * dim)],
+                ground: [
+                    hsl(hue + 24.0 * turn, 52.0, 26.0),
+                    hsl(hue, 58.0, 46.0 - 0.7 * dim),
+                ],
                 shape: hsl(hue + 16.0, 66.0, 90.0),
                 shade: hsl(hue + 10.0 * turn, 50.0, 37.0),
                 accent: hsl(far_from(hue, [14.0, 42.0, 184.0]), 88.0, 68.0),
                 text: hsl(hue, 60.0, 97.0),
             },
             Era::Stream => Palette {
-                ground: [hsl(hue + 10.0, 74.0, 68.0 - 0.4 * dim), hsl(hue + 52.0 * turn, 62.0, 40.0 - 0.6 * glare(hue + 52.0 * turn))],
+                ground: [
+                    hsl(hue + 10.0, 74.0, 68.0 - 0.4 * dim),
+                    hsl(
+                        hue + 52.0 * turn,
+                        62.0,
+                        40.0 - 0.6 * glare(hue + 52.0 * turn),
+                    ),
+                ],
                 shape: hsl(hue + 40.0 * turn, 52.0, 17.0),
                 shade: hsl(hue + 30.0 * turn, 54.0, 38.0),
                 accent: hsl(hue - 40.0 * turn, 92.0, 90.0),
@@ -141,7 +160,13 @@ fn far_from(hue: f64, candidates: [f64; 3]) -> f64 {
         let apart = (other - hue).rem_euclid(360.0);
         apart.min(360.0 - apart)
     };
-    candidates.into_iter().fold(candidates[0], |best, next| if distance(next) > distance(best) { next } else { best })
+    candidates.into_iter().fold(candidates[0], |best, next| {
+        if distance(next) > distance(best) {
+            next
+        } else {
+            best
+        }
+    })
 }
 
 /// The hue people expect of a genre, in degrees.

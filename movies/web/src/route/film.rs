@@ -17,9 +17,21 @@ use std::time::Duration;
 /// How long the page waits for the visitor's own rating before it does without.
 const YOURS: Duration = Duration::from_millis(800);
 
-pub(crate) async fn show(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn show(
+    State(page): State<Page>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     let name = Name::of_visitor(&headers);
-    draw(&page, &page.context(&headers), &id, name.as_ref(), StatusCode::OK, None).await
+    draw(
+        &page,
+        &page.context(&headers),
+        &id,
+        name.as_ref(),
+        StatusCode::OK,
+        None,
+    )
+    .await
 }
 
 /// Draws a film's page, with something to say near the rating control where there is.
@@ -33,7 +45,12 @@ pub(crate) async fn draw(
 ) -> Response {
     let here = film_path(id);
     let frame = Frame::new(page, name, &here);
-    let details = page.ports().movies.get_movie_details(cx, GetMovieDetailsRequest { movie_id: id.to_owned() });
+    let details = page.ports().movies.get_movie_details(
+        cx,
+        GetMovieDetailsRequest {
+            movie_id: id.to_owned(),
+        },
+    );
     let (details, yours) = tokio::join!(details, yours(page, cx, id, name));
     let answer = match details {
         Ok(answer) => answer,
@@ -43,7 +60,8 @@ pub(crate) async fn draw(
         Err(_) => return message::away(frame),
     };
     let away = !answer.degraded.is_empty();
-    let Some((Some(facts), rating)) = answer.movie.map(|movie| (movie.metadata, movie.rating)) else {
+    let Some((Some(facts), rating)) = answer.movie.map(|movie| (movie.metadata, movie.rating))
+    else {
         return message::missing(frame, "This film is not in the catalogue");
     };
     let film = Film {
@@ -56,12 +74,20 @@ pub(crate) async fn draw(
 }
 
 async fn yours(page: &Page, cx: &Context, id: &str, name: Option<&Name>) -> Yours {
-    let Some(name) = name else { return Yours::Nothing };
-    let request =
-        GetRatingRequest { record_type: RECORD_TYPE.into(), record_id: id.to_owned(), user_id: name.to_string() };
+    let Some(name) = name else {
+        return Yours::Nothing;
+    };
+    let request = GetRatingRequest {
+        record_type: RECORD_TYPE.into(),
+        record_id: id.to_owned(),
+        user_id: name.to_string(),
+    };
     let asked = async {
         let principal = page.names().principal(cx, name).await?;
-        page.ports().ratings.get_rating(&cx.clone().with_principal(principal), request).await
+        page.ports()
+            .ratings
+            .get_rating(&cx.clone().with_principal(principal), request)
+            .await
     };
     match tokio::time::timeout(YOURS, asked).await {
         Ok(Ok(rating)) => HalfStars::new(rating.half_stars).map_or(Yours::Nothing, Yours::Rated),

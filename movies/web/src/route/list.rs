@@ -2,6 +2,7 @@
 
 use crate::name::Name;
 use crate::page::Page;
+use crate::percent;
 use crate::view::list::{Card, List};
 use crate::view::{Frame, here, html, message};
 use axum::extract::{Query, State};
@@ -27,29 +28,40 @@ pub(crate) async fn show(
     let name = Name::of_visitor(&headers);
     let frame = Frame::new(&page, name.as_ref(), here(&uri));
     let later = !place.page.is_empty();
-    let request =
-        ListMoviesRequest { page_size: i32::from(page.config().films_per_page), page_token: place.page };
-    let answer = match page.ports().movies.list_movies(&page.context(&headers), request).await {
+    let request = ListMoviesRequest {
+        page_size: i32::from(page.config().films_per_page),
+        page_token: place.page,
+    };
+    let answer = match page
+        .ports()
+        .movies
+        .list_movies(&page.context(&headers), request)
+        .await
+    {
         Ok(answer) => answer,
         Err(error) if error.code() == Code::InvalidArgument => {
-            return message::wrong(frame, "This page of the list is not there any more. Start from the first one.");
+            return message::wrong(
+                frame,
+                "This page of the list is not there any more. Start from the first one.",
+            );
         }
         Err(_) => return message::away(frame),
     };
-    let next = if answer.next_page_token.is_empty() { String::new() } else { next(&answer.next_page_token) };
+    let next = if answer.next_page_token.is_empty() {
+        String::new()
+    } else {
+        format!("/?page={}", percent::encoded(&answer.next_page_token))
+    };
     let away = !answer.degraded.is_empty();
     let cards = answer.movies.into_iter().filter_map(Card::of).collect();
-    html(StatusCode::OK, &List { frame, cards, next, later, away })
-}
-
-fn next(token: &str) -> String {
-    let mut query = String::from("/?page=");
-    for byte in token.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            query.push(char::from(byte));
-        } else {
-            query.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    query
+    html(
+        StatusCode::OK,
+        &List {
+            frame,
+            cards,
+            next,
+            later,
+            away,
+        },
+    )
 }

@@ -8,8 +8,8 @@ use crate::page::Page;
 use crate::tally::Tally;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use backlot::core::env::Phase;
 use movies_api::WatchRatingsRequest;
@@ -35,7 +35,11 @@ const LONGEST_ID: usize = 64;
 /// How long the first answer may take before ratings count as away.
 const OPENING: Duration = Duration::from_secs(2);
 
-pub(crate) async fn watch(State(page): State<Page>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn watch(
+    State(page): State<Page>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     // No film has such an id; this answer tells browsers not to come back.
     if id.chars().count() > LONGEST_ID {
         return StatusCode::NO_CONTENT.into_response();
@@ -44,7 +48,10 @@ pub(crate) async fn watch(State(page): State<Page>, Path(id): Path<String>, head
         return events(Body::from(RETRY_LATER));
     };
     let cx = page.context(&headers).with_timeout(LIFE);
-    let request = WatchRatingsRequest { record_type: RECORD_TYPE.into(), record_id: id };
+    let request = WatchRatingsRequest {
+        record_type: RECORD_TYPE.into(),
+        record_id: id,
+    };
     let stream = async_stream::stream! {
         let _seat = seat;
         yield RETRY.to_owned();
@@ -89,15 +96,25 @@ pub(crate) async fn watch(State(page): State<Page>, Path(id): Path<String>, head
             silent = Instant::now() + HEARTBEAT;
         }
     };
-    events(Body::from_stream(futures_util::StreamExt::map(stream, Ok::<_, Infallible>)))
+    events(Body::from_stream(futures_util::StreamExt::map(
+        stream,
+        Ok::<_, Infallible>,
+    )))
 }
 
 fn events(body: Body) -> Response {
-    let headers = [(CONTENT_TYPE.as_str(), "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")];
+    let headers = [
+        (CONTENT_TYPE.as_str(), "text/event-stream"),
+        ("cache-control", "no-store"),
+        ("x-accel-buffering", "no"),
+    ];
     (headers, body).into_response()
 }
 
 fn event(tally: &Tally) -> String {
     // A tally is plain data: it always has a JSON form.
-    format!("data: {}\n\n", serde_json::to_string(tally).unwrap_or_default())
+    format!(
+        "data: {}\n\n",
+        serde_json::to_string(tally).unwrap_or_default()
+    )
 }

@@ -21,12 +21,24 @@ pub(crate) struct Picked {
     back: String,
 }
 
-pub(crate) async fn ask(State(page): State<Page>, Query(picked): Query<Picked>, headers: HeaderMap) -> Response {
+pub(crate) async fn ask(
+    State(page): State<Page>,
+    Query(picked): Query<Picked>,
+    headers: HeaderMap,
+) -> Response {
     let name = Name::of_visitor(&headers);
     let back = inside(&picked.back);
     let frame = Frame::new(&page, name.as_ref(), back);
     let typed = name.as_ref().map_or("", Name::as_str);
-    html(StatusCode::OK, &PickName { frame, back, typed, problem: "" })
+    html(
+        StatusCode::OK,
+        &PickName {
+            frame,
+            back,
+            typed,
+            problem: "",
+        },
+    )
 }
 
 pub(crate) async fn pick(
@@ -39,9 +51,19 @@ pub(crate) async fn pick(
     let refuse = |problem: &str| {
         let visitor = Name::of_visitor(&headers);
         let frame = Frame::new(&page, visitor.as_ref(), back);
-        html(StatusCode::UNPROCESSABLE_ENTITY, &PickName { frame, back, typed: &picked.name, problem })
+        html(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &PickName {
+                frame,
+                back,
+                typed: &picked.name,
+                problem,
+            },
+        )
     };
-    let Some(name) = Name::parse(&picked.name) else { return refuse(RULE) };
+    let Some(name) = Name::parse(&picked.name) else {
+        return refuse(RULE);
+    };
     match page.names().principal(&page.context(&headers), &name).await {
         Err(error) if error.code() == Code::InvalidArgument => refuse(error.message()),
         // A token is needed to rate, not to look around: who cannot get one now gets it then.
@@ -49,9 +71,15 @@ pub(crate) async fn pick(
     }
 }
 
-pub(crate) async fn forget(State(page): State<Page>, form: Result<Form<Picked>, FormRejection>) -> Response {
+pub(crate) async fn forget(
+    State(page): State<Page>,
+    form: Result<Form<Picked>, FormRejection>,
+) -> Response {
     let Form(picked) = form.unwrap_or_default();
-    go(inside(&picked.back), Name::forget(page.config().secure_cookie))
+    go(
+        inside(&picked.back),
+        Name::forget(page.config().secure_cookie),
+    )
 }
 
 fn go(back: &str, cookie: HeaderValue) -> Response {
@@ -62,7 +90,9 @@ fn go(back: &str, cookie: HeaderValue) -> Response {
 fn inside(back: &str) -> &str {
     let is_path = back.starts_with('/') && !back.starts_with("//");
     // Browsers read a backslash as a slash.
-    let plain = back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let plain = back
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if is_path && plain { back } else { "/" }
 }
 
@@ -73,7 +103,14 @@ mod tests {
     #[test]
     fn nobody_is_led_to_another_site() {
         assert_eq!(inside("/movies/alien-1979?x=1"), "/movies/alien-1979?x=1");
-        for elsewhere in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\nb", "movies"] {
+        for elsewhere in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\nb",
+            "movies",
+        ] {
             assert_eq!(inside(elsewhere), "/", "{elsewhere:?}");
         }
     }

@@ -67,8 +67,20 @@ pub(crate) async fn put(
             "" => "Choose how many stars: ½ to 5.".to_owned(),
             other => format!("Choose ½ to 5 stars, by halves: {other:?} is not among them."),
         };
-        let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, field: Field::Value, text };
-        return refuse(&page, &id, &headers, &filled, Name::of_visitor(&headers), refused).await;
+        let refused = Refused {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            field: Field::Value,
+            text,
+        };
+        return refuse(
+            &page,
+            &id,
+            &headers,
+            &filled,
+            Name::of_visitor(&headers),
+            refused,
+        )
+        .await;
     };
     change(page, id, headers, filled, Wish::Rate(stars)).await
 }
@@ -83,19 +95,31 @@ pub(crate) async fn delete(
     change(page, id, headers, filled, Wish::TakeBack).await
 }
 
-async fn change(page: Page, id: String, headers: HeaderMap, filled: Filled, wish: Wish) -> Response {
+async fn change(
+    page: Page,
+    id: String,
+    headers: HeaderMap,
+    filled: Filled,
+    wish: Wish,
+) -> Response {
     let known = Name::of_visitor(&headers);
     let Some(name) = known.clone().or_else(|| Name::parse(&filled.name)) else {
         let text = match filled.name.as_str() {
             "" => "Pick a name first: it says whose rating this is.".to_owned(),
             _ => RULE.to_owned(),
         };
-        let refused = Refused { status: StatusCode::UNPROCESSABLE_ENTITY, field: Field::Name, text };
+        let refused = Refused {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            field: Field::Name,
+            text,
+        };
         return refuse(&page, &id, &headers, &filled, None, refused).await;
     };
     let aggregate = match write(&page, &headers, &id, &name, &filled.key, wish).await {
         Ok(aggregate) => aggregate,
-        Err(error) => return refuse(&page, &id, &headers, &filled, known, Refused::from(&error)).await,
+        Err(error) => {
+            return refuse(&page, &id, &headers, &filled, known, Refused::from(&error)).await;
+        }
     };
     let yours = match wish {
         Wish::Rate(stars) => Some(stars),
@@ -103,14 +127,23 @@ async fn change(page: Page, id: String, headers: HeaderMap, filled: Filled, wish
     };
     let answer = if wants_json(&headers) {
         let (value, words) = (yours.map(HalfStars::value), yours.map(HalfStars::words));
-        Json(Changed { yours: value, words, tally: Tally::of(aggregate.as_ref()) }).into_response()
+        Json(Changed {
+            yours: value,
+            words,
+            tally: Tally::of(aggregate.as_ref()),
+        })
+        .into_response()
     } else {
         Redirect::to(&film_path(&id)).into_response()
     };
     if known.is_some() {
         return answer;
     }
-    ([(SET_COOKIE, name.cookie(page.config().secure_cookie))], answer).into_response()
+    (
+        [(SET_COOKIE, name.cookie(page.config().secure_cookie))],
+        answer,
+    )
+        .into_response()
 }
 
 async fn write(
@@ -122,7 +155,11 @@ async fn write(
     wish: Wish,
 ) -> Result<Option<Aggregate>, Error> {
     // Without a key of the page, a client draws one: a write is then done once per click.
-    let key = if key.is_empty() { None } else { Some(Arc::new(Idempotency::parse(key)?)) };
+    let key = if key.is_empty() {
+        None
+    } else {
+        Some(Arc::new(Idempotency::parse(key)?))
+    };
     let cx = page.context(headers).with_idempotency(key);
     match once(page, &cx, id, name, wish).await {
         // The issuer may have changed its keys since the token was made. The key of the write makes
@@ -135,19 +172,35 @@ async fn write(
     }
 }
 
-async fn once(page: &Page, cx: &Context, id: &str, name: &Name, wish: Wish) -> Result<Option<Aggregate>, Error> {
+async fn once(
+    page: &Page,
+    cx: &Context,
+    id: &str,
+    name: &Name,
+    wish: Wish,
+) -> Result<Option<Aggregate>, Error> {
     let principal = page.names().principal(cx, name).await?;
     let cx = cx.clone().with_principal(principal);
-    let (record_type, record_id, user_id) = (RECORD_TYPE.to_owned(), id.to_owned(), name.to_string());
+    let (record_type, record_id, user_id) =
+        (RECORD_TYPE.to_owned(), id.to_owned(), name.to_string());
     let ratings = &page.ports().ratings;
     match wish {
         Wish::Rate(stars) => {
             let half_stars = i32::from(stars.get());
-            let request = PutRatingRequest { record_type, record_id, user_id, half_stars };
+            let request = PutRatingRequest {
+                record_type,
+                record_id,
+                user_id,
+                half_stars,
+            };
             Ok(ratings.put_rating(&cx, request).await?.aggregate)
         }
         Wish::TakeBack => {
-            let request = DeleteRatingRequest { record_type, record_id, user_id };
+            let request = DeleteRatingRequest {
+                record_type,
+                record_id,
+                user_id,
+            };
             Ok(ratings.delete_rating(&cx, request).await?.aggregate)
         }
     }
@@ -155,27 +208,44 @@ async fn once(page: &Page, cx: &Context, id: &str, name: &Name, wish: Wish) -> R
 
 impl From<&Error> for Refused {
     fn from(error: &Error) -> Self {
-        let is_name = error.violations().iter().any(|violation| violation.field == "name");
+        let is_name = error
+            .violations()
+            .iter()
+            .any(|violation| violation.field == "name");
         let (status, text) = match error.code() {
-            Code::InvalidArgument | Code::OutOfRange => (StatusCode::UNPROCESSABLE_ENTITY, error.message()),
-            Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => {
-                (StatusCode::CONFLICT, "This form had been used before. It is fresh now: please choose again.")
+            Code::InvalidArgument | Code::OutOfRange => {
+                (StatusCode::UNPROCESSABLE_ENTITY, error.message())
             }
-            Code::NotFound => (StatusCode::NOT_FOUND, "This film cannot be rated: it is not in the catalogue."),
-            Code::Unauthenticated | Code::PermissionDenied => {
-                (StatusCode::FORBIDDEN, "Your name could not be confirmed. Please pick it again.")
-            }
-            Code::ResourceExhausted => {
-                (StatusCode::TOO_MANY_REQUESTS, "That was a little fast. Please try again in a moment.")
-            }
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Your rating could not be kept just now. Please try again in a moment.")
-            }
-            Code::Internal | Code::Unknown | Code::DataLoss | Code::Unimplemented => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "Something broke on our side; your rating was not kept.")
-            }
+            Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => (
+                StatusCode::CONFLICT,
+                "This form had been used before. It is fresh now: please choose again.",
+            ),
+            Code::NotFound => (
+                StatusCode::NOT_FOUND,
+                "This film cannot be rated: it is not in the catalogue.",
+            ),
+            Code::Unauthenticated | Code::PermissionDenied => (
+                StatusCode::FORBIDDEN,
+                "Your name could not be confirmed. Please pick it again.",
+            ),
+            Code::ResourceExhausted => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "That was a little fast. Please try again in a moment.",
+            ),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Your rating could not be kept just now. Please try again in a moment.",
+            ),
+            Code::Internal | Code::Unknown | Code::DataLoss | Code::Unimplemented => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something broke on our side; your rating was not kept.",
+            ),
         };
-        Refused { status, field: if is_name { Field::Name } else { Field::Value }, text: text.to_owned() }
+        Refused {
+            status,
+            field: if is_name { Field::Name } else { Field::Value },
+            text: text.to_owned(),
+        }
     }
 }
 
@@ -193,14 +263,41 @@ async fn refuse(
         field: &'a str,
         message: &'a str,
     }
-    let Refused { status, field, text } = refused;
+    let Refused {
+        status,
+        field,
+        text,
+    } = refused;
     if wants_json(headers) {
-        return (status, Json(Said { field: field.as_str(), message: &text })).into_response();
+        return (
+            status,
+            Json(Said {
+                field: field.as_str(),
+                message: &text,
+            }),
+        )
+            .into_response();
     }
-    let note = Note { text, field, chosen: HalfStars::parse(&filled.value), typed: filled.name.clone() };
-    film::draw(page, &page.context(headers), id, name.as_ref(), status, Some(note)).await
+    let note = Note {
+        text,
+        field,
+        chosen: HalfStars::parse(&filled.value),
+        typed: filled.name.clone(),
+    };
+    film::draw(
+        page,
+        &page.context(headers),
+        id,
+        name.as_ref(),
+        status,
+        Some(note),
+    )
+    .await
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("application/json"))
+    headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"))
 }

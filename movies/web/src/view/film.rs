@@ -94,7 +94,13 @@ impl<'a> Film<'a> {
 
     fn is_chosen(&self, stars: &HalfStars) -> bool {
         match (&self.note, self.yours) {
-            (Some(Note { chosen: Some(chosen), .. }), _) => chosen == stars,
+            (
+                Some(Note {
+                    chosen: Some(chosen),
+                    ..
+                }),
+                _,
+            ) => chosen == stars,
             (_, Yours::Rated(yours)) => yours == *stars,
             _ => false,
         }
@@ -126,11 +132,15 @@ impl<'a> Film<'a> {
     }
 
     fn is_about_name(&self) -> bool {
-        self.note.as_ref().is_some_and(|note| note.field == Field::Name)
+        self.note
+            .as_ref()
+            .is_some_and(|note| note.field == Field::Name)
     }
 
     fn is_about_value(&self) -> bool {
-        self.note.as_ref().is_some_and(|note| note.field == Field::Value)
+        self.note
+            .as_ref()
+            .is_some_and(|note| note.field == Field::Value)
     }
 
     fn name_rule(&self) -> &'static str {

@@ -46,6 +46,12 @@ impl Card {
             (year, director) => format!("{year} · {director}"),
         };
         let tally = Tally::of(movie.rating.as_ref());
-        Some(Card { path: film_path(&film.id), title: film.title, byline, poster, tally })
+        Some(Card {
+            path: film_path(&film.id),
+            title: film.title,
+            byline,
+            poster,
+            tally,
+        })
     }
 }

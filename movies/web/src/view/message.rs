@@ -21,19 +21,45 @@ pub(crate) struct Message<'a> {
 /// There is no such page or film.
 pub(crate) fn missing(frame: Frame<'_>, title: &str) -> Response {
     let text = "It may have been taken off the shelf, or the address has a slip in it.";
-    html(StatusCode::NOT_FOUND, &Message { frame, code: 404, title, text, retry: false })
+    html(
+        StatusCode::NOT_FOUND,
+        &Message {
+            frame,
+            code: 404,
+            title,
+            text,
+            retry: false,
+        },
+    )
 }
 
 /// The request makes no sense.
 pub(crate) fn wrong(frame: Frame<'_>, text: &str) -> Response {
-    html(StatusCode::BAD_REQUEST, &Message { frame, code: 400, title: "That did not make sense", text, retry: false })
+    html(
+        StatusCode::BAD_REQUEST,
+        &Message {
+            frame,
+            code: 400,
+            title: "That did not make sense",
+            text,
+            retry: false,
+        },
+    )
 }
 
 /// Films cannot be had now.
 pub(crate) fn away(frame: Frame<'_>) -> Response {
     let text = "The catalogue does not answer just now. This page looks again every few seconds, so there is nothing you need to do.";
-    let message = Message { frame, code: 503, title: "Back in a moment", text, retry: true };
+    let message = Message {
+        frame,
+        code: 503,
+        title: "Back in a moment",
+        text,
+        retry: true,
+    };
     let mut response = html(StatusCode::SERVICE_UNAVAILABLE, &message);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("2"));
     response
 }

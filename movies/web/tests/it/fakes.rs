@@ -30,18 +30,33 @@ struct Sums {
 impl Sums {
     fn aggregate(&self) -> Aggregate {
         let count: u32 = self.histogram.iter().sum();
-        let sum: f64 = self.histogram.iter().zip(1..).map(|(cell, half)| f64::from(*cell) * f64::from(half)).sum();
+        let sum: f64 = self
+            .histogram
+            .iter()
+            .zip(1..)
+            .map(|(cell, half)| f64::from(*cell) * f64::from(half))
+            .sum();
         let mean = (count > 0).then(|| sum / f64::from(count) / 2.0);
-        Aggregate { count, mean, histogram: self.histogram.to_vec(), version: self.version }
+        Aggregate {
+            count,
+            mean,
+            histogram: self.histogram.to_vec(),
+            version: self.version,
+        }
     }
 }
 
 impl House {
     /// A house with these films; each with how many ratings and a mean to draw them round.
-    pub(crate) fn new(films: impl IntoIterator<Item = (api::metadata::v1::Metadata, u32, f64)>) -> Arc<Self> {
+    pub(crate) fn new(
+        films: impl IntoIterator<Item = (api::metadata::v1::Metadata, u32, f64)>,
+    ) -> Arc<Self> {
         let film = |(film, count, mean): (api::metadata::v1::Metadata, u32, f64)| {
             let dice = Dice::seeded(u64::from(count)).branch(&film.id);
-            let mut sums = Sums { version: 1, ..Sums::default() };
+            let mut sums = Sums {
+                version: 1,
+                ..Sums::default()
+            };
             for _ in 0..count {
                 // The sum of four dice is bell-shaped enough for a histogram.
                 let swing = (0..4).map(|_| dice.unit()).sum::<f64>() - 2.0;
@@ -66,7 +81,14 @@ impl House {
             ratings: Arc::<House>::clone(self),
             auth: Arc::<House>::clone(self),
         };
-        Page::new(Config { films_per_page: 24, ..Config::default() }, ports, env)
+        Page::new(
+            Config {
+                films_per_page: 24,
+                ..Config::default()
+            },
+            ports,
+            env,
+        )
     }
 
     /// Somebody else's rating.
@@ -98,26 +120,47 @@ impl House {
     fn details(&self, id: &str) -> Option<MovieDetails> {
         let (film, sums) = self.films.get(id)?;
         let rating = sums.borrow().aggregate();
-        let rating = (rating.count > 0 && !self.ratings_away.load(Ordering::SeqCst)).then_some(rating);
-        Some(MovieDetails { metadata: Some(film.clone()), rating })
+        let rating =
+            (rating.count > 0 && !self.ratings_away.load(Ordering::SeqCst)).then_some(rating);
+        Some(MovieDetails {
+            metadata: Some(film.clone()),
+            rating,
+        })
     }
 
     fn degraded(&self) -> Vec<String> {
-        if self.ratings_away.load(Ordering::SeqCst) { vec!["rating".to_owned()] } else { Vec::new() }
+        if self.ratings_away.load(Ordering::SeqCst) {
+            vec!["rating".to_owned()]
+        } else {
+            Vec::new()
+        }
     }
 
     fn films_here(&self) -> Result<(), Error> {
-        if self.movies_away.load(Ordering::SeqCst) { Err(Error::unavailable("metadata is away")) } else { Ok(()) }
+        if self.movies_away.load(Ordering::SeqCst) {
+            Err(Error::unavailable("metadata is away"))
+        } else {
+            Ok(())
+        }
     }
 
     fn ratings_here(&self) -> Result<(), Error> {
-        if self.ratings_away.load(Ordering::SeqCst) { Err(Error::unavailable("rating is away")) } else { Ok(()) }
+        if self.ratings_away.load(Ordering::SeqCst) {
+            Err(Error::unavailable("rating is away"))
+        } else {
+            Ok(())
+        }
     }
 
     fn note(&self, cx: &Context, what: String) {
         let who = cx.principal().subject().unwrap_or("nobody").to_owned();
-        let key = cx.idempotency().map_or("none", |idempotency| &idempotency.key);
-        self.writes.lock().unwrap().push(format!("{what} by {who} under {key}"));
+        let key = cx
+            .idempotency()
+            .map_or("none", |idempotency| &idempotency.key);
+        self.writes
+            .lock()
+            .unwrap()
+            .push(format!("{what} by {who} under {key}"));
     }
 }
 
@@ -129,46 +172,104 @@ impl api::Movie for House {
         request: GetMovieDetailsRequest,
     ) -> Result<GetMovieDetailsResponse, Error> {
         self.films_here()?;
-        let movie = self.details(&request.movie_id).ok_or_else(|| Error::not_found("no such film"))?;
-        Ok(GetMovieDetailsResponse { movie: Some(movie), degraded: self.degraded() })
+        let movie = self
+            .details(&request.movie_id)
+            .ok_or_else(|| Error::not_found("no such film"))?;
+        Ok(GetMovieDetailsResponse {
+            movie: Some(movie),
+            degraded: self.degraded(),
+        })
     }
 
-    async fn list_movies(&self, _: &Context, request: ListMoviesRequest) -> Result<ListMoviesResponse, Error> {
+    async fn list_movies(
+        &self,
+        _: &Context,
+        request: ListMoviesRequest,
+    ) -> Result<ListMoviesResponse, Error> {
         self.films_here()?;
         let from: usize = match request.page_token.as_str() {
             "" => 0,
-            token => token.parse().map_err(|_| Error::invalid_argument("page_token"))?,
+            token => token
+                .parse()
+                .map_err(|_| Error::invalid_argument("page_token"))?,
         };
-        let mut ids: Vec<_> = self.films.values().map(|(film, _)| (film.title.clone(), film.id.clone())).collect();
+        let mut ids: Vec<_> = self
+            .films
+            .values()
+            .map(|(film, _)| (film.title.clone(), film.id.clone()))
+            .collect();
         ids.sort();
         let size = request.page_size as usize;
-        let movies = ids.iter().skip(from).take(size).filter_map(|(_, id)| self.details(id)).collect();
-        let next_page_token = if from + size < ids.len() { (from + size).to_string() } else { String::new() };
-        Ok(ListMoviesResponse { movies, next_page_token, degraded: self.degraded() })
+        let movies = ids
+            .iter()
+            .skip(from)
+            .take(size)
+            .filter_map(|(_, id)| self.details(id))
+            .collect();
+        let next_page_token = if from + size < ids.len() {
+            (from + size).to_string()
+        } else {
+            String::new()
+        };
+        Ok(ListMoviesResponse {
+            movies,
+            next_page_token,
+            degraded: self.degraded(),
+        })
     }
 }
 
 #[async_trait::async_trait]
 impl api::Rating for House {
-    async fn put_rating(&self, cx: &Context, request: PutRatingRequest) -> Result<PutRatingResponse, Error> {
+    async fn put_rating(
+        &self,
+        cx: &Context,
+        request: PutRatingRequest,
+    ) -> Result<PutRatingResponse, Error> {
         self.ratings_here()?;
-        self.note(cx, format!("put {} {} of {}", request.record_id, request.half_stars, request.user_id));
-        let aggregate = self.change(&request.record_id, &request.user_id, Some(request.half_stars));
+        self.note(
+            cx,
+            format!(
+                "put {} {} of {}",
+                request.record_id, request.half_stars, request.user_id
+            ),
+        );
+        let aggregate = self.change(
+            &request.record_id,
+            &request.user_id,
+            Some(request.half_stars),
+        );
         Ok(PutRatingResponse { aggregate })
     }
 
-    async fn delete_rating(&self, cx: &Context, request: DeleteRatingRequest) -> Result<DeleteRatingResponse, Error> {
+    async fn delete_rating(
+        &self,
+        cx: &Context,
+        request: DeleteRatingRequest,
+    ) -> Result<DeleteRatingResponse, Error> {
         self.ratings_here()?;
-        self.note(cx, format!("delete {} of {}", request.record_id, request.user_id));
+        self.note(
+            cx,
+            format!("delete {} of {}", request.record_id, request.user_id),
+        );
         let aggregate = self.change(&request.record_id, &request.user_id, None);
-        Ok(DeleteRatingResponse { deleted: true, aggregate })
+        Ok(DeleteRatingResponse {
+            deleted: true,
+            aggregate,
+        })
     }
 
-    async fn get_rating(&self, _: &Context, request: GetRatingRequest) -> Result<GetRatingResponse, Error> {
+    async fn get_rating(
+        &self,
+        _: &Context,
+        request: GetRatingRequest,
+    ) -> Result<GetRatingResponse, Error> {
         self.ratings_here()?;
         let own = self.own.lock().unwrap();
         let half_stars = own.get(&(request.record_id, request.user_id)).copied();
-        half_stars.map(|half_stars| GetRatingResponse { half_stars }).ok_or_else(|| Error::not_found("not rated"))
+        half_stars
+            .map(|half_stars| GetRatingResponse { half_stars })
+            .ok_or_else(|| Error::not_found("not rated"))
     }
 
     async fn get_aggregated_rating(
@@ -176,7 +277,10 @@ impl api::Rating for House {
         _: &Context,
         _: GetAggregatedRatingRequest,
     ) -> Result<GetAggregatedRatingResponse, Error> {
-        Err(Error::new(Code::Unimplemented, "the page does not ask for this"))
+        Err(Error::new(
+            Code::Unimplemented,
+            "the page does not ask for this",
+        ))
     }
 
     async fn batch_get_aggregated_ratings(
@@ -184,12 +288,22 @@ impl api::Rating for House {
         _: &Context,
         _: BatchGetAggregatedRatingsRequest,
     ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
-        Err(Error::new(Code::Unimplemented, "the page does not ask for this"))
+        Err(Error::new(
+            Code::Unimplemented,
+            "the page does not ask for this",
+        ))
     }
 
-    async fn watch_ratings(&self, _: &Context, request: WatchRatingsRequest) -> Result<Streaming<RatingChanged>, Error> {
+    async fn watch_ratings(
+        &self,
+        _: &Context,
+        request: WatchRatingsRequest,
+    ) -> Result<Streaming<RatingChanged>, Error> {
         self.ratings_here()?;
-        let WatchRatingsRequest { record_type, record_id } = request;
+        let WatchRatingsRequest {
+            record_type,
+            record_id,
+        } = request;
         let mut sums = match self.films.get(&record_id) {
             Some((_, sums)) => sums.subscribe(),
             None => return Err(Error::not_found("no such film")),
@@ -207,11 +321,19 @@ impl api::Rating for House {
 
 #[async_trait::async_trait]
 impl api::Auth for House {
-    async fn pick_name(&self, _: &Context, request: PickNameRequest) -> Result<PickNameResponse, Error> {
+    async fn pick_name(
+        &self,
+        _: &Context,
+        request: PickNameRequest,
+    ) -> Result<PickNameResponse, Error> {
         if request.name == "taken" {
-            return Err(Error::invalid_argument("somebody else has this name").with_violation("name", "is taken"));
+            return Err(Error::invalid_argument("somebody else has this name")
+                .with_violation("name", "is taken"));
         }
         let expires_at = Clock::real().wall().seconds() + 900;
-        Ok(PickNameResponse { token: format!("token of {}", request.name), expires_at })
+        Ok(PickNameResponse {
+            token: format!("token of {}", request.name),
+            expires_at,
+        })
     }
 }

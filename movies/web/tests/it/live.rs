@@ -27,7 +27,10 @@ async fn next(stream: &mut BodyDataStream) -> Option<String> {
 async fn tally(stream: &mut BodyDataStream) -> serde_json::Value {
     loop {
         let text = next(stream).await.unwrap();
-        if let Some(data) = text.strip_prefix("data: ").and_then(|text| text.strip_suffix("\n\n")) {
+        if let Some(data) = text
+            .strip_prefix("data: ")
+            .and_then(|text| text.strip_suffix("\n\n"))
+        {
             return serde_json::from_str(data).unwrap();
         }
     }
@@ -38,11 +41,17 @@ async fn a_watcher_sees_what_is_and_what_changes() {
     let site = Site::new();
     let mut stream = open(&site, "/movies/alien-1979/live").await;
     let now = tally(&mut stream).await;
-    assert_eq!((&now["count"], now["histogram"].as_array().unwrap().len()), (&40.into(), 10));
+    assert_eq!(
+        (&now["count"], now["histogram"].as_array().unwrap().len()),
+        (&40.into(), 10)
+    );
     site.house.rate(ALIEN, "bob", 10);
     let then = tally(&mut stream).await;
     assert_eq!((&then["count"], &then["version"]), (&41.into(), &2.into()));
-    assert!(then["mean"].is_string(), "rounded where the page is rounded");
+    assert!(
+        then["mean"].is_string(),
+        "rounded where the page is rounded"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +83,10 @@ async fn without_ratings_it_says_away_and_lets_the_browser_come_back() {
     let site = Site::new();
     site.house.ratings_away.store(true, Ordering::SeqCst);
     let mut stream = open(&site, "/movies/alien-1979/live").await;
-    assert_eq!(next(&mut stream).await.as_deref(), Some("event: away\ndata: {}\n\n"));
+    assert_eq!(
+        next(&mut stream).await.as_deref(),
+        Some("event: away\ndata: {}\n\n")
+    );
     assert_eq!(next(&mut stream).await, None);
     site.house.ratings_away.store(false, Ordering::SeqCst);
     let mut stream = open(&site, "/movies/alien-1979/live").await;

@@ -48,32 +48,64 @@ impl Site {
     fn new() -> Self {
         let films = [
             (film(ALIEN, "Alien", 1979, &["Horror", "Sci-Fi"]), 40, 4.1),
-            (film("metropolis-1927", "Metropolis", 1927, &["Sci-Fi"]), 12, 3.9),
-            (film("unrated-2024", "Nobody Saw It", 2024, &["Drama"]), 0, 3.0),
-            (film("odd/<id>?", "<script>alert(1)</script> & \"co\"", 2001, &["<b>", "Drama"]), 3, 2.5),
+            (
+                film("metropolis-1927", "Metropolis", 1927, &["Sci-Fi"]),
+                12,
+                3.9,
+            ),
+            (
+                film("unrated-2024", "Nobody Saw It", 2024, &["Drama"]),
+                0,
+                3.0,
+            ),
+            (
+                film(
+                    "odd/<id>?",
+                    "<script>alert(1)</script> & \"co\"",
+                    2001,
+                    &["<b>", "Drama"],
+                ),
+                3,
+                2.5,
+            ),
         ];
         Site::of(House::new(films))
     }
 
     fn of(house: Arc<House>) -> Self {
         let env = Env::real();
-        Site { router: house.page(&env).router(), house, env }
+        Site {
+            router: house.page(&env).router(),
+            house,
+            env,
+        }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text,
+        }
     }
 
     async fn get(&self, path: &str) -> Answer {
-        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
     }
 
     async fn get_as(&self, name: &str, path: &str) -> Answer {
         let cookie = format!("movies_name={name}");
-        self.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
+        self.send(
+            Request::get(path)
+                .header("cookie", cookie)
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 
     /// Posts a form as a browser does from one of our pages.
@@ -84,18 +116,24 @@ impl Site {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+        self.send(request.body(Body::from(form.to_owned())).unwrap())
+            .await
     }
 }
 
 impl Answer {
     fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The value of an input of the page.
     fn input(&self, name: &str) -> &str {
-        let from = self.text.find(&format!("name=\"{name}\" value=\"")).unwrap();
+        let from = self
+            .text
+            .find(&format!("name=\"{name}\" value=\""))
+            .unwrap();
         self.text[from..].split('"').nth(3).unwrap()
     }
 }

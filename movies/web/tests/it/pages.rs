@@ -12,13 +12,27 @@ async fn the_list_shows_films_with_their_ratings() {
     assert!(answer.text.contains("href=\"/movies/alien-1979\""));
     assert!(answer.text.contains("1979 · Ridley Scott"));
     assert!(answer.text.contains("(40<span"));
-    assert!(answer.text.contains("Not rated yet"), "nobody is not zero stars");
+    assert!(
+        answer.text.contains("Not rated yet"),
+        "nobody is not zero stars"
+    );
     assert!(!answer.text.contains("rel=\"next\""));
 }
 
 #[tokio::test]
 async fn a_long_list_comes_a_page_at_a_time() {
-    let films = (0..30).map(|index| (film(&format!("film-{index:02}"), &format!("Film {index:02}"), 1990, &[]), 1, 3.0));
+    let films = (0..30).map(|index| {
+        (
+            film(
+                &format!("film-{index:02}"),
+                &format!("Film {index:02}"),
+                1990,
+                &[],
+            ),
+            1,
+            3.0,
+        )
+    });
     let site = Site::of(House::new(films));
     let first = site.get("/").await.text;
     assert_eq!(first.matches("class=\"card\"").count(), 24);
@@ -39,10 +53,22 @@ async fn a_damaged_page_token_is_the_callers_fault() {
 async fn a_films_page_shows_facts_mean_and_ten_cells() {
     let answer = Site::new().get("/movies/alien-1979").await;
     assert_eq!(answer.status, StatusCode::OK);
-    for part in ["<h1>Alien</h1>", "directed by <b>Ridley Scott</b>", "<li>Sigourney Weaver</li>", "40 ratings"] {
+    for part in [
+        "<h1>Alien</h1>",
+        "directed by <b>Ridley Scott</b>",
+        "<li>Sigourney Weaver</li>",
+        "40 ratings",
+    ] {
         assert!(answer.text.contains(part), "{part}");
     }
-    let histogram = answer.text.split("class=\"histogram\"").nth(1).unwrap().split("</svg>").next().unwrap();
+    let histogram = answer
+        .text
+        .split("class=\"histogram\"")
+        .nth(1)
+        .unwrap()
+        .split("</svg>")
+        .next()
+        .unwrap();
     assert_eq!(histogram.matches("<rect").count(), 10);
     assert_eq!(answer.text.matches("<th scope=\"row\">").count(), 10);
     assert_eq!(answer.text.matches("type=\"radio\"").count(), 10);
@@ -60,13 +86,22 @@ async fn without_ratings_the_film_is_still_there() {
     site.house.ratings_away.store(true, Ordering::SeqCst);
     let answer = site.get_as("ann", "/movies/alien-1979").await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert!(answer.text.contains("data-away>Ratings are away for a moment; the film is not."));
+    assert!(
+        answer
+            .text
+            .contains("data-away>Ratings are away for a moment; the film is not.")
+    );
     assert!(answer.text.contains("<h1>Alien</h1>") && answer.text.contains("data-unknown"));
     let list = site.get("/").await;
     assert_eq!(list.status, StatusCode::OK);
     assert!(list.text.contains("Ratings are away") && !list.text.contains("Not rated yet"));
     site.house.ratings_away.store(false, Ordering::SeqCst);
-    assert!(site.get("/movies/alien-1979").await.text.contains("data-away hidden"));
+    assert!(
+        site.get("/movies/alien-1979")
+            .await
+            .text
+            .contains("data-away hidden")
+    );
 }
 
 #[tokio::test]
@@ -78,17 +113,26 @@ async fn without_films_the_page_asks_to_look_again() {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.header("retry-after"), "2");
         assert!(answer.text.contains("Back in a moment") && answer.text.contains("data-retry"));
-        assert!(answer.text.contains(&format!("href=\"{path}\"")), "look again");
+        assert!(
+            answer.text.contains(&format!("href=\"{path}\"")),
+            "look again"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_a_page_that_says_so() {
     let site = Site::new();
-    for (path, words) in [("/movies/heaven-1", "not in the catalogue"), ("/nowhere", "nothing here")] {
+    for (path, words) in [
+        ("/movies/heaven-1", "not in the catalogue"),
+        ("/nowhere", "nothing here"),
+    ] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND);
-        assert!(answer.text.contains(words) && answer.text.contains("<html"), "{path}");
+        assert!(
+            answer.text.contains(words) && answer.text.contains("<html"),
+            "{path}"
+        );
     }
 }
 
@@ -96,26 +140,51 @@ async fn what_is_not_there_is_a_page_that_says_so() {
 async fn titles_are_text_and_never_markup() {
     let site = Site::new();
     let path = "/movies/odd%2F%3Cid%3E%3F";
-    assert!(site.get("/").await.text.contains(&format!("href=\"{path}\"")));
+    assert!(
+        site.get("/")
+            .await
+            .text
+            .contains(&format!("href=\"{path}\""))
+    );
     for path in ["/", path] {
         let answer = site.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
-        assert!(!answer.text.contains("<script>") && !answer.text.contains("alert(1)</script>"), "{path}");
-        assert!(!answer.text.contains("<b>,") && answer.text.contains("&#60;script&#62;"), "{path}");
+        assert!(
+            !answer.text.contains("<script>") && !answer.text.contains("alert(1)</script>"),
+            "{path}"
+        );
+        assert!(
+            !answer.text.contains("<b>,") && answer.text.contains("&#60;script&#62;"),
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn every_answer_tells_the_browser_what_it_may() {
     let site = Site::new();
-    for path in ["/", "/movies/alien-1979", "/name", "/nowhere", "/assets/none.css"] {
+    for path in [
+        "/",
+        "/movies/alien-1979",
+        "/name",
+        "/nowhere",
+        "/assets/none.css",
+    ] {
         let answer = site.get(path).await;
-        assert!(answer.header("content-security-policy").starts_with("default-src 'self'"), "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .starts_with("default-src 'self'"),
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("referrer-policy"), "same-origin");
         assert_eq!(answer.header("cache-control"), "no-store");
         // The policy forbids both.
-        assert!(!answer.text.contains(" style=") && !answer.text.contains("<script>"), "{path}");
+        assert!(
+            !answer.text.contains(" style=") && !answer.text.contains("<script>"),
+            "{path}"
+        );
     }
 }
 
@@ -123,19 +192,37 @@ async fn every_answer_tells_the_browser_what_it_may() {
 async fn assets_are_kept_for_ever_and_change_their_address() {
     let site = Site::new();
     let page = site.get("/").await.text;
-    let url = page.split('"').find(|part| part.starts_with("/assets/app-") && part.ends_with(".css")).unwrap();
+    let url = page
+        .split('"')
+        .find(|part| part.starts_with("/assets/app-") && part.ends_with(".css"))
+        .unwrap();
     let style = site.get(url).await;
     assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
-    assert_eq!(style.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        style.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     let other = site.get("/assets/app-0000000000000000.css").await;
-    assert_eq!((other.status, other.header("cache-control")), (StatusCode::OK, "no-store"));
+    assert_eq!(
+        (other.status, other.header("cache-control")),
+        (StatusCode::OK, "no-store")
+    );
     assert_eq!(other.text, style.text);
 }
 
 #[tokio::test]
 async fn a_whole_list_with_its_assets_stays_under_100_kilobytes() {
     let films = (0..24).map(|index| {
-        (film(&format!("film-{index}"), "A Title of Ordinary Length", 1920 + 4 * index, &["Sci-Fi", "Crime"]), 9, 3.0)
+        (
+            film(
+                &format!("film-{index}"),
+                "A Title of Ordinary Length",
+                1920 + 4 * index,
+                &["Sci-Fi", "Crime"],
+            ),
+            9,
+            3.0,
+        )
     });
     let site = Site::of(House::new(films));
     let page = site.get("/").await.text;

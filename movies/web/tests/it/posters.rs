@@ -21,11 +21,23 @@ async fn a_film_has_the_same_poster_everywhere() {
 async fn any_film_gets_a_poster() {
     let long = "word ".repeat(100);
     let unbroken = "x".repeat(500);
-    for title in ["M", "8½", "七人の侍", "A & <B>", "\u{0}\u{1b}", " ", long.trim(), &unbroken] {
+    for title in [
+        "M",
+        "8½",
+        "七人の侍",
+        "A & <B>",
+        "\u{0}\u{1b}",
+        " ",
+        long.trim(),
+        &unbroken,
+    ] {
         for year in [0, 1895, 1927, 1955, 1968, 1984, 1999, 2004, 2024, i32::MAX] {
             let svg = poster("id", title, year, &[]).await;
             assert!(svg.len() < 8_000, "{title:?} {year}: {}", svg.len());
-            assert!(!svg.contains("<B>") && !svg.contains("NaN") && !svg.contains('\u{0}'), "{title:?} {year}");
+            assert!(
+                !svg.contains("<B>") && !svg.contains("NaN") && !svg.contains('\u{0}'),
+                "{title:?} {year}"
+            );
         }
     }
 }
@@ -33,13 +45,35 @@ async fn any_film_gets_a_poster() {
 #[tokio::test]
 async fn every_genre_has_its_motif() {
     let genres = [
-        "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Family", "Fantasy",
-        "History", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Sport", "Thriller", "War", "Western", "Never Heard Of",
+        "Action",
+        "Adventure",
+        "Animation",
+        "Children",
+        "Comedy",
+        "Crime",
+        "Documentary",
+        "Drama",
+        "Family",
+        "Fantasy",
+        "History",
+        "Horror",
+        "Musical",
+        "Mystery",
+        "Romance",
+        "Sci-Fi",
+        "Sport",
+        "Thriller",
+        "War",
+        "Western",
+        "Never Heard Of",
     ];
     for genre in genres {
         for id in 0..12 {
             let svg = poster(&format!("film-{id}"), "Title", 1999, &[genre]).await;
-            assert!(svg.contains("<path") && !svg.contains("NaN") && !svg.contains("inf"), "{genre} {id}");
+            assert!(
+                svg.contains("<path") && !svg.contains("NaN") && !svg.contains("inf"),
+                "{genre} {id}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is called, and what a right reply is.
 
 use anyhow::{Context as _, Result, ensure};
+use backlot::Env;
 use bytes::{BufMut, Bytes};
 use clap::ValueEnum;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
@@ -33,6 +34,8 @@ pub(crate) struct Calls {
     record: Option<String>,
     /// One for each user, for writes.
     tokens: Vec<HeaderValue>,
+    /// Where writes start: neighbouring runs shall not write the same values.
+    first: u64,
 }
 
 impl Calls {
@@ -53,24 +56,26 @@ impl Calls {
                 tokens.push(HeaderValue::from_str(&format!("Bearer {}", users.token(number)?))?);
             }
         }
-        Ok(Calls { method, uri: format!("http://{target}{path}").parse()?, headers, record, tokens })
+        let first = Env::real().dice.below(1 << 40);
+        Ok(Calls { method, uri: format!("http://{target}{path}").parse()?, headers, record, tokens, first })
+    }
+
+    fn record(&self, number: u64) -> String {
+        self.record.clone().unwrap_or_else(|| names::film_id(number))
     }
 
     /// The request of this number.
     pub(crate) fn request(&self, number: u64) -> Result<Request<Full<Bytes>>> {
         let message = match self.method {
-            Method::Details => framed(&names::details_of(number)),
-            Method::Metadata => framed(&names::metadata_of(number)),
-            Method::Aggregate => {
-                let record = self.record.clone().unwrap_or_else(|| names::film_id(number));
-                framed(&names::rating_of(record))
-            }
-            Method::Put => framed(&names::rating(number)),
+            Method::Details => framed(&api::GetMovieDetailsRequest { movie_id: self.record(number) }),
+            Method::Metadata => framed(&api::GetMetadataRequest { movie_id: self.record(number) }),
+            Method::Aggregate => framed(&names::rating_of(self.record(number))),
+            Method::Put => framed(&names::rating(self.first + number)),
         };
         let mut request = Request::post(self.uri.clone()).body(Full::new(message))?;
         *request.headers_mut() = self.headers.clone();
         if self.method == Method::Put {
-            let token = &self.tokens[number as usize % self.tokens.len()];
+            let token = &self.tokens[(self.first + number) as usize % self.tokens.len()];
             request.headers_mut().insert(AUTHORIZATION, token.clone());
             // As our own clients do: a write that may come twice carries a key.
             let key = format!("load-{}-{number}", std::process::id());
@@ -109,12 +114,11 @@ impl Calls {
 
 /// A message as gRPC sends it: not compressed, its length, itself.
 fn framed(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut frame = Vec::with_capacity(5 + length);
+    let message = message.encode_to_vec();
+    let mut frame = Vec::with_capacity(5 + message.len());
     frame.put_u8(0);
-    frame.put_u32(length as u32);
-    // A vector grows as needed: encoding into it cannot fail.
-    drop(message.encode(&mut frame));
+    frame.put_u32(message.len() as u32);
+    frame.put_slice(&message);
     frame.into()
 }
 

@@ -1,0 +1,136 @@
+//! A service that tells what it sees of a call, and fails as it is told to. It calls itself for
+//! further hops.
+
+include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+
+use async_trait::async_trait;
+use backlot::config::Validate as ValidConfig;
+use backlot::{Code, Context, Error, Service, StartError, Startup, Streaming, owners};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Configuration of the probe: nothing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {}
+
+impl ValidConfig for Config {}
+
+/// The probe as a service.
+#[must_use]
+pub fn service() -> Service {
+    Service::new("probe", owners!("tests"), start)
+}
+
+async fn start(_config: Config, cx: &mut Startup) -> Result<(), StartError> {
+    let counts = Counts::default();
+    cx.serve(probe(Answers { again: cx.client(), counts }));
+    Ok(())
+}
+
+struct Answers {
+    again: ProbeClient,
+    counts: Counts,
+}
+
+#[derive(Clone, Default)]
+struct Counts(Arc<Mutex<BTreeMap<String, CountResponse>>>);
+
+impl Counts {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CountResponse>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts that a call was given up, when it is dropped.
+struct Pending {
+    name: String,
+    counts: Counts,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.counts.lock().entry(self.name.clone()).or_default().given_up += 1;
+    }
+}
+
+fn sight(cx: &Context) -> Sight {
+    let roles = match cx.principal() {
+        backlot::Principal::User(user) => user.roles.iter().cloned().collect(),
+        backlot::Principal::Anonymous | backlot::Principal::System(_) => Vec::new(),
+    };
+    Sight {
+        remaining_nanos: u64::try_from(cx.deadline().remaining().as_nanos()).unwrap_or(u64::MAX),
+        subject: cx.principal().subject().map(str::to_owned),
+        roles,
+        criticality: cx.criticality().name().to_owned(),
+        trace_id: format!("{:032x}", cx.trace().trace_id),
+        span_id: format!("{:016x}", cx.trace().span_id),
+        idempotency_key: cx.idempotency().map(|idempotency| idempotency.key.clone()),
+    }
+}
+
+fn failure(request: FailRequest) -> Error {
+    let code = Code::from_number(request.code).unwrap_or(Code::Unknown);
+    let mut error = Error::new(code, request.message);
+    for wrong in request.wrongs {
+        error = error.with_violation(wrong.field, wrong.description);
+    }
+    match request.pushback_millis {
+        Some(millis) => error.with_pushback(Duration::from_millis(millis)),
+        None => error,
+    }
+}
+
+#[async_trait]
+impl Probe for Answers {
+    async fn look(&self, cx: &Context, request: LookRequest) -> Result<LookResponse, Error> {
+        let mut sights = vec![sight(cx)];
+        if request.hops > 0 {
+            sights.extend(self.again.look(cx, LookRequest { hops: request.hops - 1 }).await?.sights);
+        }
+        Ok(LookResponse { sights })
+    }
+
+    async fn write(&self, cx: &Context, request: LookRequest) -> Result<LookResponse, Error> {
+        let mut sights = vec![sight(cx)];
+        if request.hops > 0 {
+            sights.extend(self.again.write(cx, LookRequest { hops: request.hops - 1 }).await?.sights);
+        }
+        Ok(LookResponse { sights })
+    }
+
+    async fn fail(&self, _cx: &Context, request: FailRequest) -> Result<FailResponse, Error> {
+        Err(failure(request))
+    }
+
+    async fn hang(&self, _cx: &Context, request: HangRequest) -> Result<HangResponse, Error> {
+        self.counts.lock().entry(request.name.clone()).or_default().begun += 1;
+        let _pending = Pending { name: request.name, counts: self.counts.clone() };
+        std::future::pending().await
+    }
+
+    async fn count(&self, _cx: &Context, request: CountRequest) -> Result<CountResponse, Error> {
+        Ok(self.counts.lock().get(&request.name).cloned().unwrap_or_default())
+    }
+
+    async fn stream(&self, _cx: &Context, request: StreamRequest) -> Result<Streaming<StreamResponse>, Error> {
+        Ok(Streaming::new(async_stream::stream! {
+            for number in 1..=request.count {
+                yield Ok(StreamResponse { number });
+            }
+            if request.hang {
+                std::future::pending::<()>().await;
+            }
+            if let Some(fail) = request.fail {
+                yield Err(failure(fail));
+            }
+        }))
+    }
+
+    async fn fill(&self, _cx: &Context, request: FillRequest) -> Result<FillResponse, Error> {
+        Ok(FillResponse { filling: vec![b'x'; request.bytes as usize] })
+    }
+}

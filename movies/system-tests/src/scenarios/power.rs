@@ -1,0 +1,85 @@
+//! Services stop and start again.
+
+use super::watch::watch;
+use crate::Clients;
+use crate::clients::rating;
+use backlot::{Code, Error};
+use movies_api::{GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest};
+use std::time::Duration;
+
+async fn details(world: &Clients, film: &str) -> Result<GetMovieDetailsResponse, Error> {
+    world.movie.get_movie_details(&world.nobody(), GetMovieDetailsRequest { movie_id: film.to_owned() }).await
+}
+
+pub(super) async fn without_ratings_a_film_still_comes_marked_and_they_return(world: &Clients) {
+    let film = world.film("degraded").await;
+    world.rate("ann", "degraded", 8).await;
+    world.power().stop("rating").await;
+    for _ in 0..3 {
+        let answer = world.answered("without", details(world, "degraded").await);
+        assert_eq!(answer.degraded, ["rating"]);
+        let movie = world.some("the film", answer.movie);
+        assert_eq!((movie.metadata.as_ref(), movie.rating), (Some(&film), None));
+    }
+    let page = ListMoviesRequest { page_size: 1, page_token: String::new() };
+    let page = world.worked("a page", world.movie.list_movies(&world.nobody(), page).await);
+    assert_eq!(page.degraded, ["rating"]);
+    let outcome = world.rating.put_rating(&world.user("bob"), rating("bob", "degraded", 4)).await;
+    world.failed("a rating meanwhile", outcome, Code::Unavailable);
+    // A mistake is a mistake whoever is away.
+    world.refused("an unknown film", details(world, "degraded-unknown").await, Code::NotFound);
+
+    world.power().start("rating").await;
+    let answer = world
+        .eventually("the rating is back", async || {
+            let answer = details(world, "degraded").await?;
+            if answer.degraded.is_empty() { Ok(answer) } else { Err(Error::unavailable("still degraded")) }
+        })
+        .await;
+    assert_eq!(world.some("its rating", world.some("the film", answer.movie).rating).count, 1);
+}
+
+pub(super) async fn without_the_catalogue_there_is_no_film(world: &Clients) {
+    world.film("uncatalogued").await;
+    world.power().stop("metadata").await;
+    world.failed("without", details(world, "uncatalogued").await, Code::Unavailable);
+    // Ratings need no catalogue.
+    world.rate("ann", "uncatalogued", 8).await;
+    world.power().start("metadata").await;
+    let answer = world.eventually("the film is back", async || details(world, "uncatalogued").await).await;
+    world.transcript.add("the film is back", &answer);
+}
+
+pub(super) async fn acknowledged_ratings_survive_a_restart(world: &Clients) {
+    for (user, half_stars) in [("ann", 2), ("bob", 9), ("ann", 7)] {
+        world.rate(user, "kept", half_stars).await;
+    }
+    let before = world.aggregate("kept").await;
+    for _ in 0..3 {
+        world.power().stop("rating").await;
+        world.power().start("rating").await;
+        let put = async || world.rating.put_rating(&world.user("cid"), rating("cid", "kept-too", 4)).await;
+        world.eventually("it takes ratings", put).await;
+        assert_eq!(world.aggregate("kept").await, before);
+    }
+    assert_eq!(world.aggregate("kept-too").await.count, 1);
+}
+
+pub(super) async fn a_watcher_is_told_to_reconnect_when_the_service_stops(world: &Clients) {
+    world.rate("ann", "reconnect", 2).await;
+    let cx = || world.nobody().with_timeout(Duration::from_secs(50));
+    let mut stream = world.worked("watch", world.rating.watch_ratings(&cx(), watch("reconnect")).await);
+    let first = world.some("the present", stream.next().await);
+    world.answered("the present", first);
+    let ((), end) = tokio::join!(world.power().stop("rating"), stream.next());
+    let end = world.some("its end", end);
+    let error = world.refused("its end", end, Code::Unavailable);
+    assert_eq!(error.pushback(), Some(Duration::ZERO));
+    assert!(stream.next().await.is_none());
+
+    world.power().start("rating").await;
+    let watching = async || world.rating.watch_ratings(&cx(), watch("reconnect")).await;
+    let mut stream = world.eventually("it can be watched again", watching).await;
+    let first = world.some("the present", stream.next().await);
+    world.answered("the present", first);
+}

@@ -1,0 +1,7 @@
+//! The whole system in one process: the same scenarios bound directly and over gRPC, and what
+//! comes over the wire from strangers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+mod equivalence;
+mod worlds;

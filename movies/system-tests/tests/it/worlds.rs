@@ -1,0 +1,153 @@
+//! Ways to run all services in this process.
+
+use backlot::app::cli::{Configuration, Options, Product};
+use backlot::app::embedded::Embedded;
+use backlot::app::node::Node;
+use backlot::app::service::Prepared;
+use backlot::app::store::Files;
+use backlot::app::World;
+use backlot::cluster::{Memory, Registry};
+use backlot::rpc::contract::Service;
+use backlot::rpc::{Binding, Local, Remote};
+use backlot::service::tasks::Tasks;
+use backlot::service::telemetry::Metrics;
+use backlot::{Dice, Env};
+use movies_system_tests::clients::{Power, Turn};
+use movies_system_tests::tokens::{ISSUER, Tokens};
+use movies_system_tests::{Clients, services};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+/// The secret of the issuer in every world here.
+pub(crate) const SEED: [u8; 32] = [7; 32];
+
+/// How services and clients find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ways {
+    /// All bound directly.
+    Direct,
+    /// All over gRPC, each service on its own.
+    Remote,
+    /// Services among themselves directly, the clients from outside over gRPC.
+    Mixed,
+}
+
+/// Running services, and clients of them.
+pub(crate) struct Running {
+    pub(crate) clients: Clients,
+    switch: Arc<Switch>,
+    tasks: Tasks,
+    _folder: TempDir,
+}
+
+impl Running {
+    pub(crate) async fn start(ways: Ways) -> Running {
+        let folder = backlot_testkit::folder();
+        let env = Env { dice: Dice::seeded(1), variables: Arc::default(), ..Env::real() };
+        let memory = Memory::new();
+        let local = Local::new();
+        let world = World {
+            env: env.clone(),
+            registry: Arc::new(memory.clone()),
+            local: (ways != Ways::Remote).then(|| local.clone()),
+            stores: Arc::new(Files { folder: folder.path().to_owned() }),
+            secrets: Arc::new(|_name| Ok(SEED)),
+            identity: backlot::app::config::IdentityConfig { issuer: ISSUER.to_owned(), service: "auth".to_owned() },
+        };
+        let prepared = prepared(&env);
+        let running = match ways {
+            Ways::Remote => {
+                let mut nodes = BTreeMap::new();
+                for service in &prepared {
+                    nodes.insert(service.name(), Node::start(service, world.clone()).await.unwrap());
+                }
+                Services::Alone(nodes)
+            }
+            Ways::Direct | Ways::Mixed => Services::Together(Embedded::start(&prepared, world.clone()).await.unwrap()),
+        };
+        let tasks = Tasks::new(&env);
+        let switch = Arc::new(Switch { running: Mutex::new(Some(running)), prepared, world });
+        let (metrics, dice) = (Metrics::new(), env.dice.branch("client"));
+        let binding = |service: &'static Service| match ways {
+            Ways::Direct => Binding::Direct(local.binding(service, dice.clone())),
+            Ways::Remote | Ways::Mixed => {
+                let instances = memory.resolver().watch(service.target);
+                Binding::Remote(Remote::new(service, service.target, instances, &metrics, &env, &tasks))
+            }
+        };
+        let tokens = Tokens::new(&SEED, env.clock.clone(), env.dice.branch("tokens"));
+        let power: Arc<dyn Power> = switch.clone();
+        let clients = Clients::new(binding, tokens, Some(power));
+        Running { clients, switch, tasks, _folder: folder }
+    }
+
+    /// Where a service takes calls.
+    pub(crate) async fn address(&self, service: &str) -> String {
+        let running = self.switch.running.lock().await;
+        let node = match running.as_ref().unwrap() {
+            Services::Alone(nodes) => nodes.get(service),
+            Services::Together(embedded) => embedded.nodes().iter().find(|node| node.name() == service),
+        };
+        node.map(|node| node.address().to_string()).unwrap()
+    }
+
+    /// Stops all. Nothing may be cut: no scenario leaves a call behind.
+    pub(crate) async fn stop(self) {
+        self.tasks.shutdown(Duration::ZERO).await;
+        match self.switch.running.lock().await.take().unwrap() {
+            Services::Alone(nodes) => {
+                for (name, node) in nodes {
+                    assert!(node.stop(Duration::ZERO).await.is_clean(), "{name} was cut");
+                }
+            }
+            Services::Together(embedded) => assert!(embedded.stop().await.is_clean(), "something was cut"),
+        }
+    }
+}
+
+fn prepared(env: &Env) -> Vec<Prepared> {
+    let product = Product { name: "movies", variables: "MOVIES", data: "unused", services };
+    let configuration = Configuration::load(&product, &Options::default(), env).unwrap();
+    configuration.services.into_iter().map(|service| service.listening("127.0.0.1:0", "127.0.0.1:0")).collect()
+}
+
+enum Services {
+    Alone(BTreeMap<&'static str, Node>),
+    Together(Embedded),
+}
+
+struct Switch {
+    running: Mutex<Option<Services>>,
+    prepared: Vec<Prepared>,
+    world: World,
+}
+
+impl Power for Switch {
+    fn stop<'a>(&'a self, service: &'a str) -> Turn<'a> {
+        Box::pin(async move {
+            match self.running.lock().await.as_mut().unwrap() {
+                Services::Alone(nodes) => {
+                    let ended = nodes.remove(service).unwrap().stop(Duration::ZERO).await;
+                    assert!(ended.is_clean(), "{service} was cut");
+                }
+                Services::Together(embedded) => assert!(embedded.stop_one(service).await),
+            }
+        })
+    }
+
+    fn start<'a>(&'a self, service: &'a str) -> Turn<'a> {
+        Box::pin(async move {
+            let prepared = self.prepared.iter().find(|prepared| prepared.name() == service).unwrap();
+            match self.running.lock().await.as_mut().unwrap() {
+                Services::Alone(nodes) => {
+                    nodes.insert(prepared.name(), Node::start(prepared, self.world.clone()).await.unwrap());
+                }
+                Services::Together(embedded) => embedded.start_one(prepared, self.world.clone()).await.unwrap(),
+            }
+        })
+    }
+}
+
