@@ -5,13 +5,16 @@ use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Deadline, Env, Error};
 use backlot_service::tasks::{Task, Tasks};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-/// How long a call waits for the first instance to be known and its connection made.
+/// How long a call waits for a connection that is being made, and how long after the last instance
+/// left calls wait for the next one to come. Later they fail at once: their callers answer without.
 const FIRST_CONNECTION: Duration = Duration::from_millis(1500);
 
 pub(super) struct EndpointSet {
@@ -23,6 +26,8 @@ pub(super) struct EndpointSet {
 
 struct Shared {
     endpoints: ArcSwap<Vec<Kept>>,
+    /// Since when no instance is known, if so.
+    vacant: Mutex<Option<Instant>>,
     next: AtomicUsize,
     /// Moves whenever an endpoint comes, goes or changes its state.
     changed: watch::Sender<u64>,
@@ -49,6 +54,7 @@ impl EndpointSet {
     pub(super) fn new(target: &str, mut instances: watch::Receiver<InstanceSet>, env: &Env, tasks: &Tasks) -> Self {
         let shared = Arc::new(Shared {
             endpoints: ArcSwap::default(),
+            vacant: Mutex::new(Some(Instant::now())),
             next: AtomicUsize::new(0),
             changed: watch::Sender::new(0),
         });
@@ -85,7 +91,8 @@ impl EndpointSet {
                 }
             }
         };
-        let until = deadline.min(Deadline::after(FIRST_CONNECTION));
+        let since = (*self.shared.vacant.lock()).unwrap_or_else(Instant::now);
+        let until = deadline.min(Deadline::at(since + FIRST_CONNECTION));
         match tokio::time::timeout_at(until.instant(), wait).await {
             Ok(Some(call)) => Ok(call),
             Ok(None) => Err(Error::unavailable(format!("no instance of {} can be reached", self.target))),
@@ -119,12 +126,16 @@ impl Shared {
         // An instance that crashed may be listed beside its successor at the same address until its
         // time to live is over: one connection serves both.
         let addresses: BTreeSet<&str> = set.instances.iter().map(|instance| instance.address.as_str()).collect();
-        let endpoints = addresses
+        let endpoints: Vec<Kept> = addresses
             .into_iter()
             .map(|address| {
                 old.remove(address).unwrap_or_else(|| self.connect(target, address.to_owned(), env, tasks))
             })
             .collect();
+        {
+            let mut vacant = self.vacant.lock();
+            *vacant = if endpoints.is_empty() { vacant.or_else(|| Some(Instant::now())) } else { None };
+        }
         self.endpoints.store(Arc::new(endpoints));
         self.changed.send_modify(|count| *count += 1);
     }
