@@ -4,13 +4,15 @@ use crate::codec::ProtoCodec;
 use crate::contract::{Method, Service, Shape};
 use crate::guard::{Guard, Via};
 use crate::{Streaming, Validate, status};
-use backlot_core::{BoxFuture, Context, Error};
+use backlot_core::deadline::MAX_UNARY;
+use backlot_core::{BoxFuture, Context, Deadline, Error};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use prost::Message;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A message of a contract.
 pub trait Payload: Message + Default + Validate + 'static {}
@@ -188,8 +190,10 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
         request: http::Request<tonic::body::Body>,
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
         Box::pin(async move {
-            let one = OneAnswer { handler: self, guard, cx: Some(cx) };
-            tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData)).unary(one, request).await
+            let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
+            let one = OneAnswer { handler: self, guard, cx: Some(cx), reached: &reached };
+            let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
+            received(deadline, &reached, grpc.unary(one, request)).await
         })
     }
 
@@ -215,8 +219,10 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
         request: http::Request<tonic::body::Body>,
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
         Box::pin(async move {
-            let many = ManyAnswers { handler: self, guard, cx: Some(cx) };
-            tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData)).server_streaming(many, request).await
+            let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
+            let many = ManyAnswers { handler: self, guard, cx: Some(cx), reached: &reached };
+            let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
+            received(deadline, &reached, grpc.server_streaming(many, request)).await
         })
     }
 
@@ -235,20 +241,39 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
     }
 }
 
+/// Bounds what happens before the method is reached: the request arrives until the deadline, and
+/// whatever is wrong with it is its caller's fault.
+async fn received(
+    deadline: Deadline,
+    reached: &AtomicBool,
+    call: impl Future<Output = http::Response<tonic::body::Body>>,
+) -> http::Response<tonic::body::Body> {
+    let until = deadline.min(Deadline::after(MAX_UNARY));
+    match tokio::time::timeout_at(until.instant(), call).await {
+        Ok(response) if reached.load(Ordering::Relaxed) => response,
+        Ok(response) => status::callers_fault(response),
+        Err(_elapsed) => {
+            status::to_response(&Error::deadline_exceeded("the deadline passed before the request had arrived"))
+        }
+    }
+}
+
 /// A unary method in the shape tonic calls.
-struct OneAnswer<S: ?Sized, Req, Res> {
+struct OneAnswer<'r, S: ?Sized, Req, Res> {
     handler: Arc<Unary<S, Req, Res>>,
     guard: Arc<Guard>,
     cx: Option<Context>,
+    reached: &'r AtomicBool,
 }
 
 impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::server::UnaryService<Req>
-    for OneAnswer<S, Req, Res>
+    for OneAnswer<'_, S, Req, Res>
 {
     type Response = Res;
     type Future = BoxFuture<'static, Result<tonic::Response<Res>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Req>) -> Self::Future {
+        self.reached.store(true, Ordering::Relaxed);
         let (handler, guard) = (Arc::clone(&self.handler), Arc::clone(&self.guard));
         let cx = self.cx.take().unwrap_or_else(Context::background);
         Box::pin(async move {
@@ -262,20 +287,22 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::serve
 }
 
 /// A streaming method in the shape tonic calls.
-struct ManyAnswers<S: ?Sized, Req, Res> {
+struct ManyAnswers<'r, S: ?Sized, Req, Res> {
     handler: Arc<ServerStream<S, Req, Res>>,
     guard: Arc<Guard>,
     cx: Option<Context>,
+    reached: &'r AtomicBool,
 }
 
 impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::server::ServerStreamingService<Req>
-    for ManyAnswers<S, Req, Res>
+    for ManyAnswers<'_, S, Req, Res>
 {
     type Response = Res;
     type ResponseStream = BoxStream<Result<Res, tonic::Status>>;
     type Future = BoxFuture<'static, Result<tonic::Response<Self::ResponseStream>, tonic::Status>>;
 
     fn call(&mut self, request: tonic::Request<Req>) -> Self::Future {
+        self.reached.store(true, Ordering::Relaxed);
         let (handler, guard) = (Arc::clone(&self.handler), Arc::clone(&self.guard));
         let cx = self.cx.take().unwrap_or_else(Context::background);
         Box::pin(async move {

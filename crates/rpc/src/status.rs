@@ -31,6 +31,17 @@ pub(crate) fn to_response(error: &Error) -> http::Response<tonic::body::Body> {
     from_error(error).into_http()
 }
 
+/// The refusal of a request that never reached its method. What the protocol calls an internal
+/// error there (a message cut short, a wrong flag) is still its caller's fault.
+pub(crate) fn callers_fault(response: http::Response<tonic::body::Body>) -> http::Response<tonic::body::Body> {
+    match tonic::Status::from_header_map(response.headers()) {
+        Some(status) if status.code() == tonic::Code::Internal => {
+            to_response(&Error::invalid_argument(format!("the request is malformed: {}", status.message())))
+        }
+        _ => response,
+    }
+}
+
 /// What a callee's status means to its caller. A status that the transport made up (the connection
 /// broke) is `Unavailable`: whether the callee did the work is unknown.
 pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {

@@ -45,9 +45,16 @@ impl Database {
     /// # Errors
     /// What SQLite says of the statement; [`StoreError::Unavailable`] when the service never
     /// opened its store.
-    pub fn committed(&self, service: &str, sql: &str, params: &[Param<'_>]) -> Result<Option<Vec<Row>>, StoreError> {
+    pub fn committed(
+        &self,
+        service: &str,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Vec<Row>>, StoreError> {
         let Some(store) = self.0.existing(service) else {
-            return Err(StoreError::unavailable(format!("{service} never opened its store")));
+            return Err(StoreError::unavailable(format!(
+                "{service} never opened its store"
+            )));
         };
         let mut store = store.lock();
         if store.write_is_open {
@@ -77,8 +84,13 @@ impl Stores for Hosted {
         Box::pin(async move {
             let client = client::Client::new(service, format!("{DATABASE}:{PORT}"), env);
             let store = Store::remote(Arc::new(client), env.clock.clone());
-            store.migrate(&Context::system("migrations"), migrations).await?;
+            store
+                .migrate(&Context::system("migrations"), migrations)
+                .await?;
             Ok(store)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,5 +20,7 @@ pub(crate) fn install(seed: u64) -> Installed {
     } else {
         set_rng(rng);
     }
-    Installed { _clocks: SimClocksGuard::init() }
+    Installed {
+        _clocks: SimClocksGuard::init(),
+    }
 }

@@ -96,14 +96,17 @@ impl Terrain {
     #[must_use]
     pub fn draw(&self, dice: &Dice) -> Vec<Fault> {
         let mut faults: Vec<Fault> = Vec::new();
-        let count = self.count.start + dice.below(self.count.end.saturating_sub(self.count.start) + 1);
+        let count =
+            self.count.start + dice.below(self.count.end.saturating_sub(self.count.start) + 1);
         // A draw that clashes is drawn again, so often and no more: a small terrain may have no
         // room for all.
         for _attempt in 0..count * 8 {
             if faults.len() as u64 == count {
                 break;
             }
-            let Some(fault) = self.draw_one(dice) else { continue };
+            let Some(fault) = self.draw_one(dice) else {
+                continue;
+            };
             if faults.iter().all(|earlier| !earlier.clashes(&fault)) {
                 faults.push(fault);
             }
@@ -115,7 +118,10 @@ impl Terrain {
     fn draw_one(&self, dice: &Dice) -> Option<Fault> {
         let one = |hosts: &[String]| hosts.get(dice.below(hosts.len() as u64) as usize).cloned();
         let pair = || {
-            let [a, b] = self.links.get(dice.below(self.links.len() as u64) as usize)?.clone();
+            let [a, b] = self
+                .links
+                .get(dice.below(self.links.len() as u64) as usize)?
+                .clone();
             Some(if dice.below(2) == 0 { [a, b] } else { [b, a] })
         };
         let what = match dice.below(100) {
@@ -137,7 +143,11 @@ impl Terrain {
         if latest <= self.window.start {
             return None;
         }
-        Some(Fault { at: between(dice, &(self.window.start..latest)), lasts, what })
+        Some(Fault {
+            at: between(dice, &(self.window.start..latest)),
+            lasts,
+            what,
+        })
     }
 }
 
@@ -202,8 +212,16 @@ mod tests {
             assert!(!faults.is_empty(), "seed {seed}");
             assert!(faults.is_sorted_by_key(|fault| fault.at), "seed {seed}");
             for (index, fault) in faults.iter().enumerate() {
-                assert!(fault.at >= terrain().window.start && fault.until() <= terrain().window.end, "seed {seed}");
-                assert!(faults[..index].iter().all(|earlier| !earlier.clashes(fault)), "seed {seed}");
+                assert!(
+                    fault.at >= terrain().window.start && fault.until() <= terrain().window.end,
+                    "seed {seed}"
+                );
+                assert!(
+                    faults[..index]
+                        .iter()
+                        .all(|earlier| !earlier.clashes(fault)),
+                    "seed {seed}"
+                );
             }
         }
     }

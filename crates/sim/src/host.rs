@@ -5,11 +5,11 @@ use crate::logs::Hosts;
 use crate::network::Simulated;
 use crate::service;
 use crate::trace::Trace;
+use backlot_cluster::Registry;
 use backlot_cluster::embedded::Client as RegistryClient;
 use backlot_core::env::Shutdown;
 use backlot_core::{Dice, Env};
 use backlot_rpc::{Binding, Client, Remote};
-use backlot_cluster::Registry;
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
 use std::sync::Arc;
@@ -31,7 +31,13 @@ pub struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(name: &str, trace: Trace, dice: &Dice, restarts: watch::Receiver<u64>, hosts: Hosts) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        trace: Trace,
+        dice: &Dice,
+        restarts: watch::Receiver<u64>,
+        hosts: Hosts,
+    ) -> Self {
         let dice = dice.branch(name);
         let env = Env {
             clock: clock(),
@@ -40,7 +46,15 @@ impl Host {
             variables: Arc::default(),
             shutdown: Shutdown::new(),
         };
-        Host { name: name.into(), trace, env, dice, runs: Arc::default(), restarts, hosts }
+        Host {
+            name: name.into(),
+            trace,
+            env,
+            dice,
+            runs: Arc::default(),
+            restarts,
+            hosts,
+        }
     }
 
     /// The same host for a new process: fresh dice, nothing stopping.
@@ -49,7 +63,14 @@ impl Host {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         let dice = self.dice.branch(&format!("process {run}"));
         self.hosts.is_here(&self.name);
-        Host { env: Env { dice, shutdown: Shutdown::new(), ..self.env.clone() }, ..self.clone() }
+        Host {
+            env: Env {
+                dice,
+                shutdown: Shutdown::new(),
+                ..self.env.clone()
+            },
+            ..self.clone()
+        }
     }
 
     /// Its name, which is its address without the port.
@@ -93,7 +114,12 @@ impl Host {
     pub fn caller(&self) -> Caller {
         let tasks = Tasks::new(&self.env);
         let registry = RegistryClient::new(service::registry_config(), &self.env, &tasks);
-        Caller { env: self.env.clone(), tasks, registry, metrics: Metrics::new() }
+        Caller {
+            env: self.env.clone(),
+            tasks,
+            registry,
+            metrics: Metrics::new(),
+        }
     }
 }
 
@@ -112,6 +138,13 @@ impl Caller {
     pub fn client<C: Client>(&self) -> C {
         let target = C::SERVICE.target;
         let instances = self.registry.resolver().watch(target);
-        C::bind(Binding::Remote(Remote::new(C::SERVICE, target, instances, &self.metrics, &self.env, &self.tasks)))
+        C::bind(Binding::Remote(Remote::new(
+            C::SERVICE,
+            target,
+            instances,
+            &self.metrics,
+            &self.env,
+            &self.tasks,
+        )))
     }
 }

@@ -34,6 +34,10 @@
 //! assert_ne!(run(7).hash, run(8).hash);
 //! ```
 //!
+//! Not simulated: threads, disks and what they lose, the kernel's sockets, single lost segments (a
+//! partition swallows everything and nothing is sent again), processes that pause, clocks that
+//! differ, and any database but SQLite. Tests on real processes are for those.
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | [`world`] | hosts, the registry, services, clients; faults as they come and go |

@@ -18,12 +18,16 @@ pub(crate) struct Hosts(Arc<Mutex<BTreeMap<String, String>>>);
 impl Hosts {
     /// The running runtime plays `host` from now on.
     pub(crate) fn is_here(&self, host: &str) {
-        self.0.lock().insert(key(Handle::current().id()), host.to_owned());
+        self.0
+            .lock()
+            .insert(key(Handle::current().id()), host.to_owned());
     }
 
     fn here(&self) -> String {
         let running = Handle::try_current().ok().map(|handle| key(handle.id()));
-        running.and_then(|id| self.0.lock().get(&id).cloned()).unwrap_or_default()
+        running
+            .and_then(|id| self.0.lock().get(&id).cloned())
+            .unwrap_or_default()
     }
 }
 
@@ -40,14 +44,25 @@ pub(crate) struct Logs {
 
 impl Subscriber for Logs {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= self.level && !metadata.target().starts_with("turmoil")
+        metadata.is_event()
+            && *metadata.level() <= self.level
+            && !metadata.target().starts_with("turmoil")
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line { message: String::new(), fields: String::new() };
+        let mut line = Line {
+            message: String::new(),
+            fields: String::new(),
+        };
         event.record(&mut line);
         let metadata = event.metadata();
-        let text = format!("{} {}: {}{}", metadata.level(), metadata.target(), line.message, line.fields);
+        let text = format!(
+            "{} {}: {}{}",
+            metadata.level(),
+            metadata.target(),
+            line.message,
+            line.fields
+        );
         self.trace.event(&self.hosts.here(), Kind::Log, text);
     }
 
@@ -72,7 +87,11 @@ struct Line {
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = if field.name() == "message" { &mut self.message } else { &mut self.fields };
+        let text = if field.name() == "message" {
+            &mut self.message
+        } else {
+            &mut self.fields
+        };
         if field.name() != "message" {
             text.push_str(&format!(" {}=", field.name()));
         }

@@ -26,11 +26,18 @@ impl Simulated {
     /// The network of `host`.
     #[must_use]
     pub fn new(host: &str, trace: Trace) -> Self {
-        Simulated { host: host.into(), trace }
+        Simulated {
+            host: host.into(),
+            trace,
+        }
     }
 
     fn wrap(&self, inner: turmoil::net::TcpStream) -> Stream {
-        Stream::Other(Box::new(Traced { inner, host: Arc::clone(&self.host), trace: self.trace.clone() }))
+        Stream::Other(Box::new(Traced {
+            inner,
+            host: Arc::clone(&self.host),
+            trace: self.trace.clone(),
+        }))
     }
 }
 
@@ -38,7 +45,10 @@ impl Network for Simulated {
     fn bind<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
             let listener = turmoil::net::TcpListener::bind(address).await?;
-            Ok(Box::new(Accepting { listener, network: self.clone() }) as Box<dyn Listener>)
+            Ok(Box::new(Accepting {
+                listener,
+                network: self.clone(),
+            }) as Box<dyn Listener>)
         })
     }
 
@@ -49,7 +59,10 @@ impl Network for Simulated {
                 Ok(stream) => Ok(self.wrap(stream)),
                 // Nothing on the way answers in no time: a partition dropped the first segment. On
                 // a real network that is silence, and ends by the caller's deadline.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && Instant::now() == began => {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ConnectionRefused
+                        && Instant::now() == began =>
+                {
                     tokio::time::sleep(SILENCE).await;
                     Err(io::ErrorKind::TimedOut.into())
                 }
@@ -84,13 +97,21 @@ struct Traced {
 }
 
 impl AsyncRead for Traced {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Traced {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.inner).poll_write(cx, bytes))?;
         this.trace.fold(&this.host, &bytes[..written]);

@@ -10,18 +10,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::Level;
 
-/// How a run is run. None of it changes what happens.
+/// How a run is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The run fails when it takes longer than this, in simulated time.
     pub limit: Duration,
-    /// Whether the services' log lines go into the timeline.
+    /// Up to which level the services' log lines go into the timeline; none by default.
     pub logs: Option<Level>,
+    /// Whether panics are expected, because somebody catches them. By default each is a broken
+    /// promise.
+    pub panics: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { limit: Duration::from_secs(60), logs: None }
+        Options {
+            limit: Duration::from_secs(60),
+            logs: None,
+            panics: false,
+        }
     }
 }
 
@@ -51,7 +58,9 @@ impl Outcome {
 
     /// The broken promises.
     pub fn violations(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().filter(|event| event.kind == Kind::Violation)
+        self.events
+            .iter()
+            .filter(|event| event.kind == Kind::Violation)
     }
 
     /// How many were counted of something.
@@ -75,7 +84,11 @@ pub fn simulate(seed: u64, options: Options, build: impl FnOnce(&mut World) + Se
     let usual = std::panic::take_hook();
     std::panic::set_hook({
         let trace = trace.clone();
-        Box::new(move |panic| trace.panicked(format!("panic: {panic}")))
+        Box::new(move |panic| {
+            if !options.panics {
+                trace.panicked(format!("panic: {panic}"));
+            }
+        })
     });
     let (simulated, faults) = std::thread::scope(|scope| {
         let run = || {
@@ -88,14 +101,24 @@ pub fn simulate(seed: u64, options: Options, build: impl FnOnce(&mut World) + Se
                 world.run(options.limit)
             };
             match options.logs {
-                Some(level) => {
-                    tracing::subscriber::with_default(Logs { trace: trace.clone(), hosts: hosts.clone(), level }, run)
-                }
+                Some(level) => tracing::subscriber::with_default(
+                    Logs {
+                        trace: trace.clone(),
+                        hosts: hosts.clone(),
+                        level,
+                    },
+                    run,
+                ),
                 None => run(),
             }
         };
-        let thread = std::thread::Builder::new().name(format!("seed {seed}")).stack_size(STACK);
-        match thread.spawn_scoped(scope, run).map(std::thread::ScopedJoinHandle::join) {
+        let thread = std::thread::Builder::new()
+            .name(format!("seed {seed}"))
+            .stack_size(STACK);
+        match thread
+            .spawn_scoped(scope, run)
+            .map(std::thread::ScopedJoinHandle::join)
+        {
             Ok(Ok(ran)) => ran,
             // The hook has told what the panic said.
             Ok(Err(_panic)) => (Duration::ZERO, Vec::new()),
@@ -107,5 +130,97 @@ pub fn simulate(seed: u64, options: Options, build: impl FnOnce(&mut World) + Se
     });
     std::panic::set_hook(usual);
     let (hash, events, counts) = trace.take();
-    Outcome { seed, hash, simulated, faults, events, counts }
+    Outcome {
+        seed,
+        hash,
+        simulated,
+        faults,
+        events,
+        counts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::What;
+    use std::collections::HashSet;
+    use tokio::time::{Instant, timeout};
+
+    #[test]
+    fn what_libraries_take_from_the_system_follows_the_seed() {
+        let order = |seed| {
+            let outcome = simulate(seed, Options::default(), |world| {
+                world.client("one", |host| async move {
+                    let numbers: HashSet<u32> = (0..32).collect();
+                    host.trace().note("one", format!("{numbers:?}"));
+                });
+            });
+            outcome.events[0].text.clone()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+    }
+
+    #[test]
+    fn a_panic_anywhere_is_a_broken_promise() {
+        let outcome = simulate(1, Options::default(), |world| {
+            world.client("one", |_host| async {
+                drop(tokio::task::spawn_local(async { panic!("on purpose") }).await)
+            });
+        });
+        assert!(
+            outcome
+                .violations()
+                .any(|event| event.text.contains("on purpose")),
+            "{:?}",
+            outcome.events
+        );
+    }
+
+    #[test]
+    fn a_run_that_hangs_ends_at_its_limit() {
+        let options = Options {
+            limit: Duration::from_secs(3),
+            ..Options::default()
+        };
+        let outcome = simulate(1, options, |world| {
+            world.client("one", |_host| std::future::pending())
+        });
+        assert!(!outcome.holds());
+        assert!(outcome.simulated < Duration::from_secs(4));
+    }
+
+    #[test]
+    fn connecting_across_a_partition_is_met_with_silence() {
+        let outcome = simulate(1, Options::default(), |world| {
+            world.process("there", |host| async move {
+                let mut listener = host.env().net.bind("0.0.0.0:1").await?;
+                loop {
+                    listener.accept().await?;
+                }
+            });
+            let cut = What::Partition(["here".into(), "there".into()]);
+            world.faults(vec![Fault {
+                at: Duration::ZERO,
+                lasts: Duration::from_secs(3),
+                what: cut,
+            }]);
+            world.client("here", |host| async move {
+                let began = Instant::now();
+                let net = &host.env().net;
+                assert!(
+                    timeout(Duration::from_secs(1), net.connect("there:1"))
+                        .await
+                        .is_err()
+                );
+                assert!(Instant::now() - began >= Duration::from_secs(1));
+                let refused = net.connect("there:2");
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                assert!(refused.await.is_err());
+                assert!(net.connect("there:1").await.is_ok());
+            });
+        });
+        assert!(outcome.holds(), "{:?}", outcome.events);
+    }
 }

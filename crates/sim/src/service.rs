@@ -36,12 +36,25 @@ impl Program {
     ///
     /// # Errors
     /// All problems of the configuration at once; or that the product has no such service.
-    pub fn load(product: &Product, service: &str, host: &str, set: &[&str]) -> Result<Program, Problems> {
+    pub fn load(
+        product: &Product,
+        service: &str,
+        host: &str,
+        set: &[&str],
+    ) -> Result<Program, Problems> {
         let mut options = Options::default();
-        options.set.push(format!("{service}.server.listen=0.0.0.0:{PORT}"));
-        options.set.push(format!("{service}.server.admin=0.0.0.0:{}", PORT + 10));
-        options.set.push(format!("{service}.server.advertise={host}:{PORT}"));
-        options.set.extend(set.iter().map(|&assignment| assignment.to_owned()));
+        options
+            .set
+            .push(format!("{service}.server.listen=0.0.0.0:{PORT}"));
+        options
+            .set
+            .push(format!("{service}.server.admin=0.0.0.0:{}", PORT + 10));
+        options
+            .set
+            .push(format!("{service}.server.advertise={host}:{PORT}"));
+        options
+            .set
+            .extend(set.iter().map(|&assignment| assignment.to_owned()));
         let env = Env {
             clock: crate::clock::clock(),
             dice: Dice::seeded(0),
@@ -51,13 +64,19 @@ impl Program {
         };
         let configuration = Configuration::load(product, &options, &env)?;
         match configuration.service(service) {
-            Some(prepared) => {
-                Ok(Program { prepared: prepared.clone(), identity: configuration.platform.identity.clone() })
-            }
+            Some(prepared) => Ok(Program {
+                prepared: prepared.clone(),
+                identity: configuration.platform.identity.clone(),
+            }),
             None => {
                 let mut problems = Problems::default();
                 let names: Vec<&str> = configuration.services.iter().map(Prepared::name).collect();
-                problems.push("", service, "names no service", format!("take one of {}", names.join(", ")));
+                problems.push(
+                    "",
+                    service,
+                    "names no service",
+                    format!("take one of {}", names.join(", ")),
+                );
                 Err(problems)
             }
         }
@@ -75,7 +94,10 @@ pub(crate) fn secrets(dice: &Dice) -> Secrets {
 }
 
 pub(crate) fn registry_config() -> RegistryConfig {
-    RegistryConfig { address: format!("{REGISTRY}:8070"), ..RegistryConfig::default() }
+    RegistryConfig {
+        address: format!("{REGISTRY}:8070"),
+        ..RegistryConfig::default()
+    }
 }
 
 /// Hosts the registry, which forgets everything when its process dies.
@@ -83,7 +105,10 @@ pub(crate) async fn registry(host: Host) -> std::io::Result<()> {
     let listener = host.env().net.bind("0.0.0.0:8070").await?;
     let tasks = Tasks::new(host.env());
     let server = Server::serve(listener, host.env(), &tasks)?;
-    host.trace().note(host.name(), format!("serves the registry, epoch {}", server.epoch()));
+    host.trace().note(
+        host.name(),
+        format!("serves the registry, epoch {}", server.epoch()),
+    );
     std::future::pending().await
 }
 
@@ -110,7 +135,11 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
                 drop(restarts.changed().await);
                 trace.note(host.name(), "drains");
                 let ended = node.stop(SPREAD).await;
-                let cut = if ended.is_clean() { String::new() } else { format!(", {} connections cut", ended.cut) };
+                let cut = if ended.is_clean() {
+                    String::new()
+                } else {
+                    format!(", {} connections cut", ended.cut)
+                };
                 trace.note(host.name(), format!("has stopped{cut}"));
             }
             Err(error) => trace.note(host.name(), format!("does not start: {}", error.chain())),
@@ -121,4 +150,3 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
         tokio::time::sleep(Duration::from_millis(200 + host.dice("restart").below(600))).await;
     }
 }
-

@@ -43,7 +43,13 @@ impl fmt::Display for Event {
             Kind::Fault => "*",
             Kind::Violation => "!",
         };
-        write!(f, "{:>8.3} s {mark} {:<10} {}", self.at.as_secs_f64(), self.host, self.text)
+        write!(
+            f,
+            "{:>8.3} s {mark} {:<10} {}",
+            self.at.as_secs_f64(),
+            self.host,
+            self.text
+        )
     }
 }
 
@@ -127,7 +133,11 @@ impl Trace {
 
     pub(crate) fn take(&self) -> (u64, Vec<Event>, BTreeMap<&'static str, u64>) {
         let mut inner = self.0.lock();
-        (inner.hash, std::mem::take(&mut inner.events), std::mem::take(&mut inner.counts))
+        (
+            inner.hash,
+            std::mem::take(&mut inner.events),
+            std::mem::take(&mut inner.counts),
+        )
     }
 }
 
@@ -137,7 +147,12 @@ impl Inner {
             self.fold(host, text.as_bytes());
         }
         self.broken |= kind == Kind::Violation;
-        self.events.push(Event { at: self.now, host: host.to_owned(), kind, text });
+        self.events.push(Event {
+            at: self.now,
+            host: host.to_owned(),
+            kind,
+            text,
+        });
     }
 
     fn fold(&mut self, host: &str, bytes: &[u8]) {

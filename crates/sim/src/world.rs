@@ -26,6 +26,9 @@ struct Probe {
     look: Box<dyn FnMut(&Trace)>,
 }
 
+/// A look at the world when all clients are done.
+type Ending = Box<dyn FnOnce(&Trace)>;
+
 /// A simulated world.
 pub struct World {
     seed: u64,
@@ -37,7 +40,7 @@ pub struct World {
     database: Option<Database>,
     faults: Vec<Fault>,
     probes: Vec<Probe>,
-    endings: Vec<Box<dyn FnOnce(&Trace)>>,
+    endings: Vec<Ending>,
 }
 
 /// What a fault does to the world when it begins and when it is over.
@@ -137,7 +140,9 @@ impl World {
         let database = Database::new(weakness, self.dice("database"), self.trace.clone());
         self.database = Some(database.clone());
         let state = Arc::clone(database.state());
-        self.process(DATABASE, move |host| database::serve(host, Arc::clone(&state)));
+        self.process(DATABASE, move |host| {
+            database::serve(host, Arc::clone(&state))
+        });
         database
     }
 
@@ -160,7 +165,11 @@ impl World {
 
     /// Looks at the world from outside, again and again.
     pub fn every(&mut self, every: Duration, look: impl FnMut(&Trace) + 'static) {
-        self.probes.push(Probe { every, next: every, look: Box::new(look) });
+        self.probes.push(Probe {
+            every,
+            next: every,
+            look: Box::new(look),
+        });
     }
 
     /// Looks at the world from outside when all clients are done.
@@ -171,7 +180,13 @@ impl World {
     fn host(&mut self, name: &str) -> Host {
         let (restart, restarts) = watch::channel(0);
         self.restarts.insert(name.to_owned(), restart);
-        Host::new(name, self.trace.clone(), &self.dice.branch("hosts"), restarts, self.hosts.clone())
+        Host::new(
+            name,
+            self.trace.clone(),
+            &self.dice.branch("hosts"),
+            restarts,
+            self.hosts.clone(),
+        )
     }
 
     /// Runs until all clients are done, a promise is broken or the limit is reached. How long it
@@ -203,10 +218,15 @@ impl World {
             match self.sim.step() {
                 Ok(true) => break true,
                 Ok(false) if now >= limit => {
-                    self.trace.violation("world", format!("not done after {:.0} s", limit.as_secs_f64()));
+                    self.trace.violation(
+                        "world",
+                        format!("not done after {:.0} s", limit.as_secs_f64()),
+                    );
                 }
                 Ok(false) => {}
-                Err(error) => self.trace.violation("world", format!("a process ended: {error}")),
+                Err(error) => self
+                    .trace
+                    .violation("world", format!("a process ended: {error}")),
             }
         };
         if done {
@@ -224,10 +244,18 @@ impl World {
             (Edge::Begins, what) => what.to_string(),
             (Edge::Ends, What::Crash(host)) => format!("{host} is started again"),
             (Edge::Ends, What::Restart(_)) => return,
-            (Edge::Ends, What::Partition([a, b]) | What::OneWay([a, b]) | What::Hold([a, b]) | What::Slow([a, b])) => {
+            (
+                Edge::Ends,
+                What::Partition([a, b])
+                | What::OneWay([a, b])
+                | What::Hold([a, b])
+                | What::Slow([a, b]),
+            ) => {
                 format!("the way between {a} and {b} is whole again")
             }
-            (Edge::Ends, What::Refuse | What::Stall | What::LoseAnswers) => "the database is well again".to_owned(),
+            (Edge::Ends, What::Refuse | What::Stall | What::LoseAnswers) => {
+                "the database is well again".to_owned()
+            }
         };
         self.trace.fault("world", text);
         let sim = &mut self.sim;
@@ -264,6 +292,9 @@ impl World {
 
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").field("seed", &self.seed).field("now", &self.sim.elapsed()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("seed", &self.seed)
+            .field("now", &self.sim.elapsed())
+            .finish_non_exhaustive()
     }
 }

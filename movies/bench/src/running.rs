@@ -49,7 +49,8 @@ impl Running {
         Ok(Running { embedded, env })
     }
 
-    /// A client bound directly.
+    /// A client bound directly. To call from several places, clone it: two clients made here roll
+    /// the same dice, and so use the same idempotency keys.
     #[must_use]
     pub fn client<C: Client>(&self) -> C {
         let dice = self.env.dice.branch(C::SERVICE.target);
@@ -70,9 +71,10 @@ pub async fn fill(data: &Path) -> Result<()> {
     let running = Running::start(data).await?;
     let users = Arc::new(Users::of(data)?);
     let editor = Context::background().with_principal(users.editor()?);
+    let (metadata, rating): (MetadataClient, RatingClient) = (running.client(), running.client());
     let mut work = JoinSet::new();
     for lane in 0..AT_ONCE {
-        let (metadata, rating): (MetadataClient, RatingClient) = (running.client(), running.client());
+        let (metadata, rating) = (metadata.clone(), rating.clone());
         let (users, editor) = (Arc::clone(&users), editor.clone());
         work.spawn(async move {
             for number in (lane..u64::from(names::FILMS)).step_by(AT_ONCE as usize) {
@@ -103,9 +105,10 @@ pub async fn fill(data: &Path) -> Result<()> {
 pub async fn rate(data: &Path, record: &str, ratings: u32) -> Result<()> {
     let running = Running::start(data).await?;
     let users = Arc::new(Users::of(data)?);
+    let rating: RatingClient = running.client();
     let mut work = JoinSet::new();
     for lane in 0..AT_ONCE {
-        let (rating, users) = (running.client::<RatingClient>(), Arc::clone(&users));
+        let (rating, users) = (rating.clone(), Arc::clone(&users));
         let record = record.to_owned();
         work.spawn(async move {
             for number in (lane..u64::from(ratings)).step_by(AT_ONCE as usize) {

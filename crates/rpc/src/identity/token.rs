@@ -215,7 +215,9 @@ impl<'a> Parts<'a> {
             Some("its issuer is not the one configured here")
         } else if !claims.aud.contains(audience) {
             Some("it is not meant for this service ('aud')")
-        } else if claims.exp.saturating_sub(claims.iat) > lifetime || claims.exp < claims.iat {
+        } else if claims.exp < claims.iat {
+            Some("it ends before it was made")
+        } else if claims.exp.saturating_sub(claims.iat) > lifetime {
             Some("it lives longer than 15 minutes")
         } else if claims.exp.saturating_add(LEEWAY) <= now {
             Some("it has expired: get a new one")

@@ -8,6 +8,11 @@ use hyper_util::server::conn::auto;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// A peer that vanished without a word is seen after one ping and the wait for its answer. A drain
+/// waits for it until then.
+const PING: Duration = Duration::from_secs(5);
+const PING_ANSWER: Duration = Duration::from_secs(2);
+
 /// How many connections, and how long each step of one may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -95,8 +100,8 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
         .max_header_list_size(limits.headers)
         .initial_stream_window_size(1024 * 1024)
         .initial_connection_window_size(4 * 1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING_ANSWER);
     let connection = builder.serve_connection(TokioIo::new(stream), dispatch);
     tokio::pin!(connection);
     let ended = tokio::select! {

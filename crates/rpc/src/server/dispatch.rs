@@ -76,7 +76,8 @@ impl Dispatch {
             return status::to_response(&error).map(Body::Grpc);
         };
         match other.clone().oneshot(request.map(tonic::body::Body::new)).await {
-            Ok(response) => response.map(Body::Grpc),
+            // These have no failures of their own that a caller could cause.
+            Ok(response) => status::callers_fault(response).map(Body::Grpc),
             Err(never) => match never {},
         }
     }

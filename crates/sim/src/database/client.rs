@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the host may take for one answer. Longer than it lets a transaction wait for others.
+/// How long the host may take for one answer.
 const ANSWER: Duration = Duration::from_secs(1);
 /// The most connections kept for later.
 const IDLE: usize = 16;
@@ -36,7 +36,12 @@ struct Pool {
 
 impl Client {
     pub(super) fn new(service: &'static str, address: String, env: &Env) -> Self {
-        Client(Arc::new(Shared { service, address, net: Arc::clone(&env.net), pool: Mutex::default() }))
+        Client(Arc::new(Shared {
+            service,
+            address,
+            net: Arc::clone(&env.net),
+            pool: Mutex::default(),
+        }))
     }
 }
 
@@ -45,7 +50,11 @@ impl Remote for Client {
         Dialect::Sqlite
     }
 
-    fn begin(&self, mode: Mode, deadline: Deadline) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>> {
+    fn begin(
+        &self,
+        mode: Mode,
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
             let idle = {
@@ -56,21 +65,33 @@ impl Remote for Client {
                 pool.idle.pop()
             };
             if let Some(stream) = idle {
-                let mut session = Session { shared: Arc::clone(&shared), stream: Some(stream) };
+                let mut session = Session::new(Arc::clone(&shared), stream);
                 match session.begin(mode, deadline).await {
                     Ok(()) => return Ok(Box::new(session) as Box<dyn Transaction>),
-                    // It was closed while nobody looked, as the others will be; nothing has begun.
-                    Err(_lost) if session.stream.is_none() => shared.pool.lock().idle.clear(),
-                    Err(error) => return Err(error),
+                    Err(error) if session.stream.is_some() => return Err(error),
+                    // The others will be like this one.
+                    Err(lost) => {
+                        shared.pool.lock().idle.clear();
+                        if session.silent {
+                            return Err(lost);
+                        }
+                        // It was closed while nobody looked, and nothing has begun.
+                    }
                 }
             }
             let connecting = timeout(ANSWER, shared.net.connect(&shared.address)).await;
             let stream = match connecting {
                 Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return Err(StoreError::unavailable(format!("the database is not there: {error}"))),
-                Err(_elapsed) => return Err(StoreError::unavailable("the database does not answer")),
+                Ok(Err(error)) => {
+                    return Err(StoreError::unavailable(format!(
+                        "the database is not there: {error}"
+                    )));
+                }
+                Err(_elapsed) => {
+                    return Err(StoreError::unavailable("the database does not answer"));
+                }
             };
-            let mut session = Session { shared, stream: Some(stream) };
+            let mut session = Session::new(shared, stream);
             session.begin(mode, deadline).await?;
             Ok(Box::new(session) as Box<dyn Transaction>)
         })
@@ -87,37 +108,69 @@ impl Remote for Client {
 /// A transaction. Dropped before its end it takes the connection with it, and the host rolls back.
 struct Session {
     shared: Arc<Shared>,
+    /// Absent once it broke.
     stream: Option<Stream>,
+    /// Whether it broke by silence.
+    silent: bool,
 }
 
 impl Session {
+    fn new(shared: Arc<Shared>, stream: Stream) -> Self {
+        Session {
+            shared,
+            stream: Some(stream),
+            silent: false,
+        }
+    }
+
     async fn begin(&mut self, mode: Mode, deadline: Deadline) -> Result<(), StoreError> {
         let budget_ms = deadline.remaining().as_millis() as u64;
         let service = self.shared.service.to_owned();
-        self.done(Request::Begin { service, mode, budget_ms }).await
+        let begin = Request::Begin {
+            service,
+            mode,
+            budget_ms,
+        };
+        match self.ask(begin).await? {
+            Answer::Waiting => {}
+            other => return Err(out_of_turn(&other)),
+        }
+        // The host gives up waiting by then, and says so.
+        let turn = deadline.remaining() + ANSWER;
+        match self.hear(turn).await? {
+            Answer::Done => Ok(()),
+            other => Err(out_of_turn(&other)),
+        }
     }
 
     /// One question and its answer. Without an answer the connection is given up: nobody knows
     /// what became of the question.
     async fn ask(&mut self, request: Request) -> Result<Answer, StoreError> {
-        let lost = || StoreError::unavailable("the connection to the database broke");
-        let mut stream = self.stream.take().ok_or_else(lost)?;
-        let exchange = async {
-            write(&mut stream, &request).await?;
-            read::<Answer>(&mut stream).await
+        let mut stream = self.stream.take().ok_or_else(broken)?;
+        write(&mut stream, &request)
+            .await
+            .map_err(|_error| broken())?;
+        self.stream = Some(stream);
+        self.hear(ANSWER).await
+    }
+
+    /// The next answer.
+    async fn hear(&mut self, within: Duration) -> Result<Answer, StoreError> {
+        let mut stream = self.stream.take().ok_or_else(broken)?;
+        let answer = match timeout(within, read(&mut stream)).await {
+            Ok(Ok(Some(answer))) => answer,
+            Ok(Ok(None) | Err(_)) => return Err(broken()),
+            Err(_elapsed) => {
+                self.silent = true;
+                return Err(StoreError::unavailable(
+                    "the database did not answer in time",
+                ));
+            }
         };
-        match timeout(ANSWER, exchange).await {
-            Ok(Ok(Some(Answer::Failed(error)))) => {
-                self.stream = Some(stream);
-                Err(error)
-            }
-            Ok(Ok(Some(answer))) => {
-                self.stream = Some(stream);
-                Ok(answer)
-            }
-            Ok(Ok(None)) => Err(lost()),
-            Ok(Err(error)) => Err(StoreError::unavailable(format!("the connection to the database broke: {error}"))),
-            Err(_elapsed) => Err(StoreError::unavailable("the database did not answer in time")),
+        self.stream = Some(stream);
+        match answer {
+            Answer::Failed(error) => Err(error),
+            answer => Ok(answer),
         }
     }
 
@@ -134,7 +187,7 @@ impl Session {
             // The host has rolled back what it no longer hears of.
             return match request {
                 Request::Rollback => Ok(()),
-                _ => Err(StoreError::unavailable("the connection to the database broke")),
+                _ => Err(broken()),
             };
         }
         self.done(request).await?;
@@ -150,18 +203,38 @@ impl Session {
 }
 
 impl Transaction for Session {
-    fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn execute<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
-            match self.ask(Request::Execute { sql: sql.to_owned(), params: owned(params) }).await? {
+            match self
+                .ask(Request::Execute {
+                    sql: sql.to_owned(),
+                    params: owned(params),
+                })
+                .await?
+            {
                 Answer::Changed(rows) => Ok(rows),
                 other => Err(out_of_turn(&other)),
             }
         })
     }
 
-    fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Param<'a>]) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
-            match self.ask(Request::Query { sql: sql.to_owned(), params: owned(params) }).await? {
+            match self
+                .ask(Request::Query {
+                    sql: sql.to_owned(),
+                    params: owned(params),
+                })
+                .await?
+            {
                 Answer::Rows(rows) => Ok(rows),
                 other => Err(out_of_turn(&other)),
             }
@@ -169,7 +242,9 @@ impl Transaction for Session {
     }
 
     fn batch<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.done(Request::Batch { script: script.to_owned() }))
+        Box::pin(self.done(Request::Batch {
+            script: script.to_owned(),
+        }))
     }
 
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
@@ -183,6 +258,10 @@ impl Transaction for Session {
 
 fn owned(params: &[Param<'_>]) -> Vec<Value> {
     params.iter().copied().map(Value::from).collect()
+}
+
+fn broken() -> StoreError {
+    StoreError::unavailable("the connection to the database broke")
 }
 
 fn out_of_turn(answer: &Answer) -> StoreError {

@@ -15,8 +15,12 @@ const MAX_FRAME: u32 = 16 * 1024 * 1024;
 /// What a store asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// Begins a transaction, which may stay open for so long.
-    Begin { service: String, mode: Mode, budget_ms: u64 },
+    /// Begins a transaction, which nobody waits for after so long: [`Answer::Waiting`].
+    Begin {
+        service: String,
+        mode: Mode,
+        budget_ms: u64,
+    },
     /// Runs a statement: [`Answer::Changed`].
     Execute { sql: String, params: Vec<Value> },
     /// Runs a statement: [`Answer::Rows`].
@@ -32,6 +36,8 @@ pub(super) enum Request {
 /// What the host answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
+    /// The transaction was heard of and waits for its turn: [`Answer::Done`] follows.
+    Waiting,
     /// It is done.
     Done,
     /// A statement changed so many rows.
@@ -50,7 +56,10 @@ pub(super) async fn read<T: DeserializeOwned>(stream: &mut Stream) -> io::Result
         Err(error) => return Err(error),
     };
     if length > MAX_FRAME {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {length} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {length} bytes"),
+        ));
     }
     let mut frame = vec![0; length as usize];
     stream.read_exact(&mut frame).await?;
@@ -61,9 +70,14 @@ pub(super) async fn read<T: DeserializeOwned>(stream: &mut Stream) -> io::Result
 pub(super) async fn write(stream: &mut Stream, message: &impl Serialize) -> io::Result<()> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message)?;
-    let length = u32::try_from(frame.len() - 4).ok().filter(|length| *length <= MAX_FRAME);
+    let length = u32::try_from(frame.len() - 4)
+        .ok()
+        .filter(|length| *length <= MAX_FRAME);
     let Some(length) = length else {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a frame of {} bytes", frame.len())));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a frame of {} bytes", frame.len()),
+        ));
     };
     frame[..4].copy_from_slice(&length.to_be_bytes());
     stream.write_all(&frame).await

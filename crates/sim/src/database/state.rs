@@ -51,7 +51,13 @@ pub(crate) struct Held {
 
 impl State {
     pub(crate) fn new(weakness: Option<Weakness>, dice: Dice, trace: Trace) -> Self {
-        State { stores: Mutex::default(), mood: watch::Sender::new(Mood::Well), weakness, dice, trace }
+        State {
+            stores: Mutex::default(),
+            mood: watch::Sender::new(Mood::Well),
+            weakness,
+            dice,
+            trace,
+        }
     }
 
     pub(crate) fn existing(&self, service: &str) -> Option<Arc<Mutex<Held>>> {
@@ -72,7 +78,10 @@ impl State {
         if self.weakness == Some(Weakness::LateSync) {
             connection.batch("BEGIN")?;
         }
-        let store = Arc::new(Mutex::new(Held { connection, write_is_open: false }));
+        let store = Arc::new(Mutex::new(Held {
+            connection,
+            write_is_open: false,
+        }));
         stores.insert(service.to_owned(), Arc::clone(&store));
         Ok(store)
     }
@@ -141,13 +150,23 @@ pub(crate) struct Open {
 
 impl Open {
     /// The caller holds the lock that `mode` asks for.
-    pub(crate) fn begin(state: &Arc<State>, held: Arc<Mutex<Held>>, mode: Mode) -> Result<Open, StoreError> {
+    pub(crate) fn begin(
+        state: &Arc<State>,
+        held: Arc<Mutex<Held>>,
+        mode: Mode,
+    ) -> Result<Open, StoreError> {
         if mode == Mode::Write {
             let mut held = held.lock();
             held.connection.batch(state.begin_sql())?;
-            held.write_is_open = true;
+            // Without transactions there is nothing but committed states.
+            held.write_is_open = state.weakness != Some(Weakness::NoTransactions);
         }
-        Ok(Open { state: Arc::clone(state), held, mode, ended: false })
+        Ok(Open {
+            state: Arc::clone(state),
+            held,
+            mode,
+            ended: false,
+        })
     }
 
     /// Runs `work` on the connection, which refuses changes in a read.
@@ -188,7 +207,10 @@ impl Drop for Open {
         if held.connection.in_transaction()
             && let Err(error) = held.connection.batch(self.state.rollback_sql())
         {
-            self.state.trace.violation("database", format!("a transaction cannot be rolled back: {error}"));
+            self.state.trace.violation(
+                "database",
+                format!("a transaction cannot be rolled back: {error}"),
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::io::{self, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 /// Which seeds.
@@ -21,61 +22,73 @@ pub(crate) struct Many {
     jobs: Option<usize>,
 }
 
-pub(crate) fn run(many: &Many) -> ExitCode {
-    let jobs = many.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => {
-            eprintln!("this program cannot find itself: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let end = many.minutes.and_then(|minutes| Some(uptime()? + minutes * 60.0));
+pub(crate) fn run(many: &Many) -> io::Result<ExitCode> {
+    let jobs = many
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        .max(1);
+    let end = many
+        .minutes
+        .and_then(|minutes| Some(uptime()? + minutes * 60.0));
     let in_time = || end.is_none_or(|end| uptime().is_none_or(|now| now < end));
+    let mut out = io::stdout().lock();
     let mut seeds = many.from..many.from.saturating_add(many.count);
-    let mut running: VecDeque<(u64, Child)> = VecDeque::new();
+    let mut running: VecDeque<(u64, io::Result<Child>)> = VecDeque::new();
     let (mut good, mut bad) = (0_u64, Vec::new());
     loop {
         while running.len() < jobs && in_time() {
             let Some(seed) = seeds.next() else { break };
-            let mut one = Command::new(&program);
-            one.args(["run", "--brief", "--seed", &seed.to_string()]).stdout(Stdio::piped()).stdin(Stdio::null());
-            match one.spawn() {
-                Ok(child) => running.push_back((seed, child)),
-                Err(error) => {
-                    println!("seed {seed} FAILED: it cannot be started: {error}");
-                    bad.push(seed);
-                }
-            }
+            running.push_back((seed, start(seed)));
         }
-        let Some((seed, child)) = running.pop_front() else { break };
-        match child.wait_with_output() {
+        let Some((seed, child)) = running.pop_front() else {
+            break;
+        };
+        match child.and_then(Child::wait_with_output) {
+            Ok(output) if output.status.success() => {
+                good += 1;
+                out.write_all(&output.stdout)?;
+            }
             Ok(output) => {
-                print!("{}", String::from_utf8_lossy(&output.stdout));
-                if output.status.success() {
-                    good += 1;
-                } else {
-                    if output.stdout.is_empty() {
-                        println!("seed {seed} FAILED: it ended with {}", output.status);
-                    }
-                    bad.push(seed);
+                bad.push(seed);
+                if output.stdout.is_empty() {
+                    writeln!(out, "seed {seed} FAILED: it ended with {}", output.status)?;
                 }
+                out.write_all(&output.stdout)?;
             }
             Err(error) => {
-                println!("seed {seed} FAILED: it cannot be waited for: {error}");
                 bad.push(seed);
+                writeln!(out, "seed {seed} FAILED: it cannot be run: {error}")?;
             }
         }
+        out.flush()?;
     }
     if bad.is_empty() {
-        println!("{good} seeds, every promise kept");
-        return ExitCode::SUCCESS;
+        writeln!(out, "{good} seeds, every promise kept")?;
+        return Ok(ExitCode::SUCCESS);
     }
-    println!("{} of {} seeds broke a promise: {bad:?}", bad.len(), good + bad.len() as u64);
-    ExitCode::FAILURE
+    let broken: Vec<String> = bad.iter().map(u64::to_string).collect();
+    writeln!(
+        out,
+        "{} of {} broke a promise: {}",
+        bad.len(),
+        good + bad.len() as u64,
+        broken.join(", ")
+    )?;
+    Ok(ExitCode::FAILURE)
+}
+
+fn start(seed: u64) -> io::Result<Child> {
+    let mut one = Command::new(std::env::current_exe()?);
+    one.args(["run", "--brief", "--seed", &seed.to_string()]);
+    one.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
 }
 
 /// Seconds the machine is up. In this program the clock stands still outside of simulations.
 fn uptime() -> Option<f64> {
-    fs::read_to_string("/proc/uptime").ok()?.split(' ').next()?.parse().ok()
+    fs::read_to_string("/proc/uptime")
+        .ok()?
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
 }

@@ -22,5 +22,5 @@ pub mod shrink;
 pub mod workload;
 pub mod world;
 
-pub use plan::{Defence, Plan};
+pub use plan::{Defence, Faults, Plan};
 pub use world::run;

@@ -69,7 +69,10 @@ impl Sums {
         for half_stars in ratings {
             sums.count += 1;
             sums.sum += u64::from(half_stars);
-            if let Some(cell) = sums.histogram.get_mut(usize::from(half_stars).wrapping_sub(1)) {
+            if let Some(cell) = sums
+                .histogram
+                .get_mut(usize::from(half_stars).wrapping_sub(1))
+            {
                 *cell += 1;
             }
         }
@@ -87,7 +90,10 @@ impl Model {
     /// A user asks for a change. What was settled before.
     pub fn ask(&self, film: &str, user: &str, change: Change) -> Option<u8> {
         let mut inner = self.0.lock();
-        let known = inner.ratings.entry((film.to_owned(), user.to_owned())).or_default();
+        let known = inner
+            .ratings
+            .entry((film.to_owned(), user.to_owned()))
+            .or_default();
         known.pending = Some(change);
         known.settled
     }
@@ -95,8 +101,13 @@ impl Model {
     /// The change asked for was acknowledged.
     pub fn acknowledge(&self, film: &str, user: &str) {
         let mut inner = self.0.lock();
-        let known = inner.ratings.entry((film.to_owned(), user.to_owned())).or_default();
-        let Some(change) = known.pending.take() else { return };
+        let known = inner
+            .ratings
+            .entry((film.to_owned(), user.to_owned()))
+            .or_default();
+        let Some(change) = known.pending.take() else {
+            return;
+        };
         let differs = known.settled != change.after();
         known.settled = change.after();
         if differs {
@@ -116,14 +127,23 @@ impl Model {
         let inner = self.0.lock();
         let settled = inner.changes.get(film).copied().unwrap_or_default();
         let of_film = inner.ratings.iter().filter(|((of, _), _)| of == film);
-        (settled, settled + of_film.filter(|(_, known)| known.pending.is_some()).count() as u32)
+        (
+            settled,
+            settled + of_film.filter(|(_, known)| known.pending.is_some()).count() as u32,
+        )
     }
 
     /// A film's numbers by what is settled.
     #[must_use]
     pub fn sums(&self, film: &str) -> Sums {
         let inner = self.0.lock();
-        Sums::of(inner.ratings.iter().filter(|((of, _), _)| of == film).filter_map(|(_, known)| known.settled))
+        Sums::of(
+            inner
+                .ratings
+                .iter()
+                .filter(|((of, _), _)| of == film)
+                .filter_map(|(_, known)| known.settled),
+        )
     }
 }
 

@@ -5,9 +5,9 @@ use backlot::storage::{Row, StoreError};
 use backlot_sim::{Database, Trace};
 use std::collections::BTreeMap;
 
-const RATINGS: &str =
-    "SELECT record_id, user_id, half_stars FROM ratings WHERE record_type = 'movie' ORDER BY record_id, user_id";
-const AGGREGATES: &str = "SELECT record_id, version, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10
+const RATINGS: &str = "SELECT record_id, user_id, half_stars FROM ratings WHERE record_type = 'movie' ORDER BY record_id, user_id";
+const AGGREGATES: &str =
+    "SELECT record_id, version, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10
      FROM aggregates WHERE record_type = 'movie' ORDER BY record_id";
 
 /// What the database holds.
@@ -45,12 +45,19 @@ impl Oracle {
     pub fn look_at_end(&self, trace: &Trace) {
         match self.held() {
             Ok(Some(held)) => self.judge(&held, trace),
-            Ok(None) => trace.violation("oracle", "a transaction is still open though nobody works"),
-            Err(error) => trace.violation("oracle", format!("the database cannot be read: {error}")),
+            Ok(None) => {
+                trace.violation("oracle", "a transaction is still open though nobody works")
+            }
+            Err(error) => {
+                trace.violation("oracle", format!("the database cannot be read: {error}"))
+            }
         }
         for ((film, user), known) in self.model.ratings() {
             if known.pending.is_some() {
-                trace.violation("oracle", format!("{user}'s rating of {film} was never acknowledged"));
+                trace.violation(
+                    "oracle",
+                    format!("{user}'s rating of {film} was never acknowledged"),
+                );
             }
         }
     }
@@ -64,48 +71,79 @@ impl Oracle {
                     "{user}'s rating of {film} is {} and should be {}{}",
                     stars(found),
                     stars(known.settled),
-                    if known.pending.is_some() { ", or what was asked for since" } else { "" }
+                    if known.pending.is_some() {
+                        ", or what was asked for since"
+                    } else {
+                        ""
+                    }
                 );
                 trace.violation("oracle", text);
             }
         }
-        for (film, user) in held.ratings.keys().filter(|rating| !known.contains_key(*rating)) {
+        for (film, user) in held
+            .ratings
+            .keys()
+            .filter(|rating| !known.contains_key(*rating))
+        {
             trace.violation("oracle", format!("{user} rated {film} without knowing"));
         }
         for (film, (version, aggregate)) in &held.aggregates {
-            let ratings = held.ratings.iter().filter(|((of, _), _)| of == film).map(|(_, half_stars)| *half_stars);
+            let ratings = held
+                .ratings
+                .iter()
+                .filter(|((of, _), _)| of == film)
+                .map(|(_, half_stars)| *half_stars);
             let right = Sums::of(ratings);
             if *aggregate != right {
-                trace.violation("oracle", format!("the aggregate of {film} is {aggregate:?}, its ratings are {right:?}"));
+                trace.violation(
+                    "oracle",
+                    format!("the aggregate of {film} is {aggregate:?}, its ratings are {right:?}"),
+                );
             }
             let (least, most) = self.model.changes(film);
             if *version < least || *version > most {
-                let text = format!("{film} was changed {version} times; users changed it {least} to {most} times");
+                let text = format!(
+                    "{film} was changed {version} times; users changed it {least} to {most} times"
+                );
                 trace.violation("oracle", text);
             }
         }
-        for (film, _) in held.ratings.keys().filter(|(film, _)| !held.aggregates.contains_key(film)) {
+        for (film, _) in held
+            .ratings
+            .keys()
+            .filter(|(film, _)| !held.aggregates.contains_key(film))
+        {
             trace.violation("oracle", format!("{film} has ratings and no aggregate"));
         }
     }
 
     /// What is committed now; nothing while a transaction is open.
     fn held(&self) -> Result<Option<Held>, StoreError> {
-        let Some(ratings) = self.database.committed("rating", RATINGS, &[])? else { return Ok(None) };
-        let Some(aggregates) = self.database.committed("rating", AGGREGATES, &[])? else { return Ok(None) };
+        let Some(ratings) = self.database.committed("rating", RATINGS, &[])? else {
+            return Ok(None);
+        };
+        let Some(aggregates) = self.database.committed("rating", AGGREGATES, &[])? else {
+            return Ok(None);
+        };
         let mut held = Held::default();
         for row in &ratings {
-            held.ratings.insert((row.get(0)?, row.get(1)?), row.get::<u32>(2)? as u8);
+            held.ratings
+                .insert((row.get(0)?, row.get(1)?), row.get::<u32>(2)? as u8);
         }
         for row in &aggregates {
-            held.aggregates.insert(row.get(0)?, (row.get(1)?, sums(row)?));
+            held.aggregates
+                .insert(row.get(0)?, (row.get(1)?, sums(row)?));
         }
         Ok(Some(held))
     }
 }
 
 fn sums(row: &Row) -> Result<Sums, StoreError> {
-    let mut sums = Sums { count: row.get(2)?, sum: row.get(3)?, histogram: [0; 10] };
+    let mut sums = Sums {
+        count: row.get(2)?,
+        sum: row.get(3)?,
+        histogram: [0; 10],
+    };
     for (cell, column) in sums.histogram.iter_mut().zip(4..) {
         *cell = row.get(column)?;
     }
@@ -113,5 +151,8 @@ fn sums(row: &Row) -> Result<Sums, StoreError> {
 }
 
 fn stars(half_stars: Option<u8>) -> String {
-    half_stars.map_or_else(|| "none".to_owned(), |half_stars| format!("{half_stars} half stars"))
+    half_stars.map_or_else(
+        || "none".to_owned(),
+        |half_stars| format!("{half_stars} half stars"),
+    )
 }

@@ -1,22 +1,32 @@
 //! Which run.
 
-use backlot_sim::Weakness;
+use backlot_sim::{Fault, Weakness};
 
 /// One run, to the letter: the same plan gives the same trace (unless it leaks).
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// What everything is drawn from.
     pub seed: u64,
-    /// Whether nothing goes wrong.
-    pub calm: bool,
-    /// Of the faults drawn only these, counted from 1; all when there are none.
-    pub only: Vec<usize>,
+    /// What goes wrong.
+    pub faults: Faults,
     /// A defence switched off, to see that the oracle notices.
     pub without: Option<Defence>,
     /// Lets true randomness in, to see that the comparison of traces notices.
     pub leak: bool,
     /// Whether log lines of the services go into the timeline.
     pub logs: bool,
+}
+
+/// What goes wrong in a run.
+#[derive(Clone, Debug, Default)]
+pub enum Faults {
+    /// What the seed draws.
+    #[default]
+    Drawn,
+    /// Of what the seed draws only these, counted from 1.
+    Only(Vec<usize>),
+    /// Exactly these, in order of time; perhaps none.
+    These(Vec<Fault>),
 }
 
 /// Something the promises rest on.
@@ -36,7 +46,25 @@ impl Plan {
     /// The plan of a seed with everything that can go wrong.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        Plan { seed, ..Plan::default() }
+        Plan {
+            seed,
+            ..Plan::default()
+        }
+    }
+
+    /// The faults of this run, of those that were drawn.
+    pub(crate) fn choose(&self, drawn: Vec<Fault>) -> Vec<Fault> {
+        match &self.faults {
+            Faults::Drawn => drawn,
+            Faults::Only(numbers) => {
+                let numbered = drawn.into_iter().zip(1..);
+                numbered
+                    .filter(|(_, number)| numbers.contains(number))
+                    .map(|(fault, _)| fault)
+                    .collect()
+            }
+            Faults::These(faults) => faults.clone(),
+        }
     }
 
     /// Whether this defence is on.

@@ -7,7 +7,10 @@ use backlot_sim::{Kind, Outcome};
 pub fn timeline(outcome: &Outcome, verbose: bool) -> String {
     let mut page = String::new();
     for (number, fault) in (1..).zip(&outcome.faults) {
-        page.push_str(&format!("fault {number}, at {:.3} s: {fault}\n", fault.at.as_secs_f64()));
+        page.push_str(&format!(
+            "fault {number}, at {:.3} s: {fault}\n",
+            fault.at.as_secs_f64()
+        ));
     }
     for event in &outcome.events {
         if verbose || !matches!(event.kind, Kind::Log | Kind::Detail) {

@@ -5,7 +5,11 @@
 pub fn shrink(count: usize, mut breaks: impl FnMut(&[usize]) -> bool) -> Vec<usize> {
     let mut left: Vec<usize> = (1..=count).collect();
     for number in 1..=count {
-        let fewer: Vec<usize> = left.iter().copied().filter(|kept| *kept != number).collect();
+        let fewer: Vec<usize> = left
+            .iter()
+            .copied()
+            .filter(|kept| *kept != number)
+            .collect();
         // None at all would stand for all of them.
         if !fewer.is_empty() && breaks(&fewer) {
             left = fewer;

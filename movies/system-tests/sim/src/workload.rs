@@ -22,9 +22,12 @@ use tokio::sync::watch;
 /// The films there are.
 pub const FILMS: [&str; 4] = ["alien", "brazil", "casablanca", "dune"];
 /// Users, by the host they sit at.
-pub const USERS: [(&str, [&str; 3]); 2] = [("phones", ["ann", "bob", "cid"]), ("laptops", ["dot", "eve", "fay"])];
+pub const USERS: [(&str, [&str; 3]); 2] = [
+    ("phones", ["ann", "bob", "cid"]),
+    ("laptops", ["dot", "eve", "fay"]),
+];
 /// Until when users do something new.
-pub const UNTIL: Duration = Duration::from_secs(15);
+pub const UNTIL: Duration = Duration::from_secs(12);
 /// The services tokens are meant for.
 const AUDIENCE: [&str; 4] = ["auth", "metadata", "movie", "rating"];
 /// How much later than its deadline a call may end: the time between two looks at a clock.
@@ -70,8 +73,14 @@ impl Party {
     /// Whoever the issuer would make of these claims.
     fn principal(&self, host: &Host, name: &str, role: Option<&str>) -> Result<Principal, Error> {
         let lifetime = Duration::from_secs(600);
-        let mut claims =
-            Claims::new("movies", name, audience(), lifetime, &host.env().clock, &host.dice("claims").branch(name));
+        let mut claims = Claims::new(
+            "movies",
+            name,
+            audience(),
+            lifetime,
+            &host.env().clock,
+            &host.dice("claims").branch(name),
+        );
         claims.roles = role.into_iter().map(str::to_owned).collect();
         self.key.principal(claims)
     }
@@ -86,13 +95,23 @@ impl Person {
         cx: Context,
         call: impl AsyncFnOnce(&Context) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let carried = if self.party.plan.has(Defence::Deadlines) { timeout } else { timeout * 30 };
-        let cx = cx.with_principal(self.principal.clone()).with_timeout(carried);
+        let carried = if self.party.plan.has(Defence::Deadlines) {
+            timeout
+        } else {
+            timeout * 30
+        };
+        let cx = cx
+            .with_principal(self.principal.clone())
+            .with_timeout(carried);
         let began = self.host.elapsed();
         let outcome = call(&cx).await;
         let took = self.host.elapsed() - began;
         if took > timeout + SLACK {
-            self.violation(format!("{what} took {} ms with {} ms to go", took.as_millis(), timeout.as_millis()));
+            self.violation(format!(
+                "{what} took {} ms with {} ms to go",
+                took.as_millis(),
+                timeout.as_millis()
+            ));
         }
         if let Err(error) = &outcome {
             self.host.trace().count("calls that did not succeed");
@@ -123,7 +142,10 @@ impl Person {
 
 /// Whether the same call may succeed later.
 fn may_pass(error: &Error) -> bool {
-    matches!(error.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Aborted)
+    matches!(
+        error.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Aborted
+    )
 }
 
 fn audience() -> BTreeSet<String> {

@@ -11,9 +11,10 @@ use backlot_sim::{Options, Outcome, Program, World, simulate};
 use std::time::Duration;
 
 /// When faults begin, and by when all are over.
-const FAULTS: std::ops::Range<Duration> = Duration::from_secs(2)..Duration::from_secs(14);
-/// The longest a run takes, in simulated time: all work ends long before unless something is stuck.
-const LIMIT: Duration = Duration::from_secs(45);
+const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(11);
+/// The longest a run takes, in simulated time. Users stop at 12 s, faults are over by then, and a
+/// drain that meets dead connections takes some seconds more: later, something is stuck.
+const LIMIT: Duration = Duration::from_secs(25);
 /// How often the oracle looks while users work.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -22,13 +23,23 @@ const MOVIES: Product = Product {
     variables: "MOVIES",
     data: "data",
     services: || {
-        vec![movies_metadata::service(), movies_rating::service(), movies_movie::service(), movies_auth::service()]
+        vec![
+            movies_metadata::service(),
+            movies_rating::service(),
+            movies_movie::service(),
+            movies_auth::service(),
+        ]
     },
 };
 
 /// Hosts and their services: what users call runs twice, because it keeps nothing.
-const HOSTS: [(&str, &str); 5] =
-    [("auth", "auth"), ("metadata", "metadata"), ("rating", "rating"), ("movie-1", "movie"), ("movie-2", "movie")];
+const HOSTS: [(&str, &str); 5] = [
+    ("auth", "auth"),
+    ("metadata", "metadata"),
+    ("rating", "rating"),
+    ("movie-1", "movie"),
+    ("movie-2", "movie"),
+];
 
 /// Who talks to whom; what carries ratings stands here more than once, and fails more often.
 const LINKS: [[&str; 2]; 16] = [
@@ -54,11 +65,21 @@ const LINKS: [[&str; 2]; 16] = [
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
     let logs = plan.logs.then_some(tracing::Level::INFO);
-    simulate(plan.seed, Options { limit: LIMIT, logs }, |world| {
-        if let Err(problem) = build(world, plan) {
-            world.trace().violation("world", format!("it cannot be built: {problem:#}"));
-        }
-    })
+    simulate(
+        plan.seed,
+        Options {
+            limit: LIMIT,
+            logs,
+            ..Options::default()
+        },
+        |world| {
+            if let Err(problem) = build(world, plan) {
+                world
+                    .trace()
+                    .violation("world", format!("it cannot be built: {problem:#}"));
+            }
+        },
+    )
 }
 
 fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
@@ -66,10 +87,11 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
     let database = world.database(plan.weakness());
     world.registry();
     for (host, service) in HOSTS {
-        let program = Program::load(&MOVIES, service, host, &[]).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let program = Program::load(&MOVIES, service, host, &[])
+            .map_err(|problems| anyhow::anyhow!("{problems}"))?;
         world.service(host, program);
     }
-    let faults = if plan.calm { Vec::new() } else { chosen(terrain().draw(&world.dice("faults")), &plan.only) };
+    let faults = plan.choose(terrain().draw(&world.dice("faults")));
     let healed = faults.iter().map(Fault::until).max().unwrap_or_default();
     world.faults(faults);
 
@@ -98,19 +120,13 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
 fn terrain() -> Terrain {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     Terrain {
-        processes: names(&["rating", "rating", "database", "database", "metadata", "movie-1", "auth", "registry"]),
+        processes: names(&[
+            "rating", "rating", "database", "database", "metadata", "movie-1", "auth", "registry",
+        ]),
         services: names(&["rating", "rating", "metadata", "movie-2", "auth"]),
         links: LINKS.iter().map(|link| link.map(str::to_owned)).collect(),
         window: FAULTS,
         count: 4..9,
         lasts: Duration::from_millis(200)..Duration::from_secs(3),
     }
-}
-
-/// The faults of these numbers, counted from 1; all when there are none.
-fn chosen(faults: Vec<Fault>, only: &[usize]) -> Vec<Fault> {
-    if only.is_empty() {
-        return faults;
-    }
-    faults.into_iter().zip(1..).filter(|(_, number)| only.contains(number)).map(|(fault, _)| fault).collect()
 }

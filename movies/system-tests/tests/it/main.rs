@@ -4,4 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 mod equivalence;
+mod garbage;
+mod grpc;
+mod health;
+mod identity;
+mod problem;
+mod reflection;
+mod rest;
 mod worlds;

@@ -86,12 +86,21 @@ impl Running {
 
     /// Where a service takes calls.
     pub(crate) async fn address(&self, service: &str) -> String {
+        self.of(service, Node::address).await.to_string()
+    }
+
+    /// Where a service answers the operator.
+    pub(crate) async fn admin(&self, service: &str) -> String {
+        self.of(service, Node::admin).await.to_string()
+    }
+
+    async fn of<T>(&self, service: &str, told: fn(&Node) -> T) -> T {
         let running = self.switch.running.lock().await;
         let node = match running.as_ref().unwrap() {
             Services::Alone(nodes) => nodes.get(service),
             Services::Together(embedded) => embedded.nodes().iter().find(|node| node.name() == service),
         };
-        node.map(|node| node.address().to_string()).unwrap()
+        node.map(told).unwrap()
     }
 
     /// Stops all. Nothing may be cut: no scenario leaves a call behind.

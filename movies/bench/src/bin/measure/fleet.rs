@@ -58,14 +58,21 @@ impl Fleet {
             Kind::Movies | Kind::Constant => {
                 let config = data.join("movies.toml");
                 fs::write(&config, configuration(&addresses, &auth)?)?;
-                let start = |program: &str, service: &str| {
+                let start = |program: &str, service: &str, listen: Option<&str>| {
                     let mut command = Command::new(bench.program(program));
                     command.arg(service).arg("--config").arg(&config).arg("--data").arg(data);
+                    if let Some(listen) = listen {
+                        command.args(["--set", &format!("{service}.server.listen={listen}")]);
+                        command.args(["--set", &format!("{service}.server.admin=127.0.0.1:0")]);
+                    }
                     Child::start(service, data, command.arg("--exit-with-parent"))
                 };
                 let program = if kind == Kind::Constant { "constant" } else { "movies" };
-                let issuer = if kind == Kind::Movies { Some(start("movies", "auth")?) } else { None };
-                let children = SERVICES.iter().map(|service| start(program, service)).collect::<Result<_>>()?;
+                let children = SERVICES.iter().map(|service| start(program, service, None)).collect::<Result<_>>()?;
+                let issuer = match kind {
+                    Kind::Movies => Some(start("movies", "auth", Some(&auth))?),
+                    _ => None,
+                };
                 Ok(Fleet { addresses, children, _issuer: issuer })
             }
         }
@@ -108,7 +115,8 @@ fn configuration(addresses: &[String; 3], auth: &str) -> Result<String> {
     for (service, address) in all.clone() {
         writeln!(text, "{service} = [\"{address}\"]")?;
     }
-    for (service, address) in all {
+    // The issuer is told where it listens when it is started: not every product has one.
+    for (service, address) in all.take(SERVICES.len()) {
         writeln!(text, "\n[{service}.server]\nlisten = \"{address}\"\nadmin = \"127.0.0.1:0\"")?;
     }
     Ok(text)

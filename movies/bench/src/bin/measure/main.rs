@@ -118,15 +118,20 @@ fn measure(arguments: Arguments) -> Result<bool> {
     runtime.block_on(movies_bench::running::fill(&bench.prepared()))?;
     let mut report = Report::default();
     let wanted = |row: &Row| only.is_empty() || only.contains(row);
-    for row in Row::value_variants().iter().filter(|row| wanted(row)) {
-        eprintln!("measuring {row:?}");
-        runtime.block_on(rows::measure(*row, &bench, &mut report)).with_context(|| format!("row {row:?}"))?;
-    }
-    if cold_build {
-        eprintln!("building from nothing");
-        rows::cold_build(&bench, &mut report)?;
-    }
+    let outcome = (|| {
+        for row in Row::value_variants().iter().filter(|row| wanted(row)) {
+            eprintln!("measuring {row:?}");
+            runtime.block_on(rows::measure(*row, &bench, &mut report)).with_context(|| format!("row {row:?}"))?;
+        }
+        if cold_build {
+            eprintln!("building from nothing");
+            rows::cold_build(&bench, &mut report)?;
+        }
+        anyhow::Ok(())
+    })();
+    // What was found before a failure is worth seeing.
     println!("{}", report.table());
+    outcome?;
     if let Some(path) = json {
         fs::write(&path, report.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
         println!("figures: {}", path.display());

@@ -8,8 +8,8 @@ use backlot::{Context, Error};
 use backlot_sim::Host;
 use movies_api::metadata::v1::Metadata as Film;
 use movies_api::{
-    Aggregate, GetMovieDetailsRequest, GetRatingRequest, MetadataClient, MovieClient, PutMetadataRequest,
-    RatingClient,
+    Aggregate, GetMovieDetailsRequest, GetRatingRequest, MetadataClient, MovieClient,
+    PutMetadataRequest, RatingClient,
 };
 use std::time::Duration;
 
@@ -24,14 +24,31 @@ pub async fn audit(host: Host, party: Party, healed: Duration) {
         Ok(principal) => principal,
         Err(error) => return host.trace().violation("editor", error.chain()),
     };
-    let mut person = Person { host, caller, party, name: "editor", principal };
+    let mut person = Person {
+        host,
+        caller,
+        party,
+        name: "editor",
+        principal,
+    };
     person.write_catalogue().await;
     person.party.opened.send_replace(true);
     let users = USERS.iter().map(|(_, users)| users.len()).sum::<usize>();
     // The sender lives in the party: waiting cannot fail.
-    drop(person.party.done.subscribe().wait_for(|done| *done == users).await.map(drop));
+    drop(
+        person
+            .party
+            .done
+            .subscribe()
+            .wait_for(|done| *done == users)
+            .await
+            .map(drop),
+    );
     tokio::time::sleep(healed.saturating_sub(person.host.elapsed())).await;
-    person.host.trace().note("world", "all users are done, all faults are over");
+    person
+        .host
+        .trace()
+        .note("world", "all users are done, all faults are over");
     person.compare_films().await;
     person.compare_ratings().await;
 }
@@ -40,8 +57,15 @@ impl Person {
     async fn write_catalogue(&self) {
         let metadata: MetadataClient = self.caller.client();
         for id in FILMS {
-            let film = Film { id: id.into(), title: id.to_uppercase(), year: 1980, ..Film::default() };
-            let request = PutMetadataRequest { metadata: Some(film) };
+            let film = Film {
+                id: id.into(),
+                title: id.to_uppercase(),
+                year: 1980,
+                ..Film::default()
+            };
+            let request = PutMetadataRequest {
+                metadata: Some(film),
+            };
             let what = format!("{id} is written");
             let written = self.until_done(&what, async |cx| {
                 metadata.put_metadata(cx, request.clone()).await
@@ -55,7 +79,9 @@ impl Person {
     async fn compare_films(&self) {
         let movies: MovieClient = self.caller.client();
         for film in FILMS {
-            let request = GetMovieDetailsRequest { movie_id: film.to_owned() };
+            let request = GetMovieDetailsRequest {
+                movie_id: film.to_owned(),
+            };
             let what = format!("{film} is read");
             let read = self.until_done(&what, async |cx| {
                 let answer = movies.get_movie_details(cx, request.clone()).await?;
@@ -69,7 +95,9 @@ impl Person {
                 Ok(rating) => {
                     let found = rating.as_ref().map(sums).unwrap_or_default();
                     if found != right {
-                        self.violation(format!("{film} is shown with {found:?}, users were told {right:?}"));
+                        self.violation(format!(
+                            "{film} is shown with {found:?}, users were told {right:?}"
+                        ));
                     }
                 }
                 Err(error) => self.violation(format!("{film} cannot be read: {}", error.chain())),
@@ -84,19 +112,26 @@ impl Person {
                 Ok(principal) => principal,
                 Err(error) => return self.violation(error.chain()),
             };
-            let request =
-                GetRatingRequest { record_type: "movie".into(), record_id: film.clone(), user_id: user.clone() };
+            let request = GetRatingRequest {
+                record_type: "movie".into(),
+                record_id: film.clone(),
+                user_id: user.clone(),
+            };
             let what = format!("{user}'s rating of {film} is read");
-            let read = self.until_done(&what, async |cx| match ratings.get_rating(cx, request.clone()).await {
-                Ok(rating) => Ok(u8::try_from(rating.half_stars).ok()),
-                Err(error) if is_absent(&error) => Ok(None),
-                Err(error) => Err(error),
+            let read = self.until_done(&what, async |cx| {
+                match ratings.get_rating(cx, request.clone()).await {
+                    Ok(rating) => Ok(u8::try_from(rating.half_stars).ok()),
+                    Err(error) if is_absent(&error) => Ok(None),
+                    Err(error) => Err(error),
+                }
             });
             match read.await {
                 Ok(found) if found == known.settled => {}
                 Ok(found) => {
                     let told = known.settled;
-                    self.violation(format!("{user}'s rating of {film} is {found:?}, and was told to be {told:?}"));
+                    self.violation(format!(
+                        "{user}'s rating of {film} is {found:?}, and was told to be {told:?}"
+                    ));
                 }
                 Err(error) => self.violation(format!("{what}: {}", error.chain())),
             }
@@ -111,7 +146,12 @@ impl Person {
     ) -> Result<T, Error> {
         let dice = self.host.dice(what);
         loop {
-            match self.call(what, TIMEOUT, Context::background(), async |cx| call(cx).await).await {
+            match self
+                .call(what, TIMEOUT, Context::background(), async |cx| {
+                    call(cx).await
+                })
+                .await
+            {
                 Err(error) if may_pass(&error) => self.pause(&dice).await,
                 outcome => return outcome,
             }
@@ -120,8 +160,13 @@ impl Person {
 }
 
 fn sums(aggregate: &Aggregate) -> Sums {
-    let mut sums = Sums { count: aggregate.count, ..Sums::default() };
-    for (half_stars, (cell, count)) in (1..).zip(sums.histogram.iter_mut().zip(&aggregate.histogram)) {
+    let mut sums = Sums {
+        count: aggregate.count,
+        ..Sums::default()
+    };
+    for (half_stars, (cell, count)) in
+        (1..).zip(sums.histogram.iter_mut().zip(&aggregate.histogram))
+    {
         *cell = *count;
         sums.sum += half_stars * u64::from(*count);
     }

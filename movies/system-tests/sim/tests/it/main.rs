@@ -1,0 +1,5 @@
+//! The simulated world keeps its own promises: the same seed gives the same trace, and an oracle
+//! that nothing escapes.
+
+mod oracle;
+mod trace;

@@ -1,0 +1,10 @@
+//! The `movies` command as people run it: real processes, real signals, real files.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+mod alone;
+mod embedded;
+mod fleet;
+mod kills;
+mod refusals;
+mod site;
