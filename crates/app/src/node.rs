@@ -66,7 +66,10 @@ impl Node {
         // restart, must not make up the same ids and idempotency keys.
         let start_id = world.env.dice.next_u64();
         let env = Env {
-            dice: world.env.dice.branch(&format!("{} {start_id:x}", prepared.name)),
+            dice: world
+                .env
+                .dice
+                .branch(&format!("{} {start_id:x}", prepared.name)),
             shutdown: shutdown.clone(),
             ..world.env.clone()
         };

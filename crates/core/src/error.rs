@@ -223,8 +223,14 @@ mod tests {
 
     #[test]
     fn a_long_message_is_cut_between_characters() {
-        assert_eq!(Error::internal("short").with_message_at_most(5).message(), "short");
-        assert_eq!(Error::internal("aéé").with_message_at_most(4).message(), "aé…");
+        assert_eq!(
+            Error::internal("short").with_message_at_most(5).message(),
+            "short"
+        );
+        assert_eq!(
+            Error::internal("aéé").with_message_at_most(4).message(),
+            "aé…"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One port: gRPC, REST, reflection and health, told apart by content type and path.
 
+mod calls;
 mod connections;
 mod dispatch;
 mod health;

@@ -12,8 +12,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// How long the system tries to connect to an address that does not answer.
-const SILENCE: Duration = Duration::from_secs(127);
+/// How long the system waits before it asks an address again that did not answer; doubled each
+/// time.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest such wait, after which it gives up.
+const LAST_WAIT: Duration = Duration::from_secs(64);
 
 /// The network as one host sees it.
 #[derive(Clone, Debug)]
@@ -54,19 +57,23 @@ impl Network for Simulated {
 
     fn connect<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Stream>> {
         Box::pin(async move {
-            let began = Instant::now();
-            match turmoil::net::TcpStream::connect(address).await {
-                Ok(stream) => Ok(self.wrap(stream)),
-                // Nothing on the way answers in no time: a partition dropped the first segment. On
-                // a real network that is silence, and ends by the caller's deadline.
-                Err(error)
-                    if error.kind() == io::ErrorKind::ConnectionRefused
-                        && Instant::now() == began =>
-                {
-                    tokio::time::sleep(SILENCE).await;
-                    Err(io::ErrorKind::TimedOut.into())
+            let mut wait = FIRST_WAIT;
+            loop {
+                let began = Instant::now();
+                match turmoil::net::TcpStream::connect(address).await {
+                    Ok(stream) => return Ok(self.wrap(stream)),
+                    // Nothing answers in no time: a partition swallowed the first segment. On a
+                    // real network that is silence, and the segment is sent again.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::ConnectionRefused
+                            && Instant::now() == began
+                            && wait <= LAST_WAIT =>
+                    {
+                        tokio::time::sleep(wait).await;
+                        wait *= 2;
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => Err(error),
             }
         })
     }

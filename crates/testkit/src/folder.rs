@@ -7,7 +7,13 @@ use tempfile::TempDir;
 /// # Panics
 /// When the system refuses.
 #[must_use]
-#[expect(clippy::expect_used, reason = "a test that cannot set up its world has failed")]
+#[expect(
+    clippy::expect_used,
+    reason = "a test that cannot set up its world has failed"
+)]
 pub fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("backlot-").tempdir().expect("a temporary folder can be made")
+    tempfile::Builder::new()
+        .prefix("backlot-")
+        .tempdir()
+        .expect("a temporary folder can be made")
 }

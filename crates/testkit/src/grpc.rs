@@ -50,7 +50,9 @@ pub struct Call {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,15 +64,20 @@ impl Connection {
     pub async fn open(address: &str) -> io::Result<Self> {
         timely(async {
             let stream = Tcp.connect(address).await?;
-            let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
-                // What the other side sends is to be seen, however much it is.
-                .max_header_list_size(1 << 20)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(io::Error::other)?;
+            let (sender, connection) =
+                hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                    // What the other side sends is to be seen, however much it is.
+                    .max_header_list_size(1 << 20)
+                    .handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(io::Error::other)?;
             let mut driver = JoinSet::new();
             driver.spawn(connection);
-            Ok(Connection { sender, address: address.to_owned(), _driver: driver })
+            Ok(Connection {
+                sender,
+                address: address.to_owned(),
+                _driver: driver,
+            })
         })
         .await
     }
@@ -82,7 +89,12 @@ impl Connection {
     ///
     /// # Panics
     /// When path or headers cannot be sent at all.
-    pub async fn start(&mut self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> io::Result<Call> {
+    pub async fn start(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> io::Result<Call> {
         let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -95,18 +107,32 @@ impl Connection {
         };
         let response = timely(async {
             self.sender.ready().await.map_err(io::Error::other)?;
-            self.sender.send_request(request).await.map_err(io::Error::other)
+            self.sender
+                .send_request(request)
+                .await
+                .map_err(io::Error::other)
         })
         .await?;
         let (parts, body) = response.into_parts();
-        Ok(Call { status: parts.status, headers: parts.headers, body, buffer: BytesMut::new(), trailers: None })
+        Ok(Call {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            buffer: BytesMut::new(),
+            trailers: None,
+        })
     }
 
     /// Calls with one encoded message and waits for the end.
     ///
     /// # Errors
     /// When the connection or the stream breaks.
-    pub async fn call(&mut self, path: &str, headers: &[(&str, &str)], message: &[u8]) -> io::Result<Answer> {
+    pub async fn call(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        message: &[u8],
+    ) -> io::Result<Answer> {
         self.start(path, headers, frame(message)).await?.end().await
     }
 }
@@ -122,7 +148,9 @@ impl Call {
                 if let Some(message) = take(&mut self.buffer) {
                     return Ok(Some(message));
                 }
-                let Some(frame) = self.body.frame().await else { return Ok(None) };
+                let Some(frame) = self.body.frame().await else {
+                    return Ok(None);
+                };
                 match frame.map_err(io::Error::other)?.into_data() {
                     Ok(data) => self.buffer.extend_from_slice(&data),
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
@@ -143,7 +171,12 @@ impl Call {
         }
         // A call that fails at once has its status in the headers.
         let ends = self.trailers.as_ref().unwrap_or(&self.headers);
-        let text = |name: &str| ends.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            ends.get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned()
+        };
         Ok(Answer {
             http: self.status.as_u16(),
             code: text("grpc-status").parse().ok(),
@@ -192,7 +225,10 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let escaped = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        match (first, escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+        match (
+            first,
+            escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+        ) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
                 rest = &tail[2..];

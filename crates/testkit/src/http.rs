@@ -29,7 +29,10 @@ impl Answer {
     /// The text of a header, or nothing.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The body as JSON.
@@ -38,7 +41,8 @@ impl Answer {
     /// When it is not.
     #[must_use]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
     }
 
     /// The body as text.
@@ -55,14 +59,22 @@ impl Answer {
 pub async fn send(address: &str, request: Request<Bytes>) -> io::Result<Answer> {
     timely(async {
         let stream = Tcp.connect(address).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(io::Error::other)?;
         let mut driver = JoinSet::new();
         driver.spawn(connection);
-        let response = sender.send_request(request.map(Full::new)).await.map_err(io::Error::other)?;
+        let response = sender
+            .send_request(request.map(Full::new))
+            .await
+            .map_err(io::Error::other)?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
     })
     .await
 }
@@ -81,7 +93,10 @@ pub async fn ask(
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,
 ) -> io::Result<Answer> {
-    let mut request = Request::builder().method(method).uri(path).header("host", address);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", address);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -128,7 +143,10 @@ pub struct Open {
 
 impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open").field("status", &self.status).field("unread", &self.text).finish_non_exhaustive()
+        f.debug_struct("Open")
+            .field("status", &self.status)
+            .field("unread", &self.text)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,13 +159,26 @@ impl Open {
         timely(async {
             let stream = Tcp.connect(address).await?;
             let (mut sender, connection) =
-                hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+                hyper::client::conn::http1::handshake(TokioIo::new(stream))
+                    .await
+                    .map_err(io::Error::other)?;
             let mut driver = JoinSet::new();
             driver.spawn(connection);
-            let request = Request::get(path).header("host", address).body(Full::new(Bytes::new()));
-            let response = sender.send_request(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
+            let request = Request::get(path)
+                .header("host", address)
+                .body(Full::new(Bytes::new()));
+            let response = sender
+                .send_request(request.map_err(io::Error::other)?)
+                .await
+                .map_err(io::Error::other)?;
             let (parts, body) = response.into_parts();
-            Ok(Open { status: parts.status, headers: parts.headers, body, text: String::new(), _driver: driver })
+            Ok(Open {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+                text: String::new(),
+                _driver: driver,
+            })
         })
         .await
     }
@@ -164,7 +195,9 @@ impl Open {
                     self.text = rest;
                     return Ok(Some(part));
                 }
-                let Some(frame) = self.body.frame().await else { return Ok(None) };
+                let Some(frame) = self.body.frame().await else {
+                    return Ok(None);
+                };
                 if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
                     self.text.push_str(&String::from_utf8_lossy(&data));
                 }
@@ -177,6 +210,9 @@ impl Open {
 pub(crate) async fn timely<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(done) => done,
-        Err(_elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within half a minute")),
+        Err(_elapsed) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no answer within half a minute",
+        )),
     }
 }

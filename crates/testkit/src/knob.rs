@@ -5,7 +5,10 @@
 /// # Panics
 /// When it is set and is no whole number.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a knob of the person who runs the test; no product code reads it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a knob of the person who runs the test; no product code reads it"
+)]
 pub fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     match text.parse() {

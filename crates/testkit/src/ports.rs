@@ -38,7 +38,11 @@ impl Ports {
             .filter_map(|offset| take(FIRST + offset))
             .take(count)
             .collect();
-        assert_eq!(ports.len(), count, "no {count} ports are free between {FIRST} and {LAST}");
+        assert_eq!(
+            ports.len(),
+            count,
+            "no {count} ports are free between {FIRST} and {LAST}"
+        );
         Ports(ports)
     }
 
@@ -64,13 +68,21 @@ impl Ports {
 fn take(number: u16) -> Option<Port> {
     let lock = lock(number)?;
     TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-    Some(Port { number, _lock: lock })
+    Some(Port {
+        number,
+        _lock: lock,
+    })
 }
 
 fn lock(number: u16) -> Option<File> {
     let folder: PathBuf = std::env::temp_dir().join("backlot-test-ports");
     std::fs::create_dir_all(&folder).ok()?;
-    let file = File::options().create(true).truncate(false).write(true).open(folder.join(number.to_string())).ok()?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(number.to_string()))
+        .ok()?;
     match file.try_lock() {
         Ok(()) => Some(file),
         Err(TryLockError::WouldBlock | TryLockError::Error(_)) => None,
@@ -85,7 +97,9 @@ mod tests {
     #[test]
     fn two_owners_never_share_a_port() {
         let (first, second) = (Ports::claim(20), Ports::claim(20));
-        let all: BTreeSet<u16> = (0..20).flat_map(|index| [first.number(index), second.number(index)]).collect();
+        let all: BTreeSet<u16> = (0..20)
+            .flat_map(|index| [first.number(index), second.number(index)])
+            .collect();
         assert_eq!(all.len(), 40);
     }
 }

@@ -32,10 +32,15 @@ impl Program {
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let mut command = Command::new(path);
         // What the person who runs the tests has configured is not under test.
-        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin");
         Program { command, name }
     }
 
@@ -77,7 +82,10 @@ impl Program {
             Ok(child) => child,
             Err(error) => panic!("{} does not start: {error}", self.name),
         };
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw);
         let lines = Lines::default();
         let mut readers = JoinSet::new();
         if let Some(out) = child.stdout.take() {
@@ -87,7 +95,14 @@ impl Program {
             readers.spawn(collect(err, Source::Err, lines.clone()));
         }
         let stdin = child.stdin.take();
-        Process { name: self.name, child, pid, stdin, lines, readers }
+        Process {
+            name: self.name,
+            child,
+            pid,
+            stdin,
+            lines,
+            readers,
+        }
     }
 
     /// Starts it, waits for its end, and gives what came of it.
@@ -97,7 +112,11 @@ impl Program {
     pub async fn run(self) -> Ended {
         let mut process = self.start();
         let status = process.ended().await;
-        Ended { status, out: process.out(), err: process.err() }
+        Ended {
+            status,
+            out: process.out(),
+            err: process.err(),
+        }
     }
 }
 
@@ -151,8 +170,14 @@ async fn collect(stream: impl AsyncRead + Unpin, source: Source, lines: Lines) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
-        lines.lock().push(Line { source, text, at: Instant::now() });
+        let text = String::from_utf8_lossy(&bytes)
+            .trim_end_matches(['\n', '\r'])
+            .to_owned();
+        lines.lock().push(Line {
+            source,
+            text,
+            at: Instant::now(),
+        });
     }
 }
 
@@ -173,7 +198,10 @@ impl Process {
     /// # Panics
     /// When the system gave none.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a started program has an id until it is waited for")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a started program has an id until it is waited for"
+    )]
     pub fn pid(&self) -> i32 {
         self.pid.expect("a started program has an id").as_raw()
     }
@@ -204,7 +232,9 @@ impl Process {
 
     fn text(&self, source: Option<Source>) -> String {
         let lines = self.lines.lock();
-        let wanted = lines.iter().filter(|line| source.is_none_or(|source| line.source == source));
+        let wanted = lines
+            .iter()
+            .filter(|line| source.is_none_or(|source| line.source == source));
         wanted.map(|line| format!("{}\n", line.text)).collect()
     }
 
@@ -212,7 +242,11 @@ impl Process {
     ///
     /// # Panics
     /// When the program ends, or after a minute; with all that it said.
-    pub async fn wait_until<T>(&mut self, what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+    pub async fn wait_until<T>(
+        &mut self,
+        what: &str,
+        probe: impl AsyncFnMut() -> Result<T, String>,
+    ) -> T {
         self.wait_within(what, PATIENCE, probe).await
     }
 
@@ -226,8 +260,20 @@ impl Process {
         limit: Duration,
         mut probe: impl AsyncFnMut() -> Result<T, String>,
     ) -> T {
-        let Process { name, child, lines, readers, .. } = self;
-        let said = || lines.lock().iter().map(|line| format!("{}\n", line.text)).collect::<String>();
+        let Process {
+            name,
+            child,
+            lines,
+            readers,
+            ..
+        } = self;
+        let said = || {
+            lines
+                .lock()
+                .iter()
+                .map(|line| format!("{}\n", line.text))
+                .collect::<String>()
+        };
         wait_within(what, limit, async || {
             let status = match probe().await {
                 Ok(answer) => return Ok(answer),
@@ -236,7 +282,10 @@ impl Process {
             if let Ok(Some(status)) = child.try_wait() {
                 // Its last words may still be on their way.
                 while readers.join_next().await.is_some() {}
-                panic!("{name} ended ({status}) before {what}; it said:\n{}", said());
+                panic!(
+                    "{name} ended ({status}) before {what}; it said:\n{}",
+                    said()
+                );
             }
             Err(format!("{status}; {name} said:\n{}", said()))
         })
@@ -255,7 +304,12 @@ impl Process {
     ///
     /// # Panics
     /// As [`Process::wait_until`].
-    pub async fn wait_for_line_after(&mut self, skipped: usize, what: &str, fits: impl Fn(&str) -> bool) -> Line {
+    pub async fn wait_for_line_after(
+        &mut self,
+        skipped: usize,
+        what: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> Line {
         let lines = self.lines.clone();
         self.wait_until(what, async || {
             let lines = lines.lock();
@@ -271,7 +325,13 @@ impl Process {
     /// When the system refuses: the program has ended and was waited for.
     pub fn signal(&self, signal: Signal) {
         let sent = self.pid.map(|pid| kill(pid, signal));
-        assert_eq!(sent, Some(Ok(())), "{signal} cannot be sent to {}; {}", self.name, self.said());
+        assert_eq!(
+            sent,
+            Some(Ok(())),
+            "{signal} cannot be sent to {}; {}",
+            self.name,
+            self.said()
+        );
     }
 
     /// Asks it to end: SIGTERM.
@@ -345,7 +405,10 @@ pub fn runs(pid: i32) -> bool {
     // The state follows the name, which is in parentheses and may hold anything.
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .ok()
-        .and_then(|stat| stat.rsplit_once(')').map(|(_, rest)| rest.trim_start().chars().next()));
+        .and_then(|stat| {
+            stat.rsplit_once(')')
+                .map(|(_, rest)| rest.trim_start().chars().next())
+        });
     match state {
         Some(state) => state != Some('Z'),
         None => false,
@@ -355,19 +418,33 @@ pub fn runs(pid: i32) -> bool {
 /// The ids of the processes that `pid` started and that still run, with their arguments.
 #[must_use]
 pub fn children(pid: i32) -> Vec<(i32, Vec<String>)> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let is_child = |id: &i32| {
         std::fs::read_to_string(format!("/proc/{id}/stat"))
             .ok()
-            .and_then(|stat| stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<i32>().ok())
+            .and_then(|stat| {
+                stat.rsplit_once(')')?
+                    .1
+                    .split_whitespace()
+                    .nth(1)?
+                    .parse::<i32>()
+                    .ok()
+            })
             == Some(pid)
     };
     let arguments = |id: i32| {
         let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+        line.split(|byte| *byte == 0)
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect()
     };
-    ids.filter(is_child).filter(|id| runs(*id)).map(|id| (id, arguments(id))).collect()
+    ids.filter(is_child)
+        .filter(|id| runs(*id))
+        .map(|id| (id, arguments(id)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -381,12 +458,16 @@ mod tests {
     #[tokio::test]
     async fn what_a_program_says_and_how_it_ends_is_known() {
         let ended = shell("echo good; echo bad >&2; exit 3").run().await;
-        assert_eq!((ended.status.code(), ended.out.as_str(), ended.err.as_str()), (Some(3), "good\n", "bad\n"));
+        assert_eq!(
+            (ended.status.code(), ended.out.as_str(), ended.err.as_str()),
+            (Some(3), "good\n", "bad\n")
+        );
     }
 
     #[tokio::test]
     async fn a_program_is_waited_for_told_and_killed() {
-        let mut process = shell("trap 'echo told; exit 7' TERM; echo up; while :; do sleep 0.05; done").start();
+        let mut process =
+            shell("trap 'echo told; exit 7' TERM; echo up; while :; do sleep 0.05; done").start();
         process.wait_for_line("it is up", |line| line == "up").await;
         process.terminate();
         assert_eq!(process.exit_code().await, 7);
@@ -403,7 +484,10 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "ended (exit status: 1) before rain; it said:\nno rain here")]
     async fn waiting_for_a_program_that_has_ended_fails_at_once() {
-        shell("echo no rain here; exit 1").start().wait_until::<()>("rain", async || Err(String::new())).await;
+        shell("echo no rain here; exit 1")
+            .start()
+            .wait_until::<()>("rain", async || Err(String::new()))
+            .await;
     }
 
     #[tokio::test]

@@ -21,7 +21,11 @@ pub async fn wait_until<T>(what: &str, probe: impl AsyncFnMut() -> Result<T, Str
 ///
 /// # Panics
 /// After `limit`, with `what` was waited for and the last status the probe told.
-pub async fn wait_within<T>(what: &str, limit: Duration, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+pub async fn wait_within<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
     let end = Instant::now() + limit;
     let mut last = "it was never answered".to_owned();
     loop {
@@ -30,7 +34,10 @@ pub async fn wait_within<T>(what: &str, limit: Duration, mut probe: impl AsyncFn
             Ok(Err(status)) => last = status,
             Err(_elapsed) => {}
         }
-        assert!(Instant::now() < end, "waited {limit:?} for {what}; the last status: {last}");
+        assert!(
+            Instant::now() < end,
+            "waited {limit:?} for {what}; the last status: {last}"
+        );
         tokio::time::sleep(BETWEEN).await;
     }
 }

@@ -28,7 +28,10 @@ impl After {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| malformed())?;
         let text = String::from_utf8(bytes).map_err(|_| malformed())?;
         // Every film has an id.
-        let (sort_key, id) = text.rsplit_once('\0').filter(|(_, id)| !id.is_empty()).ok_or_else(malformed)?;
+        let (sort_key, id) = text
+            .rsplit_once('\0')
+            .filter(|(_, id)| !id.is_empty())
+            .ok_or_else(malformed)?;
         Ok(Some(After {
             sort_key: sort_key.to_owned(),
             id: id.to_owned(),

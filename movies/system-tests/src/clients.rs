@@ -47,14 +47,20 @@ pub struct Clients {
 
 impl Debug for Clients {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Clients").field("tokens", &self.tokens).finish_non_exhaustive()
+        f.debug_struct("Clients")
+            .field("tokens", &self.tokens)
+            .finish_non_exhaustive()
     }
 }
 
 impl Clients {
     /// Clients over the bindings that `binding` makes for each service.
     #[must_use]
-    pub fn new(binding: impl Fn(&'static Service) -> Binding, tokens: Tokens, power: Option<Arc<dyn Power>>) -> Self {
+    pub fn new(
+        binding: impl Fn(&'static Service) -> Binding,
+        tokens: Tokens,
+        power: Option<Arc<dyn Power>>,
+    ) -> Self {
         fn bound<C: Client>(binding: &impl Fn(&'static Service) -> Binding) -> C {
             C::bind(binding(C::SERVICE))
         }
@@ -114,8 +120,13 @@ impl Clients {
             cast: vec!["Edmond O’Brien".to_owned(), "Frank Lovejoy".to_owned()],
             genres: vec!["Film-Noir".to_owned()],
         };
-        let request = PutMetadataRequest { metadata: Some(film.clone()) };
-        self.answered("a film is put", self.metadata.put_metadata(&self.editor(), request).await);
+        let request = PutMetadataRequest {
+            metadata: Some(film.clone()),
+        };
+        self.answered(
+            "a film is put",
+            self.metadata.put_metadata(&self.editor(), request).await,
+        );
         film
     }
 
@@ -126,7 +137,10 @@ impl Clients {
     pub async fn rate(&self, user: &str, film: &str, half_stars: i32) -> api::Aggregate {
         let request = rating(user, film, half_stars);
         let what = format!("{user} rates {film} with {half_stars}");
-        let put = self.answered(&what, self.rating.put_rating(&self.user(user), request).await);
+        let put = self.answered(
+            &what,
+            self.rating.put_rating(&self.user(user), request).await,
+        );
         self.some(&what, put.aggregate)
     }
 
@@ -135,9 +149,17 @@ impl Clients {
     /// # Panics
     /// When it is not to be had.
     pub async fn aggregate(&self, film: &str) -> api::Aggregate {
-        let request = GetAggregatedRatingRequest { record_type: "movie".to_owned(), record_id: film.to_owned() };
+        let request = GetAggregatedRatingRequest {
+            record_type: "movie".to_owned(),
+            record_id: film.to_owned(),
+        };
         let what = format!("the aggregate of {film}");
-        let got = self.answered(&what, self.rating.get_aggregated_rating(&self.nobody(), request).await);
+        let got = self.answered(
+            &what,
+            self.rating
+                .get_aggregated_rating(&self.nobody(), request)
+                .await,
+        );
         self.some(&what, got.aggregate)
     }
 
@@ -199,12 +221,18 @@ impl Clients {
     ///
     /// # Panics
     /// After that minute, with the last error.
-    pub async fn eventually<T>(&self, what: &str, mut probe: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    pub async fn eventually<T>(
+        &self,
+        what: &str,
+        mut probe: impl AsyncFnMut() -> Result<T, Error>,
+    ) -> T {
         let end = tokio::time::Instant::now() + Duration::from_secs(60);
         loop {
             match probe().await {
                 Ok(answer) => return answer,
-                Err(error) if tokio::time::Instant::now() >= end => panic!("{what}, still: {}", error.chain()),
+                Err(error) if tokio::time::Instant::now() >= end => {
+                    panic!("{what}, still: {}", error.chain())
+                }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

@@ -1,7 +1,16 @@
 //! A service that tells what it sees of a call, and fails as it is told to. It calls itself for
 //! further hops.
 
-include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+pub mod contract {
+    //! What was written from the probe's .proto file.
+    include!(concat!(env!("OUT_DIR"), "/contract.rs"));
+}
+
+pub use contract::{
+    CountRequest, CountResponse, FailRequest, FailResponse, FillRequest, FillResponse, HangRequest,
+    HangResponse, LookRequest, LookResponse, Probe, ProbeClient, Sight, StreamRequest,
+    StreamResponse, Wrong, probe,
+};
 
 use async_trait::async_trait;
 use backlot::config::Validate as ValidConfig;
@@ -26,7 +35,10 @@ pub fn service() -> Service {
 
 async fn start(_config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let counts = Counts::default();
-    cx.serve(probe(Answers { again: cx.client(), counts }));
+    cx.serve(probe(Answers {
+        again: cx.client(),
+        counts,
+    }));
     Ok(())
 }
 
@@ -52,7 +64,11 @@ struct Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.counts.lock().entry(self.name.clone()).or_default().given_up += 1;
+        self.counts
+            .lock()
+            .entry(self.name.clone())
+            .or_default()
+            .given_up += 1;
     }
 }
 
@@ -89,7 +105,17 @@ impl Probe for Answers {
     async fn look(&self, cx: &Context, request: LookRequest) -> Result<LookResponse, Error> {
         let mut sights = vec![sight(cx)];
         if request.hops > 0 {
-            sights.extend(self.again.look(cx, LookRequest { hops: request.hops - 1 }).await?.sights);
+            sights.extend(
+                self.again
+                    .look(
+                        cx,
+                        LookRequest {
+                            hops: request.hops - 1,
+                        },
+                    )
+                    .await?
+                    .sights,
+            );
         }
         Ok(LookResponse { sights })
     }
@@ -97,7 +123,17 @@ impl Probe for Answers {
     async fn write(&self, cx: &Context, request: LookRequest) -> Result<LookResponse, Error> {
         let mut sights = vec![sight(cx)];
         if request.hops > 0 {
-            sights.extend(self.again.write(cx, LookRequest { hops: request.hops - 1 }).await?.sights);
+            sights.extend(
+                self.again
+                    .write(
+                        cx,
+                        LookRequest {
+                            hops: request.hops - 1,
+                        },
+                    )
+                    .await?
+                    .sights,
+            );
         }
         Ok(LookResponse { sights })
     }
@@ -107,16 +143,32 @@ impl Probe for Answers {
     }
 
     async fn hang(&self, _cx: &Context, request: HangRequest) -> Result<HangResponse, Error> {
-        self.counts.lock().entry(request.name.clone()).or_default().begun += 1;
-        let _pending = Pending { name: request.name, counts: self.counts.clone() };
+        self.counts
+            .lock()
+            .entry(request.name.clone())
+            .or_default()
+            .begun += 1;
+        let _pending = Pending {
+            name: request.name,
+            counts: self.counts.clone(),
+        };
         std::future::pending().await
     }
 
     async fn count(&self, _cx: &Context, request: CountRequest) -> Result<CountResponse, Error> {
-        Ok(self.counts.lock().get(&request.name).cloned().unwrap_or_default())
+        Ok(self
+            .counts
+            .lock()
+            .get(&request.name)
+            .cloned()
+            .unwrap_or_default())
     }
 
-    async fn stream(&self, _cx: &Context, request: StreamRequest) -> Result<Streaming<StreamResponse>, Error> {
+    async fn stream(
+        &self,
+        _cx: &Context,
+        request: StreamRequest,
+    ) -> Result<Streaming<StreamResponse>, Error> {
         Ok(Streaming::new(async_stream::stream! {
             for number in 1..=request.count {
                 yield Ok(StreamResponse { number });
@@ -131,6 +183,8 @@ impl Probe for Answers {
     }
 
     async fn fill(&self, _cx: &Context, request: FillRequest) -> Result<FillResponse, Error> {
-        Ok(FillResponse { filling: vec![b'x'; request.bytes as usize] })
+        Ok(FillResponse {
+            filling: vec![b'x'; request.bytes as usize],
+        })
     }
 }

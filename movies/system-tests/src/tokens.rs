@@ -57,7 +57,10 @@ impl Tokens {
     /// When it cannot be signed.
     #[must_use]
     pub fn principal(&self, name: &str, roles: &[&str], audience: &[&str]) -> Principal {
-        let claims = Claims { roles: set(roles), ..self.claims(name, audience, MAX_LIFETIME) };
+        let claims = Claims {
+            roles: set(roles),
+            ..self.claims(name, audience, MAX_LIFETIME)
+        };
         match self.key.principal(claims) {
             Ok(principal) => principal,
             Err(error) => panic!("claims can be signed: {}", error.chain()),
@@ -65,7 +68,14 @@ impl Tokens {
     }
 
     fn claims(&self, name: &str, audience: &[&str], lifetime: Duration) -> Claims {
-        Claims::new(ISSUER, name, set(audience), lifetime, &self.clock, &self.dice)
+        Claims::new(
+            ISSUER,
+            name,
+            set(audience),
+            lifetime,
+            &self.clock,
+            &self.dice,
+        )
     }
 }
 

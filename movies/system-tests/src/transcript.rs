@@ -18,7 +18,9 @@ impl Transcript {
     pub fn add_error(&self, what: &str, error: &Error) {
         let (code, message) = (error.code(), error.message());
         let (violations, pushback) = (error.violations(), error.pushback());
-        self.lock().push(format!("{what}: {code} {message:?}, violations {violations:?}, pushback {pushback:?}"));
+        self.lock().push(format!(
+            "{what}: {code} {message:?}, violations {violations:?}, pushback {pushback:?}"
+        ));
     }
 
     /// All of it.

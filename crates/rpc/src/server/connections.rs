@@ -1,5 +1,6 @@
 //! Accepts connections, bounds them, and lets them end in time.
 
+use super::calls::{Calls, Counted, Read};
 use super::dispatch::Dispatch;
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::net::{Listener, Stream};
@@ -8,6 +9,9 @@ use hyper_util::server::conn::auto;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// How long a drain waits for callers to hang up once all their calls are answered.
+const FAREWELL: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 20;
 /// A peer that vanished without a word is seen after one ping and the wait for its answer. A drain
 /// waits for it until then.
 const PING: Duration = Duration::from_secs(5);
@@ -20,7 +24,8 @@ pub struct Limits {
     pub connections: usize,
     /// Concurrent calls of one connection.
     pub streams: u32,
-    /// From the first byte of a request's head to its last.
+    /// From the first byte of a request's head to its last; and for a new caller to introduce
+    /// itself.
     pub head: Duration,
     /// The size of a request's headers in bytes.
     pub headers: u32,
@@ -102,17 +107,42 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
         .initial_connection_window_size(4 * 1024 * 1024)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING_ANSWER);
-    let connection = builder.serve_connection(TokioIo::new(stream), dispatch);
+    let calls = Calls::default();
+    let stream = TokioIo::new(Read { stream, calls: calls.clone() });
+    let connection = builder.serve_connection(stream, Counted { dispatch, calls: calls.clone() });
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
+        () = silence(&calls, limits.head) => return,
         () = shutdown.reached(Phase::Draining) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                biased;
+                ended = connection => ended,
+                () = farewell(&calls) => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Waits for `limit`; ends if the caller has said nothing of use until then, else never.
+async fn silence(calls: &Calls, limit: Duration) {
+    tokio::time::sleep(limit).await;
+    if !calls.is_stranger() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Ends when nothing has been asked for a while: a caller that neither asks nor hangs up, nor lets
+/// the protocol end, holds up nobody.
+async fn farewell(calls: &Calls) {
+    let mut quiet = 0;
+    while quiet < LOOKS {
+        tokio::time::sleep(FAREWELL / LOOKS).await;
+        quiet = if calls.is_quiet() { quiet + 1 } else { 0 };
     }
 }

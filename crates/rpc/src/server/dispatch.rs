@@ -62,6 +62,15 @@ impl Dispatch {
         Ok(Dispatch(Arc::new(Table { methods, others, http, edge })))
     }
 
+    /// Answers one request.
+    pub(super) fn answer(self, request: Request<Incoming>) -> BoxFuture<'static, Response<Body>> {
+        let grpc = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+        if grpc { Box::pin(self.grpc(request)) } else { Box::pin(self.rest(request)) }
+    }
+
     async fn grpc(self, request: Request<Incoming>) -> Response<Body> {
         let table = &self.0;
         if let Some((mount, method)) = table.methods.get(request.uri().path()) {
@@ -87,23 +96,6 @@ impl Dispatch {
             Ok(response) => response.map(Body::Http),
             Err(never) => match never {},
         }
-    }
-}
-
-impl hyper::service::Service<Request<Incoming>> for Dispatch {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let dispatch = self.clone();
-        let grpc = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        Box::pin(async move {
-            Ok(if grpc { dispatch.grpc(request).await } else { dispatch.rest(request).await })
-        })
     }
 }
 

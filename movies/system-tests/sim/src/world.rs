@@ -14,7 +14,7 @@ use std::time::Duration;
 const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(11);
 /// The longest a run takes, in simulated time. Users stop at 12 s, faults are over by then, and a
 /// drain that meets dead connections takes some seconds more: later, something is stuck.
-const LIMIT: Duration = Duration::from_secs(25);
+const LIMIT: Duration = Duration::from_secs(20);
 /// How often the oracle looks while users work.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -3,17 +3,28 @@
 use crate::Clients;
 use backlot::Code;
 use movies_api::metadata::v1::Metadata;
-use movies_api::{GetMetadataRequest, GetMovieDetailsRequest, ListMetadataRequest, ListMoviesRequest, PutMetadataRequest};
+use movies_api::{
+    GetMetadataRequest, GetMovieDetailsRequest, ListMetadataRequest, ListMoviesRequest,
+    PutMetadataRequest,
+};
 
 fn details(id: &str) -> GetMovieDetailsRequest {
-    GetMovieDetailsRequest { movie_id: id.to_owned() }
+    GetMovieDetailsRequest {
+        movie_id: id.to_owned(),
+    }
 }
 
 pub(super) async fn a_film_comes_with_its_rating(world: &Clients) {
     let film = world.film("rated").await;
     world.rate("ann", "rated", 8).await;
     world.rate("bob", "rated", 9).await;
-    let answer = world.answered("details", world.movie.get_movie_details(&world.nobody(), details("rated")).await);
+    let answer = world.answered(
+        "details",
+        world
+            .movie
+            .get_movie_details(&world.nobody(), details("rated"))
+            .await,
+    );
     assert!(answer.degraded.is_empty(), "{answer:?}");
     let movie = world.some("the film", answer.movie);
     assert_eq!(movie.metadata, Some(film));
@@ -24,7 +35,13 @@ pub(super) async fn a_film_comes_with_its_rating(world: &Clients) {
 
 pub(super) async fn a_film_nobody_rated_is_whole_without_a_rating(world: &Clients) {
     world.film("unrated").await;
-    let answer = world.answered("details", world.movie.get_movie_details(&world.nobody(), details("unrated")).await);
+    let answer = world.answered(
+        "details",
+        world
+            .movie
+            .get_movie_details(&world.nobody(), details("unrated"))
+            .await,
+    );
     assert!(answer.degraded.is_empty(), "{answer:?}");
     assert_eq!(world.some("the film", answer.movie).rating, None);
 }
@@ -33,15 +50,36 @@ pub(super) async fn an_unknown_film_is_not_found(world: &Clients) {
     // Ratings alone make no film.
     world.rate("ann", "unknown", 8).await;
     let cx = world.nobody();
-    world.refused("details", world.movie.get_movie_details(&cx, details("unknown")).await, Code::NotFound);
-    let request = GetMetadataRequest { movie_id: "unknown".to_owned() };
-    world.refused("metadata", world.metadata.get_metadata(&cx, request).await, Code::NotFound);
-    world.refused("no id", world.movie.get_movie_details(&cx, details("")).await, Code::InvalidArgument);
+    world.refused(
+        "details",
+        world.movie.get_movie_details(&cx, details("unknown")).await,
+        Code::NotFound,
+    );
+    let request = GetMetadataRequest {
+        movie_id: "unknown".to_owned(),
+    };
+    world.refused(
+        "metadata",
+        world.metadata.get_metadata(&cx, request).await,
+        Code::NotFound,
+    );
+    world.refused(
+        "no id",
+        world.movie.get_movie_details(&cx, details("")).await,
+        Code::InvalidArgument,
+    );
     let long = details(&"é".repeat(65));
-    world.refused("a long id", world.movie.get_movie_details(&cx, long).await, Code::InvalidArgument);
+    world.refused(
+        "a long id",
+        world.movie.get_movie_details(&cx, long).await,
+        Code::InvalidArgument,
+    );
     world.answered("a strange id", {
         world.film("a/b?c=d%20é\u{202e}").await;
-        world.movie.get_movie_details(&cx, details("a/b?c=d%20é\u{202e}")).await
+        world
+            .movie
+            .get_movie_details(&cx, details("a/b?c=d%20é\u{202e}"))
+            .await
     });
 }
 
@@ -54,12 +92,22 @@ pub(super) async fn films_come_a_page_at_a_time_each_with_its_rating(world: &Cli
     let mut page_token = String::new();
     // Other scenarios may have films of their own.
     loop {
-        let request = ListMoviesRequest { page_size: 2, page_token };
-        let page = world.worked("a page", world.movie.list_movies(&world.nobody(), request).await);
-        assert!(page.movies.len() <= 2 && page.degraded.is_empty(), "{page:?}");
+        let request = ListMoviesRequest {
+            page_size: 2,
+            page_token,
+        };
+        let page = world.worked(
+            "a page",
+            world.movie.list_movies(&world.nobody(), request).await,
+        );
+        assert!(
+            page.movies.len() <= 2 && page.degraded.is_empty(),
+            "{page:?}"
+        );
         let ours = page.movies.into_iter().filter_map(|movie| {
             let id = movie.metadata?.id;
-            id.starts_with("page-").then_some((id, movie.rating.map(|rating| rating.count)))
+            id.starts_with("page-")
+                .then_some((id, movie.rating.map(|rating| rating.count)))
         });
         found.extend(ours);
         page_token = page.next_page_token;
@@ -67,7 +115,9 @@ pub(super) async fn films_come_a_page_at_a_time_each_with_its_rating(world: &Cli
             break;
         }
     }
-    let expected: Vec<_> = (0..5).map(|number| (format!("page-{number}"), (number == 3).then_some(1))).collect();
+    let expected: Vec<_> = (0..5)
+        .map(|number| (format!("page-{number}"), (number == 3).then_some(1)))
+        .collect();
     assert_eq!(found, expected);
     world.transcript.add("pages", &found);
 }
@@ -77,38 +127,83 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
     let long = "A".repeat(2001);
     for page_token in ["!", "AAAA", "_____w", "a b", "é", "\0", &long] {
         let page_token = page_token.to_owned();
-        let request = ListMetadataRequest { page_size: 1, page_token: page_token.clone() };
-        let error = world.refused("metadata", world.metadata.list_metadata(&cx, request).await, Code::InvalidArgument);
+        let request = ListMetadataRequest {
+            page_size: 1,
+            page_token: page_token.clone(),
+        };
+        let error = world.refused(
+            "metadata",
+            world.metadata.list_metadata(&cx, request).await,
+            Code::InvalidArgument,
+        );
         assert_eq!(error.violations()[0].field, "pageToken", "{error:?}");
-        let request = ListMoviesRequest { page_size: 1, page_token };
-        let error = world.refused("movies", world.movie.list_movies(&cx, request).await, Code::InvalidArgument);
+        let request = ListMoviesRequest {
+            page_size: 1,
+            page_token,
+        };
+        let error = world.refused(
+            "movies",
+            world.movie.list_movies(&cx, request).await,
+            Code::InvalidArgument,
+        );
         assert_eq!(error.violations()[0].field, "pageToken", "{error:?}");
     }
     for page_size in [-1, 201, i32::MIN, i32::MAX] {
-        let request = ListMoviesRequest { page_size, page_token: String::new() };
-        let error = world.refused("size", world.movie.list_movies(&cx, request).await, Code::InvalidArgument);
+        let request = ListMoviesRequest {
+            page_size,
+            page_token: String::new(),
+        };
+        let error = world.refused(
+            "size",
+            world.movie.list_movies(&cx, request).await,
+            Code::InvalidArgument,
+        );
         assert_eq!(error.violations()[0].field, "pageSize", "{error:?}");
     }
 }
 
 pub(super) async fn only_an_editor_writes_films(world: &Clients) {
-    let film = Metadata { id: "edited".to_owned(), title: "Edited".to_owned(), ..Metadata::default() };
-    let put = || PutMetadataRequest { metadata: Some(film.clone()) };
+    let film = Metadata {
+        id: "edited".to_owned(),
+        title: "Edited".to_owned(),
+        ..Metadata::default()
+    };
+    let put = || PutMetadataRequest {
+        metadata: Some(film.clone()),
+    };
     let outcome = world.metadata.put_metadata(&world.nobody(), put()).await;
     world.refused("nobody", outcome, Code::Unauthenticated);
     let outcome = world.metadata.put_metadata(&world.user("ann"), put()).await;
     world.refused("a user", outcome, Code::PermissionDenied);
-    let request = GetMetadataRequest { movie_id: "edited".to_owned() };
-    world.refused("so far", world.metadata.get_metadata(&world.nobody(), request).await, Code::NotFound);
-    let first = world.answered("an editor", world.metadata.put_metadata(&world.editor(), put()).await);
-    let again = world.answered("again", world.metadata.put_metadata(&world.editor(), put()).await);
+    let request = GetMetadataRequest {
+        movie_id: "edited".to_owned(),
+    };
+    world.refused(
+        "so far",
+        world.metadata.get_metadata(&world.nobody(), request).await,
+        Code::NotFound,
+    );
+    let first = world.answered(
+        "an editor",
+        world.metadata.put_metadata(&world.editor(), put()).await,
+    );
+    let again = world.answered(
+        "again",
+        world.metadata.put_metadata(&world.editor(), put()).await,
+    );
     assert!(first.created && !again.created);
 }
 
 pub(super) async fn all_that_is_wrong_with_a_film_is_told_at_once(world: &Clients) {
     let put = |metadata| PutMetadataRequest { metadata };
-    let error =
-        world.refused("nothing", world.metadata.put_metadata(&world.editor(), put(None)).await, Code::InvalidArgument);
+    let error = world.refused(
+        "nothing",
+        world
+            .metadata
+            .put_metadata(&world.editor(), put(None))
+            .await,
+        Code::InvalidArgument,
+    );
     assert_eq!(error.violations()[0].field, "metadata");
     let film = Metadata {
         id: String::new(),
@@ -117,10 +212,25 @@ pub(super) async fn all_that_is_wrong_with_a_film_is_told_at_once(world: &Client
         cast: vec!["fine".to_owned(), String::new()],
         ..Metadata::default()
     };
-    let outcome = world.metadata.put_metadata(&world.editor(), put(Some(film))).await;
+    let outcome = world
+        .metadata
+        .put_metadata(&world.editor(), put(Some(film)))
+        .await;
     let error = world.refused("much", outcome, Code::InvalidArgument);
-    let fields: Vec<&str> = error.violations().iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(fields, ["metadata.id", "metadata.title", "metadata.year", "metadata.cast[1]"]);
+    let fields: Vec<&str> = error
+        .violations()
+        .iter()
+        .map(|violation| violation.field.as_str())
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "metadata.id",
+            "metadata.title",
+            "metadata.year",
+            "metadata.cast[1]"
+        ]
+    );
 }
 
 pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients) {
@@ -133,11 +243,27 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
         cast: (0..200).map(|number| format!("{number:0200}")).collect(),
         genres: (0..40).map(|number| format!("{number:060}")).collect(),
     };
-    let request = PutMetadataRequest { metadata: Some(film.clone()) };
-    world.answered("put", world.metadata.put_metadata(&world.editor(), request).await);
-    let request = GetMetadataRequest { movie_id: film.id.clone() };
-    let got = world.answered("got", world.metadata.get_metadata(&world.nobody(), request).await);
+    let request = PutMetadataRequest {
+        metadata: Some(film.clone()),
+    };
+    world.answered(
+        "put",
+        world.metadata.put_metadata(&world.editor(), request).await,
+    );
+    let request = GetMetadataRequest {
+        movie_id: film.id.clone(),
+    };
+    let got = world.answered(
+        "got",
+        world.metadata.get_metadata(&world.nobody(), request).await,
+    );
     assert_eq!(got.metadata, Some(film.clone()));
-    let got = world.answered("details", world.movie.get_movie_details(&world.nobody(), details(&film.id)).await);
+    let got = world.answered(
+        "details",
+        world
+            .movie
+            .get_movie_details(&world.nobody(), details(&film.id))
+            .await,
+    );
     assert_eq!(world.some("the film", got.movie).metadata, Some(film));
 }

@@ -8,7 +8,15 @@ use movies_api::{GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequ
 use std::time::Duration;
 
 async fn details(world: &Clients, film: &str) -> Result<GetMovieDetailsResponse, Error> {
-    world.movie.get_movie_details(&world.nobody(), GetMovieDetailsRequest { movie_id: film.to_owned() }).await
+    world
+        .movie
+        .get_movie_details(
+            &world.nobody(),
+            GetMovieDetailsRequest {
+                movie_id: film.to_owned(),
+            },
+        )
+        .await
 }
 
 pub(super) async fn without_ratings_a_film_still_comes_marked_and_they_return(world: &Clients) {
@@ -21,32 +29,62 @@ pub(super) async fn without_ratings_a_film_still_comes_marked_and_they_return(wo
         let movie = world.some("the film", answer.movie);
         assert_eq!((movie.metadata.as_ref(), movie.rating), (Some(&film), None));
     }
-    let page = ListMoviesRequest { page_size: 1, page_token: String::new() };
-    let page = world.worked("a page", world.movie.list_movies(&world.nobody(), page).await);
+    let page = ListMoviesRequest {
+        page_size: 1,
+        page_token: String::new(),
+    };
+    let page = world.worked(
+        "a page",
+        world.movie.list_movies(&world.nobody(), page).await,
+    );
     assert_eq!(page.degraded, ["rating"]);
-    let outcome = world.rating.put_rating(&world.user("bob"), rating("bob", "degraded", 4)).await;
+    let outcome = world
+        .rating
+        .put_rating(&world.user("bob"), rating("bob", "degraded", 4))
+        .await;
     world.failed("a rating meanwhile", outcome, Code::Unavailable);
     // A mistake is a mistake whoever is away.
-    world.refused("an unknown film", details(world, "degraded-unknown").await, Code::NotFound);
+    world.refused(
+        "an unknown film",
+        details(world, "degraded-unknown").await,
+        Code::NotFound,
+    );
 
     world.power().start("rating").await;
     let answer = world
         .eventually("the rating is back", async || {
             let answer = details(world, "degraded").await?;
-            if answer.degraded.is_empty() { Ok(answer) } else { Err(Error::unavailable("still degraded")) }
+            if answer.degraded.is_empty() {
+                Ok(answer)
+            } else {
+                Err(Error::unavailable("still degraded"))
+            }
         })
         .await;
-    assert_eq!(world.some("its rating", world.some("the film", answer.movie).rating).count, 1);
+    assert_eq!(
+        world
+            .some("its rating", world.some("the film", answer.movie).rating)
+            .count,
+        1
+    );
 }
 
 pub(super) async fn without_the_catalogue_there_is_no_film(world: &Clients) {
     world.film("uncatalogued").await;
     world.power().stop("metadata").await;
-    world.failed("without", details(world, "uncatalogued").await, Code::Unavailable);
+    world.failed(
+        "without",
+        details(world, "uncatalogued").await,
+        Code::Unavailable,
+    );
     // Ratings need no catalogue.
     world.rate("ann", "uncatalogued", 8).await;
     world.power().start("metadata").await;
-    let answer = world.eventually("the film is back", async || details(world, "uncatalogued").await).await;
+    let answer = world
+        .eventually("the film is back", async || {
+            details(world, "uncatalogued").await
+        })
+        .await;
     world.transcript.add("the film is back", &answer);
 }
 
@@ -58,7 +96,12 @@ pub(super) async fn acknowledged_ratings_survive_a_restart(world: &Clients) {
     for _ in 0..3 {
         world.power().stop("rating").await;
         world.power().start("rating").await;
-        let put = async || world.rating.put_rating(&world.user("cid"), rating("cid", "kept-too", 4)).await;
+        let put = async || {
+            world
+                .rating
+                .put_rating(&world.user("cid"), rating("cid", "kept-too", 4))
+                .await
+        };
         world.eventually("it takes ratings", put).await;
         assert_eq!(world.aggregate("kept").await, before);
     }
@@ -68,7 +111,10 @@ pub(super) async fn acknowledged_ratings_survive_a_restart(world: &Clients) {
 pub(super) async fn a_watcher_is_told_to_reconnect_when_the_service_stops(world: &Clients) {
     world.rate("ann", "reconnect", 2).await;
     let cx = || world.nobody().with_timeout(Duration::from_secs(50));
-    let mut stream = world.worked("watch", world.rating.watch_ratings(&cx(), watch("reconnect")).await);
+    let mut stream = world.worked(
+        "watch",
+        world.rating.watch_ratings(&cx(), watch("reconnect")).await,
+    );
     let first = world.some("the present", stream.next().await);
     world.answered("the present", first);
     let ((), end) = tokio::join!(world.power().stop("rating"), stream.next());

@@ -6,7 +6,10 @@ use movies_api::{Aggregate, RatingChanged, WatchRatingsRequest};
 use std::time::Duration;
 
 pub(super) fn watch(film: &str) -> WatchRatingsRequest {
-    WatchRatingsRequest { record_type: "movie".to_owned(), record_id: film.to_owned() }
+    WatchRatingsRequest {
+        record_type: "movie".to_owned(),
+        record_id: film.to_owned(),
+    }
 }
 
 async fn next(world: &Clients, stream: &mut Streaming<RatingChanged>) -> Aggregate {
@@ -14,10 +17,15 @@ async fn next(world: &Clients, stream: &mut Streaming<RatingChanged>) -> Aggrega
     world.some("the aggregate", world.worked("a change", item).aggregate)
 }
 
-pub(super) async fn a_watcher_sees_the_present_and_then_each_change_the_latest_last(world: &Clients) {
+pub(super) async fn a_watcher_sees_the_present_and_then_each_change_the_latest_last(
+    world: &Clients,
+) {
     world.rate("ann", "watched", 2).await;
     let cx = world.nobody().with_timeout(Duration::from_secs(30));
-    let mut stream = world.worked("watch", world.rating.watch_ratings(&cx, watch("watched")).await);
+    let mut stream = world.worked(
+        "watch",
+        world.rating.watch_ratings(&cx, watch("watched")).await,
+    );
     let mut seen = next(world, &mut stream).await;
     assert_eq!((seen.count, seen.version), (1, 1));
     let mut last = seen.clone();
@@ -36,7 +44,13 @@ pub(super) async fn a_watcher_sees_the_present_and_then_each_change_the_latest_l
 
 pub(super) async fn a_watcher_of_one_record_hears_nothing_of_others(world: &Clients) {
     let cx = world.nobody().with_timeout(Duration::from_secs(30));
-    let mut stream = world.worked("watch", world.rating.watch_ratings(&cx, watch("watched-alone")).await);
+    let mut stream = world.worked(
+        "watch",
+        world
+            .rating
+            .watch_ratings(&cx, watch("watched-alone"))
+            .await,
+    );
     assert_eq!(next(world, &mut stream).await.count, 0);
     world.rate("ann", "watched-not", 2).await;
     world.rate("ann", "watched-alone", 3).await;

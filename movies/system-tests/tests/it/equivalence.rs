@@ -16,13 +16,27 @@ async fn play(scenario: Scenario, ways: Ways) -> Vec<String> {
 }
 
 async fn is_the_same_everywhere(name: &str) {
-    let scenario = scenarios::all().into_iter().find(|scenario| scenario.name == name).unwrap();
+    let scenario = scenarios::all()
+        .into_iter()
+        .find(|scenario| scenario.name == name)
+        .unwrap();
     let direct = play(scenario, Ways::Direct).await;
     for ways in [Ways::Remote, Ways::Mixed] {
         let other = play(scenario, ways).await;
-        let differ: Vec<_> = direct.iter().zip(&other).filter(|(direct, other)| direct != other).collect();
-        assert!(differ.is_empty(), "seen directly, and {ways:?}:\n{differ:#?}");
-        assert_eq!(direct.len(), other.len(), "{ways:?} saw more, or less:\n{direct:#?}\n{other:#?}");
+        let differ: Vec<_> = direct
+            .iter()
+            .zip(&other)
+            .filter(|(direct, other)| direct != other)
+            .collect();
+        assert!(
+            differ.is_empty(),
+            "seen directly, and {ways:?}:\n{differ:#?}"
+        );
+        assert_eq!(
+            direct.len(),
+            other.len(),
+            "{ways:?} saw more, or less:\n{direct:#?}\n{other:#?}"
+        );
     }
 }
 

@@ -15,8 +15,14 @@ use tokio::runtime::Runtime;
 
 /// Rounds of each property; `CASES=10000` for more.
 fn config() -> Config {
-    let cases = knob::number("CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(200);
-    Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Config::default() }
+    let cases = knob::number("CASES")
+        .and_then(|cases| u32::try_from(cases).ok())
+        .unwrap_or(200);
+    Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    }
 }
 
 /// A world, and who asks it.
@@ -29,14 +35,26 @@ struct Site {
 
 impl Site {
     fn start() -> Site {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let running = runtime.block_on(Running::start(Ways::Direct));
         let addresses = ["auth", "metadata", "movie", "rating"]
             .map(|name| (name, runtime.block_on(running.address(name))))
             .into();
         let tokens = &running.clients.tokens;
-        let tokens = vec![None, Some(bearer(&tokens.user("ann"))), Some(bearer(&tokens.editor("ann")))];
-        Site { runtime, running: Some(running), addresses, tokens }
+        let tokens = vec![
+            None,
+            Some(bearer(&tokens.user("ann"))),
+            Some(bearer(&tokens.editor("ann"))),
+        ];
+        Site {
+            runtime,
+            running: Some(running),
+            addresses,
+            tokens,
+        }
     }
 }
 
@@ -51,23 +69,31 @@ impl Drop for Site {
 }
 
 fn any_method() -> impl Strategy<Value = (&'static str, &'static Method)> {
-    let all: Vec<_> = methods().map(|(service, method)| (service.target, method)).collect();
+    let all: Vec<_> = methods()
+        .map(|(service, method)| (service.target, method))
+        .collect();
     proptest::sample::select(all)
 }
 
 /// Bytes that are often nearly a message.
 fn any_message() -> impl Strategy<Value = Vec<u8>> {
-    let field = (0u8..10, prop_oneof![Just(0u8), Just(1), Just(2), Just(5), 0u8..8], any::<Vec<u8>>()).prop_map(
-        |(number, wire, value)| {
+    let field = (
+        0u8..10,
+        prop_oneof![Just(0u8), Just(1), Just(2), Just(5), 0u8..8],
+        any::<Vec<u8>>(),
+    )
+        .prop_map(|(number, wire, value)| {
             let mut field = vec![number << 3 | wire];
             if wire == 2 {
                 field.push(value.len().min(127) as u8);
             }
             field.extend(value.into_iter().take(127));
             field
-        },
-    );
-    prop_oneof![any::<Vec<u8>>(), proptest::collection::vec(field, 0..8).prop_map(|fields| fields.concat())]
+        });
+    prop_oneof![
+        any::<Vec<u8>>(),
+        proptest::collection::vec(field, 0..8).prop_map(|fields| fields.concat())
+    ]
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -83,9 +109,30 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 const NAMES: [&str; 24] = [
-    "value", "halfStars", "half_stars", "recordType", "record_id", "recordIds", "userId", "metadata", "id", "title",
-    "description", "director", "year", "cast", "genres", "pageSize", "pageToken", "movieId", "name", "count", "mean",
-    "histogram", "degraded", "",
+    "value",
+    "halfStars",
+    "half_stars",
+    "recordType",
+    "record_id",
+    "recordIds",
+    "userId",
+    "metadata",
+    "id",
+    "title",
+    "description",
+    "director",
+    "year",
+    "cast",
+    "genres",
+    "pageSize",
+    "pageToken",
+    "movieId",
+    "name",
+    "count",
+    "mean",
+    "histogram",
+    "degraded",
+    "",
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -98,7 +145,10 @@ fn any_json() -> impl Strategy<Value = Value> {
         any_text().prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 64, 12, |inner| {
-        let name = prop_oneof![proptest::sample::select(NAMES.to_vec()).prop_map(str::to_owned), any_text()];
+        let name = prop_oneof![
+            proptest::sample::select(NAMES.to_vec()).prop_map(str::to_owned),
+            any_text()
+        ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..12).prop_map(Value::from),
             proptest::collection::btree_map(name, inner, 0..8)
@@ -110,7 +160,15 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// Percent-encodes what a path or query cannot hold.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 /// A template with its variables filled in.
@@ -140,18 +198,27 @@ fn no_message_makes_a_method_fail_inside() {
         .addresses
         .iter()
         .map(|(name, address)| {
-            (*name, std::cell::RefCell::new(site.runtime.block_on(Connection::open(address)).unwrap()))
+            (
+                *name,
+                std::cell::RefCell::new(site.runtime.block_on(Connection::open(address)).unwrap()),
+            )
         })
         .collect();
     let case = (any_method(), any_message(), 0..site.tokens.len());
     let ran = TestRunner::new(config()).run(&case, |((target, method), message, who)| {
-        let mut headers: Vec<(&str, &str)> = site.tokens[who].iter().map(|token| ("authorization", &**token)).collect();
+        let mut headers: Vec<(&str, &str)> = site.tokens[who]
+            .iter()
+            .map(|token| ("authorization", &**token))
+            .collect();
         // A stream that is right goes on: it is given no time.
         if method.shape == Shape::ServerStream {
             headers.push(("grpc-timeout", "30m"));
         }
         let mut connection = connections[target].borrow_mut();
-        let answer = site.runtime.block_on(connection.call(method.path, &headers, &message)).unwrap();
+        let answer = site
+            .runtime
+            .block_on(connection.call(method.path, &headers, &message))
+            .unwrap();
         prop_assert_eq!(answer.http, 200, "{}: {:?}", method.path, answer);
         let told = matches!(answer.code, Some(0 | 3 | 5 | 7 | 9 | 16))
             || (method.shape == Shape::ServerStream && answer.code == Some(4));
@@ -170,54 +237,96 @@ fn no_request_makes_a_route_fail_inside() {
         any::<Vec<u8>>(),
         Just(Vec::new()),
     ];
-    let query = proptest::collection::vec((proptest::sample::select(NAMES.to_vec()), any_text()), 0..3);
+    let query =
+        proptest::collection::vec((proptest::sample::select(NAMES.to_vec()), any_text()), 0..3);
     let case = (any_method(), texts, body, query, 0..site.tokens.len());
-    let ran = TestRunner::new(config()).run(&case, |((target, method), texts, body, query, who)| {
-        for route in method.routes {
-            let mut path = filled(route.template, &texts);
-            for (index, (name, value)) in query.iter().enumerate() {
-                path.push(if index == 0 { '?' } else { '&' });
-                path.push_str(&format!("{name}={}", encoded(value)));
+    let ran =
+        TestRunner::new(config()).run(&case, |((target, method), texts, body, query, who)| {
+            for route in method.routes {
+                let mut path = filled(route.template, &texts);
+                for (index, (name, value)) in query.iter().enumerate() {
+                    path.push(if index == 0 { '?' } else { '&' });
+                    path.push_str(&format!("{name}={}", encoded(value)));
+                }
+                // The length of a line is bounded too, but that is another test's matter.
+                if path.len() > 12_000 {
+                    continue;
+                }
+                let mut headers: Vec<(&str, &str)> = site.tokens[who]
+                    .iter()
+                    .map(|token| ("authorization", &**token))
+                    .collect();
+                headers.push(("content-type", "application/json"));
+                if method.shape == Shape::ServerStream {
+                    headers.push(("x-request-timeout-ms", "30"));
+                }
+                let body = if route.body == Body::None {
+                    Vec::new()
+                } else {
+                    body.clone()
+                };
+                let asked = http::ask(
+                    &site.addresses[target],
+                    verb(route.verb),
+                    &path,
+                    &headers,
+                    body,
+                );
+                let answer = site.runtime.block_on(asked).unwrap();
+                let status = answer.status.as_u16();
+                prop_assert!(
+                    matches!(status, 200 | 400 | 401 | 403 | 404),
+                    "{} {}: {}",
+                    path,
+                    status,
+                    answer.text()
+                );
+                if status != 200 {
+                    let kind = answer.header("content-type");
+                    prop_assert_eq!(
+                        kind,
+                        "application/problem+json",
+                        "{}: {}",
+                        path,
+                        answer.text()
+                    );
+                    prop_assert_eq!(answer.json()["status"].as_u64(), Some(status.into()));
+                }
             }
-            // The length of a line is bounded too, but that is another test's matter.
-            if path.len() > 12_000 {
-                continue;
-            }
-            let mut headers: Vec<(&str, &str)> = site.tokens[who].iter().map(|token| ("authorization", &**token)).collect();
-            headers.push(("content-type", "application/json"));
-            if method.shape == Shape::ServerStream {
-                headers.push(("x-request-timeout-ms", "30"));
-            }
-            let body = if route.body == Body::None { Vec::new() } else { body.clone() };
-            let asked = http::ask(&site.addresses[target], verb(route.verb), &path, &headers, body);
-            let answer = site.runtime.block_on(asked).unwrap();
-            let status = answer.status.as_u16();
-            prop_assert!(matches!(status, 200 | 400 | 401 | 403 | 404), "{} {}: {}", path, status, answer.text());
-            if status != 200 {
-                let kind = answer.header("content-type");
-                prop_assert_eq!(kind, "application/problem+json", "{}: {}", path, answer.text());
-                prop_assert_eq!(answer.json()["status"].as_u64(), Some(status.into()));
-            }
-        }
-        Ok(())
-    });
+            Ok(())
+        });
     ran.unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]
 fn no_header_makes_a_call_fail_inside() {
     let site = Site::start();
-    let connection = std::cell::RefCell::new(site.runtime.block_on(Connection::open(&site.addresses["movie"])).unwrap());
+    let connection = std::cell::RefCell::new(
+        site.runtime
+            .block_on(Connection::open(&site.addresses["movie"]))
+            .unwrap(),
+    );
     let names = [
-        "authorization", "grpc-timeout", "x-request-timeout-ms", "idempotency-key", "traceparent", "tracestate",
-        "x-criticality", "grpc-encoding", "grpc-accept-encoding", "grpc-previous-rpc-attempts", "x-bin", "accept",
+        "authorization",
+        "grpc-timeout",
+        "x-request-timeout-ms",
+        "idempotency-key",
+        "traceparent",
+        "tracestate",
+        "x-criticality",
+        "grpc-encoding",
+        "grpc-accept-encoding",
+        "grpc-previous-rpc-attempts",
+        "x-bin",
+        "accept",
     ];
     let value = prop_oneof![
         proptest::collection::vec(prop_oneof![0x20u8..0x7f, 0x80u8..=0xff, Just(b'\t')], 0..60),
         "[0-9]{0,10}[HMSmun]?".prop_map(String::into_bytes),
         "Bearer [A-Za-z0-9_-]{0,40}(\\.[A-Za-z0-9_-]{0,40}){0,4}".prop_map(String::into_bytes),
     ];
-    let headers = proptest::collection::vec((proptest::sample::select(names.to_vec()), value), 0..4);
+    let headers =
+        proptest::collection::vec((proptest::sample::select(names.to_vec()), value), 0..4);
     let ran = TestRunner::new(config()).run(&headers, |headers| {
         // Bytes above ASCII are allowed in a header; they are sent as they are.
         let headers: Vec<(&str, String)> = headers
@@ -225,13 +334,35 @@ fn no_header_makes_a_call_fail_inside() {
             .filter_map(|(name, value)| Some((name, String::from_utf8(value).ok()?)))
             .filter(|(_, value)| ::http::HeaderValue::from_str(value).is_ok())
             .collect();
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
         let path = "/movies.movie.v1.MovieService/ListMovies";
-        let answer = site.runtime.block_on(connection.borrow_mut().call(path, &headers, b"")).unwrap();
-        prop_assert!(matches!(answer.code, Some(0 | 3 | 4 | 12 | 16)), "{:?}: {:?}", headers, answer);
-        let asked = http::ask(&site.addresses["movie"], ::http::Method::GET, "/v1/movies", &headers, "");
+        let answer = site
+            .runtime
+            .block_on(connection.borrow_mut().call(path, &headers, b""))
+            .unwrap();
+        prop_assert!(
+            matches!(answer.code, Some(0 | 3 | 4 | 12 | 16)),
+            "{:?}: {:?}",
+            headers,
+            answer
+        );
+        let asked = http::ask(
+            &site.addresses["movie"],
+            ::http::Method::GET,
+            "/v1/movies",
+            &headers,
+            "",
+        );
         let answer = site.runtime.block_on(asked).unwrap();
-        prop_assert!(matches!(answer.status.as_u16(), 200 | 400 | 401 | 504), "{:?}: {}", headers, answer.text());
+        prop_assert!(
+            matches!(answer.status.as_u16(), 200 | 400 | 401 | 504),
+            "{:?}: {}",
+            headers,
+            answer.text()
+        );
         Ok(())
     });
     ran.unwrap_or_else(|error| panic!("{error}"));

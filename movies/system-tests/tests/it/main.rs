@@ -1,7 +1,10 @@
 //! The whole system in one process: the same scenarios bound directly and over gRPC, and what
 //! comes over the wire from strangers.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world has failed"
+)]
 
 mod equivalence;
 mod garbage;
@@ -11,4 +14,5 @@ mod identity;
 mod problem;
 mod reflection;
 mod rest;
+mod slow;
 mod worlds;

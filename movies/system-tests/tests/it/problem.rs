@@ -7,7 +7,11 @@ use serde_json::Value;
 pub(crate) fn problem(what: &str, answer: &Answer, status: u16) -> Value {
     let text = answer.text();
     assert_eq!(answer.status.as_u16(), status, "{what}: {text}");
-    assert_eq!(answer.header("content-type"), "application/problem+json", "{what}: {text}");
+    assert_eq!(
+        answer.header("content-type"),
+        "application/problem+json",
+        "{what}: {text}"
+    );
     let problem = answer.json();
     let members = problem.as_object().unwrap();
     for (name, value) in members {
@@ -15,7 +19,10 @@ pub(crate) fn problem(what: &str, answer: &Answer, status: u16) -> Value {
             "type" | "title" | "detail" | "code" | "instance" => value.is_string(),
             "status" => value.as_u64() == Some(status.into()),
             "violations" => value.as_array().is_some_and(|list| {
-                !list.is_empty() && list.iter().all(|one| one["field"].is_string() && one["description"].is_string())
+                !list.is_empty()
+                    && list
+                        .iter()
+                        .all(|one| one["field"].is_string() && one["description"].is_string())
             }),
             _ => false,
         };
@@ -30,6 +37,12 @@ pub(crate) fn problem(what: &str, answer: &Answer, status: u16) -> Value {
 
 /// The fields a problem names.
 pub(crate) fn fields(problem: &Value) -> Vec<String> {
-    let violations = problem["violations"].as_array().cloned().unwrap_or_default();
-    violations.iter().map(|violation| violation["field"].as_str().unwrap_or_default().to_owned()).collect()
+    let violations = problem["violations"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    violations
+        .iter()
+        .map(|violation| violation["field"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }

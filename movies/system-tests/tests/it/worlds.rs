@@ -1,11 +1,11 @@
 //! Ways to run all services in this process.
 
+use backlot::app::World;
 use backlot::app::cli::{Configuration, Options, Product};
 use backlot::app::embedded::Embedded;
 use backlot::app::node::Node;
 use backlot::app::service::Prepared;
 use backlot::app::store::Files;
-use backlot::app::World;
 use backlot::cluster::{Memory, Registry};
 use backlot::rpc::contract::Service;
 use backlot::rpc::{Binding, Local, Remote};
@@ -46,42 +46,72 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(ways: Ways) -> Running {
         let folder = backlot_testkit::folder();
-        let env = Env { dice: Dice::seeded(1), variables: Arc::default(), ..Env::real() };
+        let env = Env {
+            dice: Dice::seeded(1),
+            variables: Arc::default(),
+            ..Env::real()
+        };
         let memory = Memory::new();
         let local = Local::new();
         let world = World {
             env: env.clone(),
             registry: Arc::new(memory.clone()),
             local: (ways != Ways::Remote).then(|| local.clone()),
-            stores: Arc::new(Files { folder: folder.path().to_owned() }),
+            stores: Arc::new(Files {
+                folder: folder.path().to_owned(),
+            }),
             secrets: Arc::new(|_name| Ok(SEED)),
-            identity: backlot::app::config::IdentityConfig { issuer: ISSUER.to_owned(), service: "auth".to_owned() },
+            identity: backlot::app::config::IdentityConfig {
+                issuer: ISSUER.to_owned(),
+                service: "auth".to_owned(),
+            },
         };
         let prepared = prepared(&env);
         let running = match ways {
             Ways::Remote => {
                 let mut nodes = BTreeMap::new();
                 for service in &prepared {
-                    nodes.insert(service.name(), Node::start(service, world.clone()).await.unwrap());
+                    nodes.insert(
+                        service.name(),
+                        Node::start(service, world.clone()).await.unwrap(),
+                    );
                 }
                 Services::Alone(nodes)
             }
-            Ways::Direct | Ways::Mixed => Services::Together(Embedded::start(&prepared, world.clone()).await.unwrap()),
+            Ways::Direct | Ways::Mixed => {
+                Services::Together(Embedded::start(&prepared, world.clone()).await.unwrap())
+            }
         };
         let tasks = Tasks::new(&env);
-        let switch = Arc::new(Switch { running: Mutex::new(Some(running)), prepared, world });
+        let switch = Arc::new(Switch {
+            running: Mutex::new(Some(running)),
+            prepared,
+            world,
+        });
         let (metrics, dice) = (Metrics::new(), env.dice.branch("client"));
         let binding = |service: &'static Service| match ways {
             Ways::Direct => Binding::Direct(local.binding(service, dice.clone())),
             Ways::Remote | Ways::Mixed => {
                 let instances = memory.resolver().watch(service.target);
-                Binding::Remote(Remote::new(service, service.target, instances, &metrics, &env, &tasks))
+                Binding::Remote(Remote::new(
+                    service,
+                    service.target,
+                    instances,
+                    &metrics,
+                    &env,
+                    &tasks,
+                ))
             }
         };
         let tokens = Tokens::new(&SEED, env.clock.clone(), env.dice.branch("tokens"));
-        let power: Arc<dyn Power> = switch.clone();
+        let power: Arc<dyn Power> = Arc::<Switch>::clone(&switch);
         let clients = Clients::new(binding, tokens, Some(power));
-        Running { clients, switch, tasks, _folder: folder }
+        Running {
+            clients,
+            switch,
+            tasks,
+            _folder: folder,
+        }
     }
 
     /// Where a service takes calls.
@@ -98,7 +128,9 @@ impl Running {
         let running = self.switch.running.lock().await;
         let node = match running.as_ref().unwrap() {
             Services::Alone(nodes) => nodes.get(service),
-            Services::Together(embedded) => embedded.nodes().iter().find(|node| node.name() == service),
+            Services::Together(embedded) => {
+                embedded.nodes().iter().find(|node| node.name() == service)
+            }
         };
         node.map(told).unwrap()
     }
@@ -112,15 +144,26 @@ impl Running {
                     assert!(node.stop(Duration::ZERO).await.is_clean(), "{name} was cut");
                 }
             }
-            Services::Together(embedded) => assert!(embedded.stop().await.is_clean(), "something was cut"),
+            Services::Together(embedded) => {
+                assert!(embedded.stop().await.is_clean(), "something was cut")
+            }
         }
     }
 }
 
 fn prepared(env: &Env) -> Vec<Prepared> {
-    let product = Product { name: "movies", variables: "MOVIES", data: "unused", services };
+    let product = Product {
+        name: "movies",
+        variables: "MOVIES",
+        data: "unused",
+        services,
+    };
     let configuration = Configuration::load(&product, &Options::default(), env).unwrap();
-    configuration.services.into_iter().map(|service| service.listening("127.0.0.1:0", "127.0.0.1:0")).collect()
+    configuration
+        .services
+        .into_iter()
+        .map(|service| service.listening("127.0.0.1:0", "127.0.0.1:0"))
+        .collect()
 }
 
 enum Services {
@@ -149,14 +192,23 @@ impl Power for Switch {
 
     fn start<'a>(&'a self, service: &'a str) -> Turn<'a> {
         Box::pin(async move {
-            let prepared = self.prepared.iter().find(|prepared| prepared.name() == service).unwrap();
+            let prepared = self
+                .prepared
+                .iter()
+                .find(|prepared| prepared.name() == service)
+                .unwrap();
             match self.running.lock().await.as_mut().unwrap() {
                 Services::Alone(nodes) => {
-                    nodes.insert(prepared.name(), Node::start(prepared, self.world.clone()).await.unwrap());
+                    nodes.insert(
+                        prepared.name(),
+                        Node::start(prepared, self.world.clone()).await.unwrap(),
+                    );
                 }
-                Services::Together(embedded) => embedded.start_one(prepared, self.world.clone()).await.unwrap(),
+                Services::Together(embedded) => embedded
+                    .start_one(prepared, self.world.clone())
+                    .await
+                    .unwrap(),
             }
         })
     }
 }
-

@@ -14,7 +14,10 @@ struct Alone<'s> {
 
 impl<'s> Alone<'s> {
     async fn start(site: &'s Site) -> Alone<'s> {
-        let mut alone = Alone { site, running: BTreeMap::new() };
+        let mut alone = Alone {
+            site,
+            running: BTreeMap::new(),
+        };
         for service in SERVICES {
             alone.run(service);
         }
@@ -23,12 +26,16 @@ impl<'s> Alone<'s> {
     }
 
     fn run(&mut self, service: &'static str) {
-        self.running.insert(service, self.site.movies(&[service]).start());
+        self.running
+            .insert(service, self.site.movies(&[service]).start());
     }
 
     /// Waits until all are ready and a page is whole.
     async fn answers(&mut self) {
-        wait_until("all services are ready", async || self.site.all_ready().await).await;
+        wait_until("all services are ready", async || {
+            self.site.all_ready().await
+        })
+        .await;
     }
 
     fn said(&self) -> String {
@@ -41,18 +48,32 @@ async fn services_find_each_other_wherever_they_are() {
     let site = Site::new();
     let mut alone = Alone::start(&site).await;
     site.film("m").await;
-    wait_until("a rating is taken", async || match site.rate("ann", "m", 4.5).await {
-        Ok(answer) if answer.status.as_u16() == 200 => Ok(()),
-        other => Err(format!("{other:?}")),
+    wait_until("a rating is taken", async || {
+        match site.rate("ann", "m", 4.5).await {
+            Ok(answer) if answer.status.as_u16() == 200 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     })
     .await;
-    let details = wait_until("the film comes with its rating", async || site.rated("m").await).await;
+    let details = wait_until("the film comes with its rating", async || {
+        site.rated("m").await
+    })
+    .await;
     assert_eq!(details["movie"]["rating"]["mean"], 4.5);
     let page = get(&site.address("web"), "/").await.unwrap();
-    assert!(page.status.as_u16() == 200 && page.text().contains("The film m"), "{}", page.text());
+    assert!(
+        page.status.as_u16() == 200 && page.text().contains("The film m"),
+        "{}",
+        page.text()
+    );
     for (service, process) in &mut alone.running {
         process.terminate();
-        assert_eq!(process.exit_code().await, 0, "{service}: {}", process.said());
+        assert_eq!(
+            process.exit_code().await,
+            0,
+            "{service}: {}",
+            process.said()
+        );
         nobody_panicked(&process.said());
     }
 }
@@ -62,7 +83,10 @@ async fn the_registry_outlives_whoever_hosts_it() {
     let site = Site::new();
     let mut alone = Alone::start(&site).await;
     site.film("m").await;
-    wait_until("the film comes with its rating", async || site.rated("m").await).await;
+    wait_until("the film comes with its rating", async || {
+        site.rated("m").await
+    })
+    .await;
     // All are killed in turn, the host among them, and come back: films stay whole throughout the
     // others' absence, but for the part that is away.
     for victim in ["auth", "metadata", "rating", "movie"] {
@@ -70,7 +94,10 @@ async fn the_registry_outlives_whoever_hosts_it() {
         alone.run(victim);
         alone.answers().await;
         let what = format!("the film is whole after {victim} was killed");
-        let whole = backlot_testkit::wait::wait_within(&what, Duration::from_secs(20), async || site.rated("m").await);
+        let whole =
+            backlot_testkit::wait::wait_within(&what, Duration::from_secs(20), async || {
+                site.rated("m").await
+            });
         tokio::select! {
             biased;
             _whole = whole => {}
@@ -83,7 +110,9 @@ async fn the_registry_outlives_whoever_hosts_it() {
     let moved = Site::new();
     let listen = format!("rating.server.listen={}", moved.address("rating"));
     let mut rating = site.movies(&["rating"]).args(["--set", &listen]).start();
-    rating.wait_until("the film is whole again", async || site.rated("m").await).await;
+    rating
+        .wait_until("the film is whole again", async || site.rated("m").await)
+        .await;
     nobody_panicked(&alone.said());
 }
 
@@ -101,16 +130,33 @@ async fn a_rating_is_refused_for_want_of_keys_only_while_they_were_never_to_be_h
 
     // Without an issuer nobody can be known: that is the system's fault, not the caller's.
     let mut rating = site.movies(&["rating"]).start();
-    let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/json"),
+    ];
     let path = "/v1/ratings/movie/m/users/ann";
-    let put = async || match ask(&site.address("rating"), Method::PUT, path, &headers, r#"{"value": 4}"#).await {
+    let put = async || match ask(
+        &site.address("rating"),
+        Method::PUT,
+        path,
+        &headers,
+        r#"{"value": 4}"#,
+    )
+    .await
+    {
         Ok(answer) => Ok(answer),
         Err(error) => Err(error.to_string()),
     };
     let answer = rating.wait_until("rating answers", put).await;
     assert_eq!(answer.status.as_u16(), 503, "{}", answer.text());
-    let public = get(&site.address("rating"), "/v1/ratings/movie/m").await.unwrap();
-    assert_eq!(public.status.as_u16(), 200, "what needs nobody's name works");
+    let public = get(&site.address("rating"), "/v1/ratings/movie/m")
+        .await
+        .unwrap();
+    assert_eq!(
+        public.status.as_u16(),
+        200,
+        "what needs nobody's name works"
+    );
 
     let mut auth = site.movies(&["auth"]).start();
     let taken = async || match put().await {

@@ -35,7 +35,10 @@ impl Plan {
         let seed = knob::number("SEED").unwrap_or(1895);
         let kills = knob::number("KILLS").unwrap_or(kills);
         println!("{kills} kills; SEED={seed} gives the same dice");
-        Plan { kills, dice: Dice::seeded(seed) }
+        Plan {
+            kills,
+            dice: Dice::seeded(seed),
+        }
     }
 
     /// A time drawn from the dice: when faults happen is the test's input, not a wait for anything.
@@ -69,13 +72,17 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_the_one_process_is_killed
         nobody_panicked(&movies.said());
         movies = start();
         if plan.happens(50) {
-            movies.wait_until("all services are ready", async || site.all_ready().await).await;
+            movies
+                .wait_until("all services are ready", async || site.all_ready().await)
+                .await;
         }
     }
     let shadow = load.finish().await;
     movies.kill().await;
     movies = start();
-    movies.wait_until("all services are ready", async || site.all_ready().await).await;
+    movies
+        .wait_until("all services are ready", async || site.all_ready().await)
+        .await;
     shadow.equals_what_is_answered(&site).await;
     movies.terminate();
     assert_eq!(movies.exit_code().await, 0, "{}", movies.said());
@@ -89,7 +96,8 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_processes_are_killed() {
     let plan = Plan::new(24);
     let site = Arc::new(Site::new());
     let start = |service: &str| site.movies(&[service]).start();
-    let mut running: BTreeMap<&str, Process> = SERVICES.map(|service| (service, start(service))).into();
+    let mut running: BTreeMap<&str, Process> =
+        SERVICES.map(|service| (service, start(service))).into();
     let ready = async || match backlot_testkit::http::get(&site.admin("rating"), "/ready").await {
         Ok(answer) if answer.status.as_u16() == 200 && site.file("auth.key").exists() => Ok(()),
         other => Err(format!("{other:?}")),
@@ -99,7 +107,11 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_processes_are_killed() {
     for _ in 0..plan.kills {
         plan.some_time(Duration::from_millis(500)).await;
         // The one that holds the ratings is the most interesting.
-        let victim = if plan.happens(50) { "rating" } else { plan.pick(&SERVICES) };
+        let victim = if plan.happens(50) {
+            "rating"
+        } else {
+            plan.pick(&SERVICES)
+        };
         let process = running.get_mut(victim).unwrap();
         process.kill().await;
         nobody_panicked(&process.said());
@@ -119,7 +131,12 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_processes_are_killed() {
     shadow.equals_what_is_answered(&site).await;
     for (service, process) in &mut running {
         process.terminate();
-        assert_eq!(process.exit_code().await, 0, "{service}: {}", process.said());
+        assert_eq!(
+            process.exit_code().await,
+            0,
+            "{service}: {}",
+            process.said()
+        );
     }
     store::equals(&shadow, &site.file("rating.db"));
 }
@@ -131,31 +148,49 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_a_fleet_or_its_children_a
     let site = Arc::new(Site::new());
     let start = || site.movies(&["fleet", "--no-sample"]).start();
     let mut fleet = start();
-    fleet.wait_until("all services are ready", async || site.all_ready().await).await;
+    fleet
+        .wait_until("all services are ready", async || site.all_ready().await)
+        .await;
     let load = Workload::start(&site, &plan.dice);
     for kill in 1..=plan.kills {
         plan.some_time(Duration::from_millis(1500)).await;
         // A child that crashes again and again waits longer and longer: a new fleet begins anew.
         if kill % 5 == 0 {
-            let orphans: Vec<i32> = children(fleet.pid()).into_iter().map(|(pid, _)| pid).collect();
+            let orphans: Vec<i32> = children(fleet.pid())
+                .into_iter()
+                .map(|(pid, _)| pid)
+                .collect();
             fleet.kill().await;
             wait_until("the children are gone", async || {
-                let left: Vec<_> = orphans.iter().filter(|pid| backlot_testkit::process::runs(**pid)).collect();
-                if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+                let left: Vec<_> = orphans
+                    .iter()
+                    .filter(|pid| backlot_testkit::process::runs(**pid))
+                    .collect();
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{left:?}"))
+                }
             })
             .await;
             fleet = start();
             continue;
         }
         let victim = plan.pick(&["auth", "rating", "rating", "metadata", "movie", "web"]);
-        let is_victim = |arguments: &[String]| arguments.get(1).is_some_and(|first| first == victim);
-        if let Some((pid, _)) = children(fleet.pid()).iter().find(|(_, arguments)| is_victim(arguments)) {
+        let is_victim =
+            |arguments: &[String]| arguments.get(1).is_some_and(|first| first == victim);
+        if let Some((pid, _)) = children(fleet.pid())
+            .iter()
+            .find(|(_, arguments)| is_victim(arguments))
+        {
             // It may have ended just now.
             drop(signal(*pid, Signal::SIGKILL));
         }
     }
     let shadow = load.finish().await;
-    fleet.wait_until("all services are ready", async || site.all_ready().await).await;
+    fleet
+        .wait_until("all services are ready", async || site.all_ready().await)
+        .await;
     shadow.equals_what_is_answered(&site).await;
     fleet.terminate();
     assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());

@@ -1,6 +1,9 @@
 //! The `movies` command as people run it: real processes, real signals, real files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world has failed"
+)]
 
 mod alone;
 mod embedded;

@@ -32,7 +32,10 @@ fn refused_in_a_line(ended: &Ended, code: i32, words: &[&str]) {
 #[tokio::test]
 async fn a_taken_port_is_named_with_its_key() {
     let site = Site::new();
-    for (address, key) in [(site.address("rating"), "rating.server.listen"), (site.admin("movie"), "movie.server.admin")] {
+    for (address, key) in [
+        (site.address("rating"), "rating.server.listen"),
+        (site.admin("movie"), "movie.server.admin"),
+    ] {
         let _taken = TcpListener::bind(&*address).unwrap();
         let ended = site.movies(&["--no-sample"]).run().await;
         refused_in_a_line(&ended, 1, &[&address, key, "another program listens there"]);
@@ -50,8 +53,16 @@ async fn a_taken_port_is_named_with_its_key() {
 async fn an_address_of_another_machine_is_named_with_its_key() {
     let site = Site::new();
     // The later flag wins.
-    let ended = site.movies(&["--no-sample"]).args(["--set", "auth.server.listen=192.0.2.1:80"]).run().await;
-    refused_in_a_line(&ended, 1, &["192.0.2.1:80", "auth.server.listen", "no such address"]);
+    let ended = site
+        .movies(&["--no-sample"])
+        .args(["--set", "auth.server.listen=192.0.2.1:80"])
+        .run()
+        .await;
+    refused_in_a_line(
+        &ended,
+        1,
+        &["192.0.2.1:80", "auth.server.listen", "no such address"],
+    );
 }
 
 #[tokio::test]
@@ -61,7 +72,13 @@ async fn a_folder_that_cannot_be_written_is_named() {
     std::fs::write(&file, "").unwrap();
     for folder in [file.clone(), file.join("below"), "/proc/nowhere".into()] {
         for command in [&["--no-sample"][..], &["metadata"], &["token", "ann"]] {
-            let ended = movies().args(command).arg("--data").arg(&folder).args(free(&site)).run().await;
+            let ended = movies()
+                .args(command)
+                .arg("--data")
+                .arg(&folder)
+                .args(free(&site))
+                .run()
+                .await;
             refused_in_a_line(&ended, 1, &[&folder.display().to_string()]);
         }
     }
@@ -71,10 +88,19 @@ async fn a_folder_that_cannot_be_written_is_named() {
 fn free(site: &Site) -> Vec<String> {
     let mut flags = Vec::new();
     for service in crate::site::SERVICES {
-        flags.extend(["--set".to_owned(), format!("{service}.server.listen={}", site.address(service))]);
-        flags.extend(["--set".to_owned(), format!("{service}.server.admin={}", site.admin(service))]);
+        flags.extend([
+            "--set".to_owned(),
+            format!("{service}.server.listen={}", site.address(service)),
+        ]);
+        flags.extend([
+            "--set".to_owned(),
+            format!("{service}.server.admin={}", site.admin(service)),
+        ]);
     }
-    flags.extend(["--set".to_owned(), format!("registry.address={}", site.registry())]);
+    flags.extend([
+        "--set".to_owned(),
+        format!("registry.address={}", site.registry()),
+    ]);
     flags
 }
 
@@ -91,12 +117,21 @@ async fn a_damaged_database_is_named_and_left_alone() {
     let mut schema = good.clone();
     schema[100..200].fill(0xff);
     let cut = good[..good.len() / 2].to_vec();
-    for (what, bytes) in [("text", b"hello".to_vec()), ("header", header), ("schema", schema), ("cut", cut)] {
+    for (what, bytes) in [
+        ("text", b"hello".to_vec()),
+        ("header", header),
+        ("schema", schema),
+        ("cut", cut),
+    ] {
         std::fs::write(site.file("metadata.db"), &bytes).unwrap();
         let ended = site.movies(&["--no-sample"]).run().await;
         let told = refused(&ended, 1, &["metadata.db", "BL0002"]);
         assert!(told.contains("restore it from a copy"), "{what}: {told}");
-        assert_eq!(std::fs::read(site.file("metadata.db")).unwrap(), bytes, "{what}: it was changed");
+        assert_eq!(
+            std::fs::read(site.file("metadata.db")).unwrap(),
+            bytes,
+            "{what}: it was changed"
+        );
     }
     std::fs::write(site.file("metadata.db"), good).unwrap();
     let mut running = site.embedded().await;
@@ -120,11 +155,31 @@ async fn a_damaged_key_is_named() {
 async fn a_data_folder_is_one_systems_at_a_time() {
     let (site, other) = (Site::new(), Site::new());
     let mut first = site.embedded().await;
-    let ended = movies().arg("--no-sample").arg("--data").arg(site.data()).args(free(&other)).run().await;
-    refused_in_a_line(&ended, 1, &["BL0006", "metadata.db", "open in another process"]);
-    let ended = movies().arg("rating").arg("--data").arg(site.data()).args(free(&other)).run().await;
+    let ended = movies()
+        .arg("--no-sample")
+        .arg("--data")
+        .arg(site.data())
+        .args(free(&other))
+        .run()
+        .await;
+    refused_in_a_line(
+        &ended,
+        1,
+        &["BL0006", "metadata.db", "open in another process"],
+    );
+    let ended = movies()
+        .arg("rating")
+        .arg("--data")
+        .arg(site.data())
+        .args(free(&other))
+        .run()
+        .await;
     refused_in_a_line(&ended, 1, &["BL0006", "rating.db"]);
-    assert_eq!(site.all_ready().await, Ok(()), "the first one does not mind");
+    assert_eq!(
+        site.all_ready().await,
+        Ok(()),
+        "the first one does not mind"
+    );
     // Killed, it leaves nothing behind that has to be cleaned up.
     first.kill().await;
     let mut second = site.embedded().await;
@@ -137,15 +192,41 @@ async fn all_that_is_wrong_with_a_configuration_is_told_at_once() {
     let site = Site::new();
     let file = site.file("movies.toml");
     std::fs::write(&file, "[rating.sotre]\nurl = \"sqlite:\"\n[auth]\nlifetime = \"1 year\"\n[log]\nformat = \"loud\"\n").unwrap();
-    let wrong = ["--set", "rating.server.listen=nonsense", "--set", "nonsense=1", "--set", "metadata.store.readers=many"];
-    for command in [&[][..], &["rating"], &["fleet"], &["token", "ann"], &["--check-config"]] {
-        let program = movies().args(command).args(wrong).arg("--config").arg(&file).env("MOVIES_RUNTIME_WORKERS", "5000");
+    let wrong = [
+        "--set",
+        "rating.server.listen=nonsense",
+        "--set",
+        "nonsense=1",
+        "--set",
+        "metadata.store.readers=many",
+    ];
+    for command in [
+        &[][..],
+        &["rating"],
+        &["fleet"],
+        &["token", "ann"],
+        &["--check-config"],
+    ] {
+        let program = movies()
+            .args(command)
+            .args(wrong)
+            .arg("--config")
+            .arg(&file)
+            .env("MOVIES_RUNTIME__WORKERS", "5000");
         let told = refused(
             &program.run().await,
             2,
             &[
-                "rating.sotre", "auth.lifetime", "log.format", "rating.server.listen", "nonsense", "metadata.store.readers",
-                "runtime.workers", "movies.toml line", "command line", "MOVIES_RUNTIME_WORKERS",
+                "rating.sotre",
+                "auth.lifetime",
+                "log.format",
+                "rating.server.listen",
+                "nonsense",
+                "metadata.store.readers",
+                "runtime.workers",
+                "movies.toml line",
+                "command line",
+                "MOVIES_RUNTIME__WORKERS",
             ],
         );
         assert!(told.contains("store"), "the nearest key is named: {told}");
@@ -156,13 +237,38 @@ async fn all_that_is_wrong_with_a_configuration_is_told_at_once() {
 async fn a_configuration_that_is_no_configuration_is_told() {
     let site = Site::new();
     let file = site.file("movies.toml");
-    for (text, words) in [("[rating", "line 1"), ("a = b", "line 1"), ("\u{0}", "line 1"), ("rating = 1", "rating")] {
+    for (text, words) in [
+        ("[rating", "line 1"),
+        ("a = b", "line 1"),
+        ("\u{0}", "line 1"),
+        ("rating = 1", "rating"),
+    ] {
         std::fs::write(&file, text).unwrap();
-        refused(&movies().arg("--config").arg(&file).run().await, 2, &["movies.toml", words]);
+        refused(
+            &movies().arg("--config").arg(&file).run().await,
+            2,
+            &["movies.toml", words],
+        );
     }
-    refused(&movies().args(["--config", "nowhere.toml"]).run().await, 2, &["nowhere.toml"]);
-    refused(&movies().arg("--config").arg(site.data()).run().await, 2, &[&site.data().display().to_string()]);
-    for assignment in ["nonsense", "=1", "rating.server.listen", "rating=1", "..=1", "rating..x=1", "log.filter=a=b=c,]["] {
+    refused(
+        &movies().args(["--config", "nowhere.toml"]).run().await,
+        2,
+        &["nowhere.toml"],
+    );
+    refused(
+        &movies().arg("--config").arg(site.data()).run().await,
+        2,
+        &[&site.data().display().to_string()],
+    );
+    for assignment in [
+        "nonsense",
+        "=1",
+        "rating.server.listen",
+        "rating=1",
+        "..=1",
+        "rating..x=1",
+        "log.filter=a=b=c,][",
+    ] {
         refused(&movies().args(["--set", assignment]).run().await, 2, &[]);
     }
 }
@@ -174,22 +280,48 @@ async fn what_is_printed_as_configuration_is_one() {
     assert_eq!(printed.status.code(), Some(0), "{}", printed.err);
     let file = site.file("printed.toml");
     std::fs::write(&file, &printed.out).unwrap();
-    let checked = movies().arg("--check-config").arg("--config").arg(&file).run().await;
+    let checked = movies()
+        .arg("--check-config")
+        .arg("--config")
+        .arg(&file)
+        .run()
+        .await;
     assert_eq!(checked.status.code(), Some(0), "{}", checked.err);
-    let again = movies().arg("--print-config").arg("--config").arg(&file).run().await;
+    let again = movies()
+        .arg("--print-config")
+        .arg("--config")
+        .arg(&file)
+        .run()
+        .await;
     assert_eq!(again.out, printed.out);
 }
 
 #[tokio::test]
 async fn words_that_mean_nothing_are_refused() {
     for arguments in [
-        &["nonsense"][..], &["--nonsense"], &["fleet", "--replicas", "0"], &["fleet", "--replicas", "x"], &["rating", "x"],
-        &["--set"], &["token"], &["call"],
+        &["nonsense"][..],
+        &["--nonsense"],
+        &["fleet", "--replicas", "0"],
+        &["fleet", "--replicas", "x"],
+        &["rating", "x"],
+        &["--set"],
+        &["token"],
+        &["call"],
     ] {
         let ended = movies().args(arguments).run().await;
-        assert_eq!(ended.status.code(), Some(2), "{arguments:?}: {}{}", ended.out, ended.err);
+        assert_eq!(
+            ended.status.code(),
+            Some(2),
+            "{arguments:?}: {}{}",
+            ended.out,
+            ended.err
+        );
         nobody_panicked(&ended.err);
-        assert!(ended.err.contains("Usage: movies") || ended.err.contains("--help"), "{arguments:?}: {}", ended.err);
+        assert!(
+            ended.err.contains("Usage: movies") || ended.err.contains("--help"),
+            "{arguments:?}: {}",
+            ended.err
+        );
     }
 }
 
@@ -202,21 +334,42 @@ async fn a_wrong_name_or_call_is_told() {
     for (arguments, word) in [
         (&["call", "Nonsense/GetIt"][..], "Nonsense"),
         (&["call", "MovieService/GetMovieDetails", "{"], "JSON"),
-        (&["call", "MovieService/GetMovieDetails", r#"{"film": "m"}"#], "film"),
-        (&["call", "MovieService/GetMovieDetails", r#"{"movieId": "m"}"#], "movie"),
-        (&["call", "MovieService/GetMovieDetails", "--to", "nonsense"], ""),
+        (
+            &["call", "MovieService/GetMovieDetails", r#"{"film": "m"}"#],
+            "film",
+        ),
+        (
+            &[
+                "call",
+                "MovieService/GetMovieDetails",
+                r#"{"movieId": "m"}"#,
+            ],
+            "movie",
+        ),
+        (
+            &["call", "MovieService/GetMovieDetails", "--to", "nonsense"],
+            "",
+        ),
     ] {
         let ended = site.movies(arguments).run().await;
         assert_eq!(ended.status.code(), Some(1), "{arguments:?}: {}", ended.err);
         nobody_panicked(&ended.err);
-        assert!(ended.err.contains(word) && !ended.err.contains("INTERNAL"), "{arguments:?}: {}", ended.err);
+        assert!(
+            ended.err.contains(word) && !ended.err.contains("INTERNAL"),
+            "{arguments:?}: {}",
+            ended.err
+        );
     }
 }
 
 #[tokio::test]
 async fn a_foreign_program_at_the_registry_is_named() {
     let site = Site::new();
-    for greeting in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", "SSH-2.0-nonsense\r\n", ""] {
+    for greeting in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+        "SSH-2.0-nonsense\r\n",
+        "",
+    ] {
         let mut listener = Tcp.bind(&site.registry()).await.unwrap();
         let mut foreign = JoinSet::new();
         foreign.spawn(async move {
@@ -235,7 +388,11 @@ async fn a_foreign_program_at_the_registry_is_named() {
             refused_in_a_line(&ended, 1, &["BL0020", &site.registry()]);
         }
         foreign.shutdown().await;
-        let free = async || TcpListener::bind(site.registry()).map(drop).map_err(|error| error.to_string());
+        let free = async || {
+            TcpListener::bind(site.registry())
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
         wait_until("the port is free again", free).await;
     }
 }
@@ -243,16 +400,28 @@ async fn a_foreign_program_at_the_registry_is_named() {
 #[tokio::test]
 async fn a_registry_that_cannot_be_listened_on_is_named() {
     let site = Site::new();
-    let ended = site.movies(&["rating"]).args(["--set", "registry.address=192.0.2.1:8070"]).run().await;
+    let ended = site
+        .movies(&["rating"])
+        .args(["--set", "registry.address=192.0.2.1:8070"])
+        .run()
+        .await;
     refused_in_a_line(&ended, 1, &["BL0021", "192.0.2.1:8070", "registry.address"]);
 }
 
 #[tokio::test]
 async fn loopback_is_where_it_listens_unless_told_otherwise() {
     let printed = movies().arg("--print-config").run().await.out;
-    let listens: Vec<&str> = printed.lines().filter(|line| line.trim_start().starts_with("listen =") || line.trim_start().starts_with("admin =")).collect();
+    let listens: Vec<&str> = printed
+        .lines()
+        .filter(|line| {
+            line.trim_start().starts_with("listen =") || line.trim_start().starts_with("admin =")
+        })
+        .collect();
     assert!(!listens.is_empty(), "{printed}");
     for line in listens {
-        assert!(line.contains(&Ipv4Addr::LOCALHOST.to_string()) || line.contains("\"\""), "{line}");
+        assert!(
+            line.contains(&Ipv4Addr::LOCALHOST.to_string()) || line.contains("\"\""),
+            "{line}"
+        );
     }
 }

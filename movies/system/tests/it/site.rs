@@ -22,7 +22,10 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> Site {
-        Site { folder: backlot_testkit::folder(), ports: Ports::claim(2 * SERVICES.len() + 1) }
+        Site {
+            folder: backlot_testkit::folder(),
+            ports: Ports::claim(2 * SERVICES.len() + 1),
+        }
     }
 
     pub(crate) fn data(&self) -> &Path {
@@ -35,12 +38,14 @@ impl Site {
 
     /// Where a service takes calls.
     pub(crate) fn address(&self, service: &str) -> String {
-        self.ports.address(2 * SERVICES.iter().position(|known| *known == service).unwrap())
+        self.ports
+            .address(2 * SERVICES.iter().position(|known| *known == service).unwrap())
     }
 
     /// Where it answers the operator.
     pub(crate) fn admin(&self, service: &str) -> String {
-        self.ports.address(2 * SERVICES.iter().position(|known| *known == service).unwrap() + 1)
+        self.ports
+            .address(2 * SERVICES.iter().position(|known| *known == service).unwrap() + 1)
     }
 
     /// Where the registry is.
@@ -52,25 +57,42 @@ impl Site {
     pub(crate) fn movies(&self, arguments: &[&str]) -> Program {
         let mut program = movies().args(arguments).arg("--data").arg(self.data());
         for service in SERVICES {
-            program = program.arg("--set").arg(format!("{service}.server.listen={}", self.address(service)));
-            program = program.arg("--set").arg(format!("{service}.server.admin={}", self.admin(service)));
+            program = program
+                .arg("--set")
+                .arg(format!("{service}.server.listen={}", self.address(service)));
+            program = program
+                .arg("--set")
+                .arg(format!("{service}.server.admin={}", self.admin(service)));
         }
-        program.arg("--set").arg(format!("registry.address={}", self.registry()))
+        program
+            .arg("--set")
+            .arg(format!("registry.address={}", self.registry()))
     }
 
     /// Everything in one process, with an empty catalogue, and up.
     pub(crate) async fn embedded(&self) -> Process {
         let mut process = self.movies(&["--no-sample"]).start();
-        process.wait_for_line("it is up", |line| line == "Ctrl-C stops.").await;
+        process
+            .wait_for_line("it is up", |line| line == "Ctrl-C stops.")
+            .await;
         process
     }
 
     /// `authorization` for a user, signed with the key of this site, which is there once auth has
     /// started.
     pub(crate) fn bearer(&self, user: &str, roles: &[&str]) -> String {
-        let seed: [u8; 32] = std::fs::read(self.file("auth.key")).unwrap().try_into().unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the processes under test live in real time")]
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let seed: [u8; 32] = std::fs::read(self.file("auth.key"))
+            .unwrap()
+            .try_into()
+            .unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the processes under test live in real time"
+        )]
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
         let forge = Forge::new(&seed);
         let mut claims = Forge::claims("movies", user, &SERVICES, i64::try_from(now).unwrap());
         claims["roles"] = json!(roles);
@@ -81,16 +103,34 @@ impl Site {
     pub(crate) async fn film(&self, id: &str) {
         let body = json!({ "title": format!("The film {id}") }).to_string();
         let editor = self.bearer("eve", &["editor"]);
-        let headers = [("authorization", &*editor), ("content-type", "application/json")];
-        let put = ask(&self.address("metadata"), Method::PUT, &format!("/v1/metadata/{id}"), &headers, body).await;
-        assert_eq!(put.as_ref().unwrap().status.as_u16(), 200, "{}", put.unwrap().text());
+        let headers = [
+            ("authorization", &*editor),
+            ("content-type", "application/json"),
+        ];
+        let put = ask(
+            &self.address("metadata"),
+            Method::PUT,
+            &format!("/v1/metadata/{id}"),
+            &headers,
+            body,
+        )
+        .await;
+        assert_eq!(
+            put.as_ref().unwrap().status.as_u16(),
+            200,
+            "{}",
+            put.unwrap().text()
+        );
     }
 
     /// Rates a film; what became of that.
     pub(crate) async fn rate(&self, user: &str, film: &str, stars: f64) -> io::Result<Answer> {
         let body = json!({ "value": stars }).to_string();
         let bearer = self.bearer(user, &[]);
-        let headers = [("authorization", &*bearer), ("content-type", "application/json")];
+        let headers = [
+            ("authorization", &*bearer),
+            ("content-type", "application/json"),
+        ];
         let path = format!("/v1/ratings/movie/{film}/users/{user}");
         ask(&self.address("rating"), Method::PUT, &path, &headers, body).await
     }
@@ -133,7 +173,10 @@ pub(crate) fn movies() -> Program {
 
 /// Fails when somebody panicked.
 pub(crate) fn nobody_panicked(said: &str) {
-    assert!(!said.contains("panicked at") && !said.contains("RUST_BACKTRACE"), "{said}");
+    assert!(
+        !said.contains("panicked at") && !said.contains("RUST_BACKTRACE"),
+        "{said}"
+    );
 }
 
 /// A connection over which a rating is half sent: the head of the request is there, and the call

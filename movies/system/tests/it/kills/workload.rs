@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-const WORKERS: u64 = 8;
+const WORKERS: u64 = 16;
 const FILMS: u64 = 3;
 /// How long one write may take to be acknowledged, kills and all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,7 +116,11 @@ impl Worker {
             };
             let answer = self.until_acknowledged(&write).await;
             let (count, histogram, _) = &answer.aggregate;
-            assert_eq!(histogram.iter().sum::<u64>(), *count, "{write:?}: {answer:?}");
+            assert_eq!(
+                histogram.iter().sum::<u64>(),
+                *count,
+                "{write:?}: {answer:?}"
+            );
             match write.what {
                 What::Put(half_stars) => self.shadow.put(&write.film, &self.user, half_stars),
                 What::Delete => {
@@ -152,7 +156,10 @@ impl Worker {
                 Ok(Err(why)) => why,
                 Err(_elapsed) => format!("no answer within {patience:?}"),
             };
-            assert!(tokio::time::Instant::now() < end, "{write:?} was not acknowledged in {PATIENCE:?}: {why}");
+            assert!(
+                tokio::time::Instant::now() < end,
+                "{write:?} was not acknowledged in {PATIENCE:?}: {why}"
+            );
             self.told.repeated += 1;
             tokio::time::sleep(Duration::from_millis(5 + self.dice.below(30))).await;
         }
@@ -164,15 +171,25 @@ impl Worker {
     /// Why it has to be repeated.
     async fn attempt(&self, write: &Write) -> Result<Answer, String> {
         let bearer = self.site.bearer(&self.user, &[]);
-        let headers = [("authorization", &*bearer), ("idempotency-key", &*write.key)];
+        let headers = [
+            ("authorization", &*bearer),
+            ("idempotency-key", &*write.key),
+        ];
         // A key means the same whichever way it comes.
-        if self.dice.below(2) == 0 { self.over_rest(write, &headers).await } else { self.over_grpc(write, &headers).await }
+        if self.dice.below(2) == 0 {
+            self.over_rest(write, &headers).await
+        } else {
+            self.over_grpc(write, &headers).await
+        }
     }
 
     async fn over_rest(&self, write: &Write, headers: &[(&str, &str)]) -> Result<Answer, String> {
         let path = format!("/v1/ratings/movie/{}/users/{}", write.film, self.user);
         let (method, body) = match write.what {
-            What::Put(half_stars) => (Method::PUT, json!({ "value": f64::from(half_stars) / 2.0 }).to_string()),
+            What::Put(half_stars) => (
+                Method::PUT,
+                json!({ "value": f64::from(half_stars) / 2.0 }).to_string(),
+            ),
             What::Delete => (Method::DELETE, String::new()),
         };
         let mut headers = headers.to_vec();
@@ -188,17 +205,38 @@ impl Worker {
     }
 
     async fn over_grpc(&self, write: &Write, headers: &[(&str, &str)]) -> Result<Answer, String> {
-        let (record_type, record_id, user_id) = ("movie".to_owned(), write.film.clone(), self.user.clone());
+        let (record_type, record_id, user_id) =
+            ("movie".to_owned(), write.film.clone(), self.user.clone());
         let (method, message) = match write.what {
-            What::Put(half_stars) => {
-                ("PutRating", PutRatingRequest { record_type, record_id, user_id, half_stars }.encode_to_vec())
-            }
-            What::Delete => ("DeleteRating", DeleteRatingRequest { record_type, record_id, user_id }.encode_to_vec()),
+            What::Put(half_stars) => (
+                "PutRating",
+                PutRatingRequest {
+                    record_type,
+                    record_id,
+                    user_id,
+                    half_stars,
+                }
+                .encode_to_vec(),
+            ),
+            What::Delete => (
+                "DeleteRating",
+                DeleteRatingRequest {
+                    record_type,
+                    record_id,
+                    user_id,
+                }
+                .encode_to_vec(),
+            ),
         };
         let path = format!("/movies.rating.v1.RatingService/{method}");
         let address = self.site.address("rating");
-        let mut connection = Connection::open(&address).await.map_err(|error| error.to_string())?;
-        let answer = connection.call(&path, headers, &message).await.map_err(|error| error.to_string())?;
+        let mut connection = Connection::open(&address)
+            .await
+            .map_err(|error| error.to_string())?;
+        let answer = connection
+            .call(&path, headers, &message)
+            .await
+            .map_err(|error| error.to_string())?;
         let message = match answer.code {
             Some(0) => answer.messages[0].clone(),
             Some(1 | 4 | 10 | 14) => return Err(format!("{answer:?}")),
@@ -211,18 +249,35 @@ impl Worker {
                 (Some(answer.deleted), answer.aggregate)
             }
         };
-        let api::Aggregate { count, histogram, version, .. } = aggregate.unwrap();
+        let api::Aggregate {
+            count,
+            histogram,
+            version,
+            ..
+        } = aggregate.unwrap();
         let histogram = histogram.into_iter().map(u64::from).collect();
-        Ok(Answer { deleted, aggregate: (count.into(), histogram, version.into()) })
+        Ok(Answer {
+            deleted,
+            aggregate: (count.into(), histogram, version.into()),
+        })
     }
 }
 
 fn said(answer: &Value) -> Answer {
     let number = |value: &Value| value.as_u64().unwrap();
     let aggregate = &answer["aggregate"];
-    let histogram = aggregate["histogram"].as_array().unwrap().iter().map(number).collect();
+    let histogram = aggregate["histogram"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(number)
+        .collect();
     Answer {
         deleted: answer["deleted"].as_bool(),
-        aggregate: (number(&aggregate["count"]), histogram, number(&aggregate["version"])),
+        aggregate: (
+            number(&aggregate["count"]),
+            histogram,
+            number(&aggregate["version"]),
+        ),
     }
 }
