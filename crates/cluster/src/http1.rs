@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The longest body taken: 10,000 instances at their largest would be more, but never are.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
+/// How long connecting may take: a long poll leaves far more time than a connection needs.
+const CONNECT: Duration = Duration::from_secs(1);
+
 /// A client of one address. It keeps a connection and opens another when that one is gone.
 pub(crate) struct Http {
     net: Arc<dyn Network>,
@@ -106,11 +109,10 @@ impl Http {
     }
 
     async fn connect(&mut self) -> Result<Connection, HttpError> {
-        let stream = self
-            .net
-            .connect(&self.address)
+        let connected = tokio::time::timeout(CONNECT, self.net.connect(&self.address))
             .await
-            .map_err(|error| HttpError::Connect(self.address.clone(), error))?;
+            .unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
+        let stream = connected.map_err(|error| HttpError::Connect(self.address.clone(), error))?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.broken(error))?;

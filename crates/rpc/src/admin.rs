@@ -12,10 +12,24 @@ use backlot_service::telemetry::Metrics;
 pub fn router(metrics: Metrics, health: Health, config: String) -> Router {
     let (live, ready) = (health.clone(), health);
     Router::new()
-        .route("/metrics", get(move || std::future::ready(exposition(&metrics))))
-        .route("/live", get(move || std::future::ready(probe(live.liveness(), "live", &live))))
-        .route("/ready", get(move || std::future::ready(probe(ready.readiness(), "ready", &ready))))
-        .route("/config", get(move || std::future::ready(([(header::CONTENT_TYPE, "application/toml")], config.clone()))))
+        .route(
+            "/metrics",
+            get(move || std::future::ready(exposition(&metrics))),
+        )
+        .route(
+            "/live",
+            get(move || std::future::ready(probe(live.liveness(), "live", &live))),
+        )
+        .route(
+            "/ready",
+            get(move || std::future::ready(probe(ready.readiness(), "ready", &ready))),
+        )
+        .route(
+            "/config",
+            get(move || {
+                std::future::ready(([(header::CONTENT_TYPE, "application/toml")], config.clone()))
+            }),
+        )
 }
 
 fn exposition(metrics: &Metrics) -> Response {
@@ -24,9 +38,21 @@ fn exposition(metrics: &Metrics) -> Response {
 }
 
 fn probe(good: bool, word: &str, health: &Health) -> Response {
-    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let degraded: String =
-        health.report().degraded.iter().map(|(name, why)| format!("degraded: {name}: {why}\n")).collect();
-    let word = if good { word.to_owned() } else { format!("not {word}") };
+    let status = if good {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let degraded: String = health
+        .report()
+        .degraded
+        .iter()
+        .map(|(name, why)| format!("degraded: {name}: {why}\n"))
+        .collect();
+    let word = if good {
+        word.to_owned()
+    } else {
+        format!("not {word}")
+    };
     (status, format!("{word}\n{degraded}")).into_response()
 }

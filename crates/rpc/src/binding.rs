@@ -1,11 +1,11 @@
 //! How a client reaches a service: directly in the same process, or over gRPC. Chosen at
 //! composition; the client's methods are the same.
 
+use crate::Streaming;
 use crate::contract::{Effect, Method, Service};
 use crate::direct::Direct;
 use crate::mount::{Payload, StreamCall, UnaryCall};
 use crate::remote::Remote;
-use crate::Streaming;
 use backlot_core::{Context, Dice, Error, Idempotency};
 use std::sync::Arc;
 
@@ -79,9 +79,16 @@ impl Binding {
 /// # Errors
 /// What makes a call not worth making, or impossible to put into headers: told before any binding
 /// begins, so that all tell it alike.
-pub(crate) fn child(cx: &Context, method: &'static Method, target: &str, dice: &Dice) -> Result<Context, Error> {
+pub(crate) fn child(
+    cx: &Context,
+    method: &'static Method,
+    target: &str,
+    dice: &Dice,
+) -> Result<Context, Error> {
     if cx.deadline().has_passed() {
-        return Err(Error::deadline_exceeded("the deadline had passed before the call was made"));
+        return Err(Error::deadline_exceeded(
+            "the deadline had passed before the call was made",
+        ));
     }
     let idempotency = match (method.effect, cx.idempotency()) {
         (Effect::Read, _) => None,
@@ -89,7 +96,11 @@ pub(crate) fn child(cx: &Context, method: &'static Method, target: &str, dice: &
             Idempotency::parse(&idempotency.key)?;
             Some(Arc::clone(idempotency))
         }
-        (_, None) => Some(Arc::new(Idempotency { key: dice.uuid(), method: method.path, fingerprint: 0 })),
+        (_, None) => Some(Arc::new(Idempotency {
+            key: dice.uuid(),
+            method: method.path,
+            fingerprint: 0,
+        })),
     };
     Ok(cx
         .clone()

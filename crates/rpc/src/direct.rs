@@ -1,10 +1,10 @@
 //! The direct binding: a call within the process, under the same semantic policies as any other.
 
+use crate::Streaming;
 use crate::binding::child;
 use crate::contract::{Method, Service};
 use crate::guard::Via;
 use crate::mount::{Mount, Payload, StreamCall, UnaryCall};
-use crate::Streaming;
 use arc_swap::ArcSwapOption;
 use backlot_core::{Context, Dice, Error};
 use parking_lot::Mutex;
@@ -39,7 +39,11 @@ impl Local {
     /// A binding to a service, published already or later.
     #[must_use]
     pub fn binding(&self, service: &'static Service, dice: Dice) -> Direct {
-        Direct { slot: self.slot(service.name), target: service.target, dice }
+        Direct {
+            slot: self.slot(service.name),
+            target: service.target,
+            dice,
+        }
     }
 
     fn slot(&self, name: &'static str) -> Slot {
@@ -59,7 +63,10 @@ impl Direct {
     fn mount(&self) -> Result<arc_swap::Guard<Option<Arc<Mount>>>, Error> {
         let mount = self.slot.load();
         if mount.is_none() {
-            return Err(Error::unavailable(format!("{} is not running", self.target)));
+            return Err(Error::unavailable(format!(
+                "{} is not running",
+                self.target
+            )));
         }
         Ok(mount)
     }
@@ -77,10 +84,16 @@ impl Direct {
     {
         let cx = child(cx, method, self.target, &self.dice)?;
         let mount = arc_swap::Guard::into_inner(self.mount()?);
-        let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
+        let Some((mount, object)) = mount
+            .as_deref()
+            .and_then(|mount| Some((mount, mount.object::<S>()?)))
+        else {
             return Err(wrong_object(self.target));
         };
-        mount.guard().unary(method, Via::Direct, &cx, request, &**object, call).await
+        mount
+            .guard()
+            .unary(method, Via::Direct, &cx, request, &**object, call)
+            .await
     }
 
     pub(crate) async fn server_stream<S, Req, Res>(
@@ -97,10 +110,16 @@ impl Direct {
     {
         let cx = child(cx, method, self.target, &self.dice)?;
         let mount = arc_swap::Guard::into_inner(self.mount()?);
-        let Some((mount, object)) = mount.as_deref().and_then(|mount| Some((mount, mount.object::<S>()?))) else {
+        let Some((mount, object)) = mount
+            .as_deref()
+            .and_then(|mount| Some((mount, mount.object::<S>()?)))
+        else {
             return Err(wrong_object(self.target));
         };
-        mount.guard().server_stream(method, Via::Direct, &cx, request, &**object, call).await
+        mount
+            .guard()
+            .server_stream(method, Via::Direct, &cx, request, &**object, call)
+            .await
     }
 }
 

@@ -17,7 +17,9 @@ impl Edge {
     /// An edge that verifies tokens.
     #[must_use]
     pub fn new(verifier: Arc<Verifier>) -> Self {
-        Edge { verifier: Some(verifier) }
+        Edge {
+            verifier: Some(verifier),
+        }
     }
 
     /// An edge where nobody can have an identity: a token is refused, not ignored.
@@ -31,11 +33,19 @@ impl Edge {
     /// # Errors
     /// `InvalidArgument` for malformed headers, `Unauthenticated` for a token that does not hold,
     /// `Unavailable` when the issuer's keys were never to be had.
-    pub async fn context(&self, headers: &HeaderMap, method: &'static Method) -> Result<Context, Error> {
+    pub async fn context(
+        &self,
+        headers: &HeaderMap,
+        method: &'static Method,
+    ) -> Result<Context, Error> {
         let cx = wire::read(headers, method)?;
-        let Some(token) = wire::bearer(headers)? else { return Ok(cx) };
+        let Some(token) = wire::bearer(headers)? else {
+            return Ok(cx);
+        };
         let Some(verifier) = &self.verifier else {
-            return Err(Error::unauthenticated("this service knows no token issuer: configure 'identity'"));
+            return Err(Error::unauthenticated(
+                "this service knows no token issuer: configure 'identity'",
+            ));
         };
         let principal = match verifier.known(token) {
             Some(principal) => principal,

@@ -61,22 +61,43 @@ impl Guard {
     #[must_use]
     pub fn new(service: &'static Service, metrics: &Metrics, shutdown: Shutdown) -> Self {
         let calls = service.methods.iter().map(|_| Default::default()).collect();
-        Guard { observed: Some(Observed { metrics: metrics.clone(), calls }), shutdown }
+        Guard {
+            observed: Some(Observed {
+                metrics: metrics.clone(),
+                calls,
+            }),
+            shutdown,
+        }
     }
 
     /// Policies that nobody watches: for tests and for layers used alone.
     #[must_use]
     pub fn unobserved() -> Self {
-        Guard { observed: None, shutdown: Shutdown::new() }
+        Guard {
+            observed: None,
+            shutdown: Shutdown::new(),
+        }
     }
 
     fn start(&self, method: &'static Method, via: Via, started: Instant) -> Recording {
         let running = self.observed.as_ref().and_then(|observed| {
             let cell = observed.calls.get(method.index)?.get(via as usize)?;
-            let new = || CallMetrics::new(&observed.metrics, method.service, method.name, Side::Server, via.name());
+            let new = || {
+                CallMetrics::new(
+                    &observed.metrics,
+                    method.service,
+                    method.name,
+                    Side::Server,
+                    via.name(),
+                )
+            };
             Some(cell.get_or_init(new).enter())
         });
-        Recording { running, started, finished: false }
+        Recording {
+            running,
+            started,
+            finished: false,
+        }
     }
 
     /// Runs a unary call.
@@ -135,7 +156,11 @@ impl Guard {
 }
 
 /// Ends a stream at its deadline or when the process drains.
-fn until<T: Send + 'static>(mut stream: Streaming<T>, deadline: Deadline, shutdown: Shutdown) -> Streaming<T> {
+fn until<T: Send + 'static>(
+    mut stream: Streaming<T>,
+    deadline: Deadline,
+    shutdown: Shutdown,
+) -> Streaming<T> {
     Streaming::new(async_stream::stream! {
         let draining = shutdown.reached(Phase::Draining);
         let over = tokio::time::sleep_until(deadline.instant());
@@ -173,11 +198,15 @@ fn admit<Req: Payload>(
     now: Instant,
 ) -> Result<Context, Error> {
     if deadline.instant() <= now {
-        return Err(Error::deadline_exceeded("the deadline had passed before the call arrived"));
+        return Err(Error::deadline_exceeded(
+            "the deadline had passed before the call arrived",
+        ));
     }
     Violations::check(request)?;
     let cx = cx.clone().with_deadline(deadline);
-    let Some(idempotency) = cx.idempotency() else { return Ok(cx) };
+    let Some(idempotency) = cx.idempotency() else {
+        return Ok(cx);
+    };
     if method.effect == Effect::Read {
         return Ok(cx.with_idempotency(None));
     }
@@ -200,13 +229,17 @@ impl Recording {
     fn finish(mut self, method: &'static Method, error: Option<&Error>, cx: &Context) {
         self.finished = true;
         self.record(error.map(Error::code));
-        let Some(error) = error.filter(|error| error.code().is_server_fault()) else { return };
+        let Some(error) = error.filter(|error| error.code().is_server_fault()) else {
+            return;
+        };
         let trace = format_args!("{:032x}", cx.trace().trace_id);
         match error.code() {
             Code::Unavailable | Code::DeadlineExceeded => {
                 tracing::debug!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed");
             }
-            _ => tracing::error!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed"),
+            _ => {
+                tracing::error!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed")
+            }
         }
     }
 

@@ -37,7 +37,13 @@ impl Verifier {
     /// A verifier of tokens that `issuer` made for the service `audience`.
     #[must_use]
     pub fn new(issuer: String, audience: &'static str, keys: Keys, clock: Clock) -> Self {
-        Verifier { issuer, audience, keys, clock, verified: Verified::default() }
+        Verifier {
+            issuer,
+            audience,
+            keys,
+            clock,
+            verified: Verified::default(),
+        }
     }
 
     /// The principal of a token verified lately.
@@ -53,12 +59,15 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Principal, Error> {
         let parts = token::Parts::split(token)?;
         let Some(key) = self.keys.get(parts.kid()).await? else {
-            return Err(Error::unauthenticated("the token is signed with a key that its issuer does not publish"));
+            return Err(Error::unauthenticated(
+                "the token is signed with a key that its issuer does not publish",
+            ));
         };
         let now = self.clock.wall().seconds();
         let claims = parts.verify(&key, &self.issuer, self.audience, now)?;
         let user = Arc::new(claims.into_user(token));
-        self.verified.put(token, Arc::clone(&user), parts.expires(), now);
+        self.verified
+            .put(token, Arc::clone(&user), parts.expires(), now);
         Ok(Principal::User(user))
     }
 }

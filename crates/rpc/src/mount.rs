@@ -47,8 +47,15 @@ pub struct Mount {
 impl Mount {
     /// Starts to mount `object`, an implementation of the contract's trait `S`.
     #[must_use]
-    pub fn build<S: ?Sized + Send + Sync + 'static>(service: &'static Service, object: Arc<S>) -> Builder<S> {
-        Builder { service, object, handlers: Vec::with_capacity(service.methods.len()) }
+    pub fn build<S: ?Sized + Send + Sync + 'static>(
+        service: &'static Service,
+        object: Arc<S>,
+    ) -> Builder<S> {
+        Builder {
+            service,
+            object,
+            handlers: Vec::with_capacity(service.methods.len()),
+        }
     }
 
     /// What is known of the service at build time.
@@ -71,7 +78,12 @@ impl Mount {
     }
 
     /// Calls a method with an encoded message, under all semantic policies.
-    pub fn bytes(&self, method: usize, cx: Context, request: Bytes) -> BoxFuture<'static, Result<Reply, Error>> {
+    pub fn bytes(
+        &self,
+        method: usize,
+        cx: Context,
+        request: Bytes,
+    ) -> BoxFuture<'static, Result<Reply, Error>> {
         match self.handlers.get(method) {
             Some(handler) => Arc::clone(handler).bytes(Arc::clone(&self.guard), cx, request),
             None => Box::pin(async { Err(Error::unimplemented("no such method")) }),
@@ -87,7 +99,9 @@ impl Mount {
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
         match self.handlers.get(method.index) {
             Some(handler) => Arc::clone(handler).grpc(Arc::clone(&self.guard), cx, request),
-            None => Box::pin(async { status::to_response(&Error::unimplemented("no such method")) }),
+            None => {
+                Box::pin(async { status::to_response(&Error::unimplemented("no such method")) })
+            }
         }
     }
 
@@ -119,17 +133,33 @@ impl<S: ?Sized> std::fmt::Debug for Builder<S> {
 impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
     /// Adds the unary method at `index`.
     #[must_use]
-    pub fn unary<Req: Payload, Res: Payload>(mut self, index: usize, call: UnaryCall<S, Req, Res>) -> Self {
+    pub fn unary<Req: Payload, Res: Payload>(
+        mut self,
+        index: usize,
+        call: UnaryCall<S, Req, Res>,
+    ) -> Self {
         let method = self.method(index, Shape::Unary);
-        self.handlers.push(Arc::new(Unary { object: Arc::clone(&self.object), method, call }));
+        self.handlers.push(Arc::new(Unary {
+            object: Arc::clone(&self.object),
+            method,
+            call,
+        }));
         self
     }
 
     /// Adds the streaming method at `index`.
     #[must_use]
-    pub fn server_stream<Req: Payload, Res: Payload>(mut self, index: usize, call: StreamCall<S, Req, Res>) -> Self {
+    pub fn server_stream<Req: Payload, Res: Payload>(
+        mut self,
+        index: usize,
+        call: StreamCall<S, Req, Res>,
+    ) -> Self {
         let method = self.method(index, Shape::ServerStream);
-        self.handlers.push(Arc::new(ServerStream { object: Arc::clone(&self.object), method, call }));
+        self.handlers.push(Arc::new(ServerStream {
+            object: Arc::clone(&self.object),
+            method,
+            call,
+        }));
         self
     }
 
@@ -162,8 +192,12 @@ trait Handler: Send + Sync {
         request: http::Request<tonic::body::Body>,
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>>;
 
-    fn bytes(self: Arc<Self>, guard: Arc<Guard>, cx: Context, request: Bytes)
-    -> BoxFuture<'static, Result<Reply, Error>>;
+    fn bytes(
+        self: Arc<Self>,
+        guard: Arc<Guard>,
+        cx: Context,
+        request: Bytes,
+    ) -> BoxFuture<'static, Result<Reply, Error>>;
 }
 
 struct Unary<S: ?Sized, Req, Res> {
@@ -179,7 +213,8 @@ struct ServerStream<S: ?Sized, Req, Res> {
 }
 
 fn decode<Req: Payload>(request: Bytes) -> Result<Req, Error> {
-    Req::decode(request).map_err(|error| Error::invalid_argument(format!("the request is malformed: {error}")))
+    Req::decode(request)
+        .map_err(|error| Error::invalid_argument(format!("the request is malformed: {error}")))
 }
 
 impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for Unary<S, Req, Res> {
@@ -191,7 +226,12 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
         Box::pin(async move {
             let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
-            let one = OneAnswer { handler: self, guard, cx: Some(cx), reached: &reached };
+            let one = OneAnswer {
+                handler: self,
+                guard,
+                cx: Some(cx),
+                reached: &reached,
+            };
             let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
             received(deadline, &reached, grpc.unary(one, request)).await
         })
@@ -205,13 +245,24 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
     ) -> BoxFuture<'static, Result<Reply, Error>> {
         Box::pin(async move {
             let request: Req = decode(request)?;
-            let response = guard.unary(self.method, Via::Rest, &cx, request, &*self.object, self.call).await?;
+            let response = guard
+                .unary(
+                    self.method,
+                    Via::Rest,
+                    &cx,
+                    request,
+                    &*self.object,
+                    self.call,
+                )
+                .await?;
             Ok(Reply::One(response.encode_to_vec().into()))
         })
     }
 }
 
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for ServerStream<S, Req, Res> {
+impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler
+    for ServerStream<S, Req, Res>
+{
     fn grpc(
         self: Arc<Self>,
         guard: Arc<Guard>,
@@ -220,7 +271,12 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
     ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
         Box::pin(async move {
             let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
-            let many = ManyAnswers { handler: self, guard, cx: Some(cx), reached: &reached };
+            let many = ManyAnswers {
+                handler: self,
+                guard,
+                cx: Some(cx),
+                reached: &reached,
+            };
             let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
             received(deadline, &reached, grpc.server_streaming(many, request)).await
         })
@@ -234,8 +290,18 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
     ) -> BoxFuture<'static, Result<Reply, Error>> {
         Box::pin(async move {
             let request: Req = decode(request)?;
-            let stream = guard.server_stream(self.method, Via::Rest, &cx, request, &*self.object, self.call).await?;
-            let encoded = stream.map(|item| item.map(|message| Bytes::from(message.encode_to_vec())));
+            let stream = guard
+                .server_stream(
+                    self.method,
+                    Via::Rest,
+                    &cx,
+                    request,
+                    &*self.object,
+                    self.call,
+                )
+                .await?;
+            let encoded =
+                stream.map(|item| item.map(|message| Bytes::from(message.encode_to_vec())));
             Ok(Reply::Stream(Streaming::new(encoded)))
         })
     }
@@ -252,9 +318,9 @@ async fn received(
     match tokio::time::timeout_at(until.instant(), call).await {
         Ok(response) if reached.load(Ordering::Relaxed) => response,
         Ok(response) => status::callers_fault(response),
-        Err(_elapsed) => {
-            status::to_response(&Error::deadline_exceeded("the deadline passed before the request had arrived"))
-        }
+        Err(_elapsed) => status::to_response(&Error::deadline_exceeded(
+            "the deadline passed before the request had arrived",
+        )),
     }
 }
 
@@ -278,7 +344,14 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::serve
         let cx = self.cx.take().unwrap_or_else(Context::background);
         Box::pin(async move {
             guard
-                .unary(handler.method, Via::Grpc, &cx, request.into_inner(), &*handler.object, handler.call)
+                .unary(
+                    handler.method,
+                    Via::Grpc,
+                    &cx,
+                    request.into_inner(),
+                    &*handler.object,
+                    handler.call,
+                )
                 .await
                 .map(tonic::Response::new)
                 .map_err(|error| status::from_error(&error))
@@ -294,8 +367,8 @@ struct ManyAnswers<'r, S: ?Sized, Req, Res> {
     reached: &'r AtomicBool,
 }
 
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::server::ServerStreamingService<Req>
-    for ManyAnswers<'_, S, Req, Res>
+impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload>
+    tonic::server::ServerStreamingService<Req> for ManyAnswers<'_, S, Req, Res>
 {
     type Response = Res;
     type ResponseStream = BoxStream<Result<Res, tonic::Status>>;
@@ -307,11 +380,20 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::serve
         let cx = self.cx.take().unwrap_or_else(Context::background);
         Box::pin(async move {
             let stream = guard
-                .server_stream(handler.method, Via::Grpc, &cx, request.into_inner(), &*handler.object, handler.call)
+                .server_stream(
+                    handler.method,
+                    Via::Grpc,
+                    &cx,
+                    request.into_inner(),
+                    &*handler.object,
+                    handler.call,
+                )
                 .await
                 .map_err(|error| status::from_error(&error))?;
             let stream = stream.map(|item| item.map_err(|error| status::from_error(&error)));
-            Ok(tonic::Response::new(Box::pin(stream) as Self::ResponseStream))
+            Ok(tonic::Response::new(
+                Box::pin(stream) as Self::ResponseStream
+            ))
         })
     }
 }

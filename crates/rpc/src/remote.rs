@@ -18,7 +18,7 @@ use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::{CallMetrics, Metrics, Side};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use set::EndpointSet;
+use set::{EndpointSet, Held, Ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -52,11 +52,17 @@ impl Remote {
             service,
             target: target.to_owned(),
             endpoints: EndpointSet::new(target, instances, env, tasks),
-            paths: service.methods.iter().map(|method| PathAndQuery::from_static(method.path)).collect(),
+            paths: service
+                .methods
+                .iter()
+                .map(|method| PathAndQuery::from_static(method.path))
+                .collect(),
             metrics: service
                 .methods
                 .iter()
-                .map(|method| CallMetrics::new(metrics, method.service, method.name, Side::Client, "grpc"))
+                .map(|method| {
+                    CallMetrics::new(metrics, method.service, method.name, Side::Client, "grpc")
+                })
                 .collect(),
             dice: env.dice.branch(target),
         }))
@@ -77,7 +83,9 @@ impl Remote {
         .await;
         if let Some(running) = &running {
             let took = Instant::now().saturating_duration_since(started);
-            running.metrics().record(outcome.as_ref().map(drop).map_err(Error::code), took);
+            running
+                .metrics()
+                .record(outcome.as_ref().map(drop).map_err(Error::code), took);
         }
         outcome
     }
@@ -88,9 +96,12 @@ impl Remote {
         cx: &Context,
         request: Req,
     ) -> Result<Res, Error> {
-        let mut grpc = self.grpc(cx.deadline()).await?;
+        let (mut grpc, _held) = self.grpc(cx.deadline()).await?;
         let (path, request) = self.prepare(method, cx, request);
-        match grpc.unary(request, path, ProtoCodec::<Req, Res>(PhantomData)).await {
+        match grpc
+            .unary(request, path, ProtoCodec::<Req, Res>(PhantomData))
+            .await
+        {
             Ok(response) => Ok(response.into_inner()),
             Err(status) => Err(self.failed(&status)),
         }
@@ -103,21 +114,29 @@ impl Remote {
         request: Req,
     ) -> Result<Streaming<Res>, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
-        self.open(method, &cx, request, ProtoCodec::<Req, Res>(PhantomData)).await
+        self.open(method, &cx, request, ProtoCodec::<Req, Res>(PhantomData))
+            .await
     }
 
     /// Calls a method with an encoded message: for callers that know the contract by name only.
     ///
     /// # Errors
     /// What the service answers; `Unavailable` when it cannot be reached.
-    pub async fn encoded(&self, method: &'static Method, cx: &Context, request: Bytes) -> Result<Reply, Error> {
+    pub async fn encoded(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        request: Bytes,
+    ) -> Result<Reply, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         let mut answers = self.open(method, &cx, request, Encoded).await?;
         if method.shape == Shape::ServerStream {
             return Ok(Reply::Stream(answers));
         }
         let answer = answers.next().await.transpose()?;
-        answer.map(Reply::One).ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
+        answer
+            .map(Reply::One)
+            .ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
     }
 
     async fn open<C>(
@@ -134,13 +153,18 @@ impl Remote {
     {
         let deadline = cx.deadline();
         let start = async {
-            let mut grpc = self.grpc(deadline).await?;
+            let (mut grpc, held) = self.grpc(deadline).await?;
             let (path, request) = self.prepare(method, cx, request);
-            grpc.server_streaming(request, path, codec).await.map_err(|status| self.failed(&status))
+            let answers = grpc
+                .server_streaming(request, path, codec)
+                .await
+                .map_err(|status| self.failed(&status))?;
+            Ok((answers.into_inner(), held))
         };
-        let mut stream = deadline.run(start).await?.into_inner();
+        let (mut stream, held) = deadline.run(start).await?;
         let remote = self.clone();
         Ok(Streaming::new(async_stream::stream! {
+            let _held = held;
             loop {
                 match tokio::time::timeout_at(deadline.instant(), stream.message()).await {
                     Ok(Ok(Some(message))) => yield Ok(message),
@@ -158,11 +182,15 @@ impl Remote {
         }))
     }
 
-    async fn grpc(&self, deadline: Deadline) -> Result<tonic::client::Grpc<endpoint::Call>, Error> {
-        let call = self.0.endpoints.ready(deadline).await?;
-        Ok(tonic::client::Grpc::new(call)
+    async fn grpc(
+        &self,
+        deadline: Deadline,
+    ) -> Result<(tonic::client::Grpc<endpoint::Call>, Held), Error> {
+        let Ready { call, held } = self.0.endpoints.ready(deadline).await?;
+        let grpc = tonic::client::Grpc::new(call)
             .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE))
+            .max_encoding_message_size(MAX_MESSAGE);
+        Ok((grpc, held))
     }
 
     fn prepare<Req>(
@@ -185,6 +213,9 @@ impl Remote {
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Remote").field(&self.0.service.name).field(&self.0.target).finish()
+        f.debug_tuple("Remote")
+            .field(&self.0.service.name)
+            .field(&self.0.target)
+            .finish()
     }
 }

@@ -39,8 +39,9 @@ pub const MAX_BODY: usize = 4 << 20;
 pub const MAX_DEPTH: usize = 100;
 
 /// Makes the context of a call from its headers.
-pub(crate) type Contexts =
-    Arc<dyn Fn(&Parts, &'static Method) -> BoxFuture<'static, Result<Context, Error>> + Send + Sync>;
+pub(crate) type Contexts = Arc<
+    dyn Fn(&Parts, &'static Method) -> BoxFuture<'static, Result<Context, Error>> + Send + Sync,
+>;
 
 type Body = axum::body::Body;
 
@@ -62,7 +63,11 @@ pub fn routes(mounts: &[Mount], edge: &Edge) -> Result<axum::Router, Error> {
 ///
 /// # Errors
 /// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
-pub(crate) fn router(mounts: &[Mount], contexts: Contexts, pages: axum::Router) -> Result<axum::Router, Error> {
+pub(crate) fn router(
+    mounts: &[Mount],
+    contexts: Contexts,
+    pages: axum::Router,
+) -> Result<axum::Router, Error> {
     let mut tree = Tree::default();
     for endpoint in route::endpoints(mounts)? {
         let (verb, template) = (endpoint.route.verb, endpoint.route.template);
@@ -74,7 +79,12 @@ pub(crate) fn router(mounts: &[Mount], contexts: Contexts, pages: axum::Router) 
         }
     }
     let openapi = openapi::merged(mounts)?;
-    let rest = Arc::new(Rest { tree, contexts, pages, openapi });
+    let rest = Arc::new(Rest {
+        tree,
+        contexts,
+        pages,
+        openapi,
+    });
     Ok(axum::Router::new().fallback(move |request: Request<Body>| {
         let rest = Arc::clone(&rest);
         async move { rest.answer(request).await }
@@ -105,17 +115,25 @@ impl Rest {
             return self.page(request, &instance).await;
         }
         let chosen = verb.and_then(|verb| {
-            found.iter().find_map(|(ends, captures)| Some((ends.get(&verb)?, captures.as_slice())))
+            found
+                .iter()
+                .find_map(|(ends, captures)| Some((ends.get(&verb)?, captures.as_slice())))
         });
         let Some((endpoint, captures)) = chosen else {
-            let verbs: BTreeSet<Verb> = found.iter().flat_map(|(ends, _)| ends.keys().copied()).collect();
+            let verbs: BTreeSet<Verb> = found
+                .iter()
+                .flat_map(|(ends, _)| ends.keys().copied())
+                .collect();
             return refuse_method(&method, &verbs, &instance);
         };
         if head && endpoint.method.shape == Shape::ServerStream {
             return finish(head, events::headers(Body::empty()));
         }
         let outcome = self.call(endpoint, captures, request, &instance).await;
-        finish(head, outcome.unwrap_or_else(|problem| problem.into_response(&instance)))
+        finish(
+            head,
+            outcome.unwrap_or_else(|problem| problem.into_response(&instance)),
+        )
     }
 
     async fn call(
@@ -128,9 +146,17 @@ impl Rest {
         let (parts, body) = request.into_parts();
         let cx = (self.contexts)(&parts, endpoint.method).await?;
         let message = request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
-        match endpoint.mount.bytes(endpoint.method.index, cx, message).await? {
+        match endpoint
+            .mount
+            .bytes(endpoint.method.index, cx, message)
+            .await?
+        {
             Reply::One(message) => Ok(json(endpoint.write(message)?.into())),
-            Reply::Stream(stream) => Ok(events::response(endpoint.output.clone(), stream, instance.to_owned())),
+            Reply::Stream(stream) => Ok(events::response(
+                endpoint.output.clone(),
+                stream,
+                instance.to_owned(),
+            )),
         }
     }
 
@@ -182,7 +208,13 @@ fn verb_name(verb: Verb) -> &'static str {
 
 /// OPTIONS is told what there is, everything else that it is not there.
 fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, instance: &str) -> Response<Body> {
-    let names = verbs.iter().copied().map(verb_name).chain(["OPTIONS"]).collect::<Vec<_>>().join(", ");
+    let names = verbs
+        .iter()
+        .copied()
+        .map(verb_name)
+        .chain(["OPTIONS"])
+        .collect::<Vec<_>>()
+        .join(", ");
     let mut response = if method == http::Method::OPTIONS {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -199,11 +231,17 @@ fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, instance: &str) 
 fn json(body: Bytes) -> Response<Body> {
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CONTENT_LENGTH, length);
     response
 }
 
 fn finish(head: bool, response: Response<Body>) -> Response<Body> {
-    if head { response.map(|_| Body::empty()) } else { response }
+    if head {
+        response.map(|_| Body::empty())
+    } else {
+        response
+    }
 }

@@ -72,8 +72,17 @@ impl Server {
     /// # Errors
     /// When two mounts claim the same REST route, or a mount's descriptors are malformed.
     pub fn prepare(self) -> Result<Ready, Error> {
-        let dispatch = Dispatch::new(self.mounts, self.pages, self.edge, self.health, self.reflection)?;
-        Ok(Ready { dispatch, limits: self.limits })
+        let dispatch = Dispatch::new(
+            self.mounts,
+            self.pages,
+            self.edge,
+            self.health,
+            self.reflection,
+        )?;
+        Ok(Ready {
+            dispatch,
+            limits: self.limits,
+        })
     }
 }
 
@@ -92,6 +101,8 @@ impl Ready {
 
 impl std::fmt::Debug for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ready").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Ready")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }

@@ -33,11 +33,13 @@ pub(crate) fn to_response(error: &Error) -> http::Response<tonic::body::Body> {
 
 /// The refusal of a request that never reached its method. What the protocol calls an internal
 /// error there (a message cut short, a wrong flag) is still its caller's fault.
-pub(crate) fn callers_fault(response: http::Response<tonic::body::Body>) -> http::Response<tonic::body::Body> {
+pub(crate) fn callers_fault(
+    response: http::Response<tonic::body::Body>,
+) -> http::Response<tonic::body::Body> {
     match tonic::Status::from_header_map(response.headers()) {
-        Some(status) if status.code() == tonic::Code::Internal => {
-            to_response(&Error::invalid_argument(format!("the request is malformed: {}", status.message())))
-        }
+        Some(status) if status.code() == tonic::Code::Internal => to_response(
+            &Error::invalid_argument(format!("the request is malformed: {}", status.message())),
+        ),
         _ => response,
     }
 }
@@ -48,18 +50,23 @@ pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {
     let broken = std::error::Error::source(status).is_some();
     let code = Code::from_number(status.code() as i32);
     let Some(code) = code.filter(|_| !broken) else {
-        return Error::unavailable(format!("the connection to {target} broke")).with_source(status.to_string());
+        return Error::unavailable(format!("the connection to {target} broke"))
+            .with_source(status.to_string());
     };
     let mut error = Error::new(code, status.message().to_owned());
     if !status.details().is_empty()
         && let Some(bad_request) = status.get_details_bad_request()
     {
         for violation in bad_request.field_violations {
-            let Violation { field, description } = Violation::new(violation.field, violation.description);
+            let Violation { field, description } =
+                Violation::new(violation.field, violation.description);
             error = error.with_violation(field, description);
         }
     }
-    let pushback = status.metadata().get(PUSHBACK).and_then(|value| value.to_str().ok());
+    let pushback = status
+        .metadata()
+        .get(PUSHBACK)
+        .and_then(|value| value.to_str().ok());
     if let Some(millis) = pushback.and_then(|text| text.parse().ok()) {
         error = error.with_pushback(Duration::from_millis(millis));
     }

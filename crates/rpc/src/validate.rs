@@ -55,7 +55,11 @@ impl Violations {
     pub fn check<M: Validate>(message: &M) -> Result<(), Error> {
         let mut at = Violations::default();
         message.validate(&mut at);
-        if at.list.is_empty() { Ok(()) } else { Err(Error::violations_of(at.list)) }
+        if at.list.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::violations_of(at.list))
+        }
     }
 
     /// `field` is wrong; `description` says what would be right and what it is.
@@ -77,8 +81,15 @@ impl Violations {
     }
 
     /// Checks a message inside this one: the entry of the map `field` at `key`.
-    pub fn nested_entry(&mut self, field: &'static str, key: &impl Display, message: &impl Validate) {
-        self.within(message, || format!("{field}[{}]", Violations::quote(&key.to_string())));
+    pub fn nested_entry(
+        &mut self,
+        field: &'static str,
+        key: &impl Display,
+        message: &impl Validate,
+    ) {
+        self.within(message, || {
+            format!("{field}[{}]", Violations::quote(&key.to_string()))
+        });
     }
 
     /// A wrong text as it may be shown: in quotes, and not too long.
@@ -97,7 +108,10 @@ impl Violations {
 
     fn add(&mut self, field: impl FnOnce() -> String, description: String) {
         if self.list.len() < MOST {
-            self.list.push(Violation { field: field(), description });
+            self.list.push(Violation {
+                field: field(),
+                description,
+            });
         }
     }
 
@@ -122,7 +136,10 @@ mod tests {
     impl Validate for Star {
         fn validate(&self, at: &mut Violations) {
             if self.0 > 10 {
-                at.push("value", format!("must be at most 5, got {}", f64::from(self.0) / 2.0));
+                at.push(
+                    "value",
+                    format!("must be at most 5, got {}", f64::from(self.0) / 2.0),
+                );
             }
         }
     }
@@ -141,12 +158,19 @@ mod tests {
     }
 
     fn fields(error: &Error) -> Vec<&str> {
-        error.violations().iter().map(|violation| violation.field.as_str()).collect()
+        error
+            .violations()
+            .iter()
+            .map(|violation| violation.field.as_str())
+            .collect()
     }
 
     #[test]
     fn a_violation_names_the_whole_path() {
-        let sky = Sky { brightest: Star(12), others: vec![Star(3), Star(11)] };
+        let sky = Sky {
+            brightest: Star(12),
+            others: vec![Star(3), Star(11)],
+        };
         let error = Violations::check(&sky).unwrap_err();
         assert_eq!(fields(&error), ["brightest.value", "others[1].value"]);
         assert_eq!(
@@ -157,8 +181,14 @@ mod tests {
 
     #[test]
     fn a_flood_of_violations_is_cut_short() {
-        let sky = Sky { brightest: Star(1), others: (0..10_000).map(|_| Star(99)).collect() };
-        assert_eq!(Violations::check(&sky).unwrap_err().violations().len(), MOST);
+        let sky = Sky {
+            brightest: Star(1),
+            others: (0..10_000).map(|_| Star(99)).collect(),
+        };
+        assert_eq!(
+            Violations::check(&sky).unwrap_err().violations().len(),
+            MOST
+        );
     }
 
     #[test]

@@ -33,10 +33,15 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
         Shape::ServerStream => MAX_STREAM,
     });
     let mut cx = Context::background().with_deadline(Deadline::after(timeout));
-    if let Some(value) = headers.get(&TRACEPARENT).and_then(|value| value.to_str().ok()) {
+    if let Some(value) = headers
+        .get(&TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+    {
         cx = cx.with_trace(TraceContext::parse(value));
     }
-    if let Some(value) = headers.get(&CRITICALITY).and_then(|value| value.to_str().ok())
+    if let Some(value) = headers
+        .get(&CRITICALITY)
+        .and_then(|value| value.to_str().ok())
         && let Some(criticality) = Criticality::parse(value)
     {
         cx = cx.with_criticality(criticality);
@@ -50,8 +55,11 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
 
 /// The bearer token of a call, if it shows one.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
-    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
-    let malformed = || Error::unauthenticated("the header 'authorization' must read 'Bearer TOKEN'");
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let malformed =
+        || Error::unauthenticated("the header 'authorization' must read 'Bearer TOKEN'");
     let value = value.to_str().map_err(|_| malformed())?;
     let (scheme, token) = value.split_once(' ').ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
@@ -62,19 +70,26 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 
 /// Writes a context into the headers of a gRPC call.
 pub(crate) fn write(cx: &Context, headers: &mut HeaderMap) {
-    let mut put = |name: HeaderName, value: Result<HeaderValue, http::header::InvalidHeaderValue>| {
+    let mut put = |name: HeaderName,
+                   value: Result<HeaderValue, http::header::InvalidHeaderValue>| {
         // Nothing here can hold a byte that a header refuses but a hand-made key or token, which
         // the callee would refuse as well.
         if let Ok(value) = value {
             headers.insert(name, value);
         }
     };
-    put(GRPC_TIMEOUT, HeaderValue::from_str(&format_grpc_timeout(cx.deadline().remaining())));
+    put(
+        GRPC_TIMEOUT,
+        HeaderValue::from_str(&format_grpc_timeout(cx.deadline().remaining())),
+    );
     if !cx.trace().is_none() {
         put(TRACEPARENT, HeaderValue::from_bytes(&cx.trace().header()));
     }
     if cx.criticality() != Criticality::Critical {
-        put(CRITICALITY, Ok(HeaderValue::from_static(cx.criticality().name())));
+        put(
+            CRITICALITY,
+            Ok(HeaderValue::from_static(cx.criticality().name())),
+        );
     }
     if let Some(idempotency) = cx.idempotency() {
         put(IDEMPOTENCY_KEY, HeaderValue::from_str(&idempotency.key));
@@ -89,11 +104,15 @@ pub(crate) fn write(cx: &Context, headers: &mut HeaderMap) {
 }
 
 fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Error> {
-    value.to_str().map_err(|_| Error::invalid_argument(format!("the header '{name}' is not ASCII text")))
+    value
+        .to_str()
+        .map_err(|_| Error::invalid_argument(format!("the header '{name}' is not ASCII text")))
 }
 
 fn parse_rest_timeout(text: &str) -> Result<Duration, Error> {
     text.parse().map(Duration::from_millis).map_err(|_| {
-        Error::invalid_argument(format!("x-request-timeout-ms {text:?} is malformed: expected whole milliseconds"))
+        Error::invalid_argument(format!(
+            "x-request-timeout-ms {text:?} is malformed: expected whole milliseconds"
+        ))
     })
 }

@@ -38,7 +38,8 @@ impl Latencies {
 
     /// Counts one.
     pub fn add(&mut self, took: Duration) {
-        self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
+        self.0
+            .saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
     }
 
     /// Counts those of another as well.
@@ -53,7 +54,13 @@ impl Latencies {
     #[must_use]
     pub fn figures(&self, in_flight: usize, time: Duration, cpu: Duration) -> Figures {
         let requests = self.0.len();
-        let each = |total: f64| if requests == 0 { 0.0 } else { total / requests as f64 };
+        let each = |total: f64| {
+            if requests == 0 {
+                0.0
+            } else {
+                total / requests as f64
+            }
+        };
         Figures {
             requests,
             in_flight,
@@ -101,7 +108,10 @@ mod tests {
             cpu_us,
         };
         let median = median(&[one(1.0, 9.0), one(3.0, 8.0), one(2.0, 7.0)]);
-        assert_eq!((median.per_second, median.cpu_us, median.requests), (2.0, 8.0, 30));
+        assert_eq!(
+            (median.per_second, median.cpu_us, median.requests),
+            (2.0, 8.0, 30)
+        );
     }
 
     #[test]
@@ -109,7 +119,10 @@ mod tests {
         let mut latencies = Latencies::new().unwrap();
         (0..100).for_each(|_| latencies.add(Duration::from_micros(250)));
         let figures = latencies.figures(8, Duration::from_secs(1), Duration::from_millis(5));
-        assert_eq!((figures.requests, figures.per_second, figures.cpu_us), (100, 100.0, 50.0));
+        assert_eq!(
+            (figures.requests, figures.per_second, figures.cpu_us),
+            (100, 100.0, 50.0)
+        );
         assert_eq!(figures.p50_us, 250.0);
     }
 }

@@ -45,7 +45,9 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -62,7 +64,10 @@ mod tests {
 
     #[test]
     fn resident_memory_is_told_in_kib() {
-        assert_eq!(resident_in("VmPeak:\t 90 kB\nVmRSS:\t    12 kB\n"), Some(12 * 1024));
+        assert_eq!(
+            resident_in("VmPeak:\t 90 kB\nVmRSS:\t    12 kB\n"),
+            Some(12 * 1024)
+        );
         assert_eq!(resident_in("VmPeak:\t 90 kB\n"), None);
     }
 }

@@ -1,9 +1,7 @@
 //! The films and users that the prepared data holds, by number.
 
 use movies_api::metadata::v1::Metadata;
-use movies_api::{
-    Aggregate, GetAggregatedRatingRequest, GetMovieDetailsRequest, PutRatingRequest,
-};
+use movies_api::{Aggregate, GetAggregatedRatingRequest, GetMovieDetailsRequest, PutRatingRequest};
 
 /// The record type of films.
 pub const MOVIE: &str = "movie";
@@ -57,13 +55,18 @@ pub fn aggregate() -> Aggregate {
 /// Asks for a film with its rating.
 #[must_use]
 pub fn details_of(number: u64) -> GetMovieDetailsRequest {
-    GetMovieDetailsRequest { movie_id: film_id(number) }
+    GetMovieDetailsRequest {
+        movie_id: film_id(number),
+    }
 }
 
 /// Asks for the ratings of a film in numbers.
 #[must_use]
 pub fn rating_of(record_id: String) -> GetAggregatedRatingRequest {
-    GetAggregatedRatingRequest { record_type: MOVIE.to_owned(), record_id }
+    GetAggregatedRatingRequest {
+        record_type: MOVIE.to_owned(),
+        record_id,
+    }
 }
 
 /// A rating: neighbouring numbers are other users', and each time the value is another one.

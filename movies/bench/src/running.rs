@@ -35,16 +35,24 @@ impl Running {
     /// When they do not start.
     pub async fn start(data: &Path) -> Result<Self> {
         let env = Env::real();
-        let mut options = Options { data: Some(data.to_owned()), ..Options::default() };
+        let mut options = Options {
+            data: Some(data.to_owned()),
+            ..Options::default()
+        };
         for service in (PRODUCT.services)() {
             for address in ["listen", "admin"] {
-                options.set.push(format!("{}.server.{address}=127.0.0.1:0", service.name()));
+                options
+                    .set
+                    .push(format!("{}.server.{address}=127.0.0.1:0", service.name()));
             }
         }
         let configuration = Configuration::load(&PRODUCT, &options, &env)
             .map_err(|problems| anyhow!("{problems}"))?;
         let world = process::world(&configuration.platform, &env, Arc::new(Memory::new()));
-        let world = World { local: Some(Local::new()), ..world };
+        let world = World {
+            local: Some(Local::new()),
+            ..world
+        };
         let embedded = Embedded::start(&configuration.services, world).await?;
         Ok(Running { embedded, env })
     }
@@ -54,7 +62,9 @@ impl Running {
     #[must_use]
     pub fn client<C: Client>(&self) -> C {
         let dice = self.env.dice.branch(C::SERVICE.target);
-        C::bind(Binding::Direct(self.embedded.local().binding(C::SERVICE, dice)))
+        C::bind(Binding::Direct(
+            self.embedded.local().binding(C::SERVICE, dice),
+        ))
     }
 
     /// Stops them all.
@@ -78,13 +88,19 @@ pub async fn fill(data: &Path) -> Result<()> {
         let (users, editor) = (Arc::clone(&users), editor.clone());
         work.spawn(async move {
             for number in (lane..u64::from(names::FILMS)).step_by(AT_ONCE as usize) {
-                let request = PutMetadataRequest { metadata: Some(names::film(number)) };
-                metadata.put_metadata(&editor.clone().with_timeout(CALL), request).await?;
+                let request = PutMetadataRequest {
+                    metadata: Some(names::film(number)),
+                };
+                metadata
+                    .put_metadata(&editor.clone().with_timeout(CALL), request)
+                    .await?;
                 for user in 0..u64::from(names::RATINGS) {
                     let cx = Context::background().with_timeout(CALL);
                     let mut request = names::rating(user);
                     request.record_id = names::film_id(number);
-                    rating.put_rating(&cx.with_principal(users.principal(user)?), request).await?;
+                    rating
+                        .put_rating(&cx.with_principal(users.principal(user)?), request)
+                        .await?;
                 }
             }
             anyhow::Ok(())
@@ -113,8 +129,14 @@ pub async fn rate(data: &Path, record: &str, ratings: u32) -> Result<()> {
         work.spawn(async move {
             for number in (lane..u64::from(ratings)).step_by(AT_ONCE as usize) {
                 let (user, principal) = users.newcomer(number)?;
-                let cx = Context::background().with_timeout(CALL).with_principal(principal);
-                let request = PutRatingRequest { record_id: record.clone(), user_id: user, ..names::rating(number) };
+                let cx = Context::background()
+                    .with_timeout(CALL)
+                    .with_principal(principal);
+                let request = PutRatingRequest {
+                    record_id: record.clone(),
+                    user_id: user,
+                    ..names::rating(number)
+                };
                 rating.put_rating(&cx, request).await?;
             }
             anyhow::Ok(())
@@ -129,7 +151,9 @@ pub async fn rate(data: &Path, record: &str, ratings: u32) -> Result<()> {
 
 async fn check(running: &Running) -> Result<()> {
     let movie: MovieClient = running.client();
-    let response = movie.get_movie_details(&Context::background(), names::details_of(7)).await?;
+    let response = movie
+        .get_movie_details(&Context::background(), names::details_of(7))
+        .await?;
     let rating = response.movie.and_then(|movie| movie.rating);
     match rating {
         Some(rating) if rating.count == names::RATINGS => Ok(()),

@@ -5,17 +5,28 @@ use backlot::storage::sqlite::{self, Options};
 use backlot::storage::{Migration, Migrations, Store, StoreError};
 use std::path::Path;
 
-const OF_METADATA: Migrations =
-    &[Migration::new(1, "movies", include_str!("../../metadata/migrations/1_movies.sql"))];
-const OF_RATING: Migrations =
-    &[Migration::new(1, "ratings", include_str!("../../rating/migrations/1_ratings.sql"))];
+const OF_METADATA: Migrations = &[Migration::new(
+    1,
+    "movies",
+    include_str!("../../metadata/migrations/1_movies.sql"),
+)];
+const OF_RATING: Migrations = &[Migration::new(
+    1,
+    "ratings",
+    include_str!("../../rating/migrations/1_ratings.sql"),
+)];
 
 /// Opens the store of metadata in a data folder.
 ///
 /// # Errors
 /// When it cannot be opened.
 pub fn metadata(data: &Path) -> Result<Store, StoreError> {
-    sqlite::open(data.join("metadata.db"), Options::default(), OF_METADATA, Clock::real())
+    sqlite::open(
+        data.join("metadata.db"),
+        Options::default(),
+        OF_METADATA,
+        Clock::real(),
+    )
 }
 
 /// Opens the store of ratings in a data folder.
@@ -23,5 +34,10 @@ pub fn metadata(data: &Path) -> Result<Store, StoreError> {
 /// # Errors
 /// When it cannot be opened.
 pub fn rating(data: &Path) -> Result<Store, StoreError> {
-    sqlite::open(data.join("rating.db"), Options::default(), OF_RATING, Clock::real())
+    sqlite::open(
+        data.join("rating.db"),
+        Options::default(),
+        OF_RATING,
+        Clock::real(),
+    )
 }

@@ -23,7 +23,10 @@ impl Users {
     pub fn of(data: &Path) -> Result<Self> {
         let env = Env::real();
         let seed = secret::load_or_make(data, movies_auth::KEY, &env.dice)?;
-        Ok(Users { key: SigningKey::from_seed(&seed)?, env })
+        Ok(Users {
+            key: SigningKey::from_seed(&seed)?,
+            env,
+        })
     }
 
     /// The token of the user of this number.
@@ -64,6 +67,13 @@ impl Users {
 
     fn claims(&self, name: &str) -> Claims {
         let audience = ["metadata", "movie", "rating"].map(String::from).into();
-        Claims::new("movies", name, audience, MAX_LIFETIME, &self.env.clock, &self.env.dice)
+        Claims::new(
+            "movies",
+            name,
+            audience,
+            MAX_LIFETIME,
+            &self.env.clock,
+            &self.env.dice,
+        )
     }
 }

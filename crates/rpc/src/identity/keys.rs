@@ -1,8 +1,8 @@
 //! The issuer's public keys: fetched, refreshed behind the calls, and kept when the issuer is away.
 
 use super::contract::identity::v1::{GetKeySetRequest, Key};
-use super::token::{PublicKey, public_key};
 use super::contract::{KeySet, KeySetClient};
+use super::token::{PublicKey, public_key};
 use arc_swap::ArcSwap;
 use backlot_core::backoff::Backoff;
 use backlot_core::{BoxFuture, Context, Dice, Error};
@@ -34,7 +34,9 @@ impl KeySource for KeySetClient {
     fn fetch(&self) -> BoxFuture<'_, Result<Vec<Key>, Error>> {
         Box::pin(async move {
             let cx = Context::background().with_timeout(FETCH);
-            Ok(KeySet::get_key_set(self, &cx, GetKeySetRequest {}).await?.keys)
+            Ok(KeySet::get_key_set(self, &cx, GetKeySetRequest {})
+                .await?
+                .keys)
         })
     }
 }
@@ -57,7 +59,9 @@ struct Snapshot {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Keys").field(&self.0.current.load().keys.keys().collect::<Vec<_>>()).finish()
+        f.debug_tuple("Keys")
+            .field(&self.0.current.load().keys.keys().collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -71,7 +75,9 @@ impl Keys {
             wanted: Notify::new(),
         });
         let keys = Keys(Arc::clone(&shared));
-        tasks.spawn_endless("identity keys", async move { refresh(source, &shared, &dice).await });
+        tasks.spawn_endless("identity keys", async move {
+            refresh(source, &shared, &dice).await
+        });
         keys
     }
 
@@ -90,17 +96,23 @@ impl Keys {
         drop(tokio::time::timeout(WAIT, fetched.changed()).await);
         let known = self.lookup(kid)?;
         if known.is_none() && self.0.current.load().at.is_none() {
-            return Err(Error::unavailable("the token issuer's keys are not to be had yet: try again")
-                .with_pushback(Duration::from_secs(1)));
+            return Err(Error::unavailable(
+                "the token issuer's keys are not to be had yet: try again",
+            )
+            .with_pushback(Duration::from_secs(1)));
         }
         Ok(known)
     }
 
     fn lookup(&self, kid: &str) -> Result<Option<Arc<PublicKey>>, Error> {
         let snapshot = self.0.current.load();
-        let Some(at) = snapshot.at else { return Ok(None) };
+        let Some(at) = snapshot.at else {
+            return Ok(None);
+        };
         if Instant::now().saturating_duration_since(at) > LAST_GOOD {
-            return Err(Error::unavailable("the token issuer has been away for more than 24 hours"));
+            return Err(Error::unavailable(
+                "the token issuer has been away for more than 24 hours",
+            ));
         }
         Ok(snapshot.keys.get(kid).cloned())
     }
@@ -109,13 +121,25 @@ impl Keys {
 /// Fetches for ever: every five minutes, sooner for an unknown key (at most every ten seconds),
 /// and with backoff while the issuer is away.
 async fn refresh(source: impl KeySource, shared: &Shared, dice: &Dice) {
-    let backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(5) };
     let mut failures = 0;
     loop {
+        // Without any key no user can be served: then the issuer's return must not go unseen long.
+        let cap = Duration::from_secs(if shared.current.load().at.is_none() {
+            1
+        } else {
+            5
+        });
+        let backoff = Backoff {
+            base: Duration::from_millis(200),
+            cap,
+        };
         match source.fetch().await.and_then(|keys| parse(&keys)) {
             Ok(keys) => {
                 failures = 0;
-                shared.current.store(Arc::new(Snapshot { keys, at: Some(Instant::now()) }));
+                shared.current.store(Arc::new(Snapshot {
+                    keys,
+                    at: Some(Instant::now()),
+                }));
                 shared.fetched.send_modify(|count| *count += 1);
                 tokio::time::sleep(UNKNOWN).await;
                 // An unknown key cuts the wait short; without one it is the usual refresh.
@@ -126,7 +150,8 @@ async fn refresh(source: impl KeySource, shared: &Shared, dice: &Dice) {
                 if failures == 1 || failures % 20 == 0 {
                     tracing::info!(error = %error.chain(), failures, "the token issuer's keys cannot be fetched, trying again");
                 }
-                tokio::time::sleep(backoff.wait(failures, dice).max(Duration::from_millis(50))).await;
+                tokio::time::sleep(backoff.wait(failures, dice).max(Duration::from_millis(50)))
+                    .await;
             }
         }
     }
@@ -139,7 +164,8 @@ fn parse(keys: &[Key]) -> Result<BTreeMap<String, Arc<PublicKey>>, Error> {
         if key.kty != "OKP" || key.crv != "Ed25519" || key.alg != "EdDSA" || key.kid.is_empty() {
             continue;
         }
-        let decoding = public_key(&key.x).ok_or_else(|| Error::internal("the issuer published a malformed key"))?;
+        let decoding = public_key(&key.x)
+            .ok_or_else(|| Error::internal("the issuer published a malformed key"))?;
         parsed.insert(key.kid.clone(), Arc::new(decoding));
     }
     Ok(parsed)

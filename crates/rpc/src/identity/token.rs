@@ -1,11 +1,11 @@
 //! A token, part by part.
 
+use super::contract::identity::v1::Key;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use backlot_core::principal::{Token, User};
 use backlot_core::{Clock, Dice, Error, Principal};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use super::contract::identity::v1::Key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,7 +48,9 @@ pub struct Claims {
     pub roles: BTreeSet<String>,
 }
 
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
+fn one_or_many<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeSet<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Audience {
@@ -87,7 +89,12 @@ impl Claims {
     }
 
     pub(super) fn into_user(self, token: &str) -> User {
-        User { subject: self.sub, roles: self.roles, audience: self.aud, token: Token::new(token) }
+        User {
+            subject: self.sub,
+            roles: self.roles,
+            audience: self.aud,
+            token: Token::new(token),
+        }
     }
 }
 
@@ -108,7 +115,9 @@ pub struct SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -118,8 +127,9 @@ impl SigningKey {
     /// # Errors
     /// `Internal` when the library refuses the seed.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, Error> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed)
-            .map_err(|error| Error::internal("the signing key is malformed").with_source(error.to_string()))?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|error| {
+            Error::internal("the signing key is malformed").with_source(error.to_string())
+        })?;
         let kid = URL_SAFE_NO_PAD.encode(&pair.public_key().as_ref()[..12]);
         Ok(SigningKey { kid, pair })
     }
@@ -148,7 +158,11 @@ impl SigningKey {
     /// # Errors
     /// `Internal` when the claims cannot be encoded.
     pub fn sign(&self, claims: &Claims) -> Result<String, Error> {
-        let header = Header { alg: "EdDSA".into(), typ: "at+jwt".into(), kid: self.kid.clone() };
+        let header = Header {
+            alg: "EdDSA".into(),
+            typ: "at+jwt".into(),
+            kid: self.kid.clone(),
+        };
         let unsigned = format!("{}.{}", encode(&header)?, encode(claims)?);
         let signature = URL_SAFE_NO_PAD.encode(self.pair.sign(unsigned.as_bytes()));
         Ok(format!("{unsigned}.{signature}"))
@@ -183,8 +197,12 @@ impl<'a> Parts<'a> {
         if token.len() > MAX_LENGTH {
             return Err(refused("it is longer than 8 KiB"));
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or_else(|| refused("it is not a JWT"))?;
-        let (header, claims) = signed.split_once('.').ok_or_else(|| refused("it is not a JWT"))?;
+        let (signed, signature) = token
+            .rsplit_once('.')
+            .ok_or_else(|| refused("it is not a JWT"))?;
+        let (header, claims) = signed
+            .split_once('.')
+            .ok_or_else(|| refused("it is not a JWT"))?;
         let header: Header = decode(header, "header")?;
         if header.alg != "EdDSA" {
             return Err(refused("its 'alg' is not EdDSA"));
@@ -192,7 +210,12 @@ impl<'a> Parts<'a> {
         if header.typ != "at+jwt" {
             return Err(refused("its 'typ' is not at+jwt"));
         }
-        Ok(Parts { header, claims: decode(claims, "claims")?, signed, signature })
+        Ok(Parts {
+            header,
+            claims: decode(claims, "claims")?,
+            signed,
+            signature,
+        })
     }
 
     pub(super) fn kid(&self) -> &str {
@@ -204,8 +227,16 @@ impl<'a> Parts<'a> {
         self.claims.exp
     }
 
-    pub(super) fn verify(&self, key: &PublicKey, issuer: &str, audience: &str, now: i64) -> Result<Claims, Error> {
-        let signature = URL_SAFE_NO_PAD.decode(self.signature).map_err(|_| refused("its signature is not base64url"))?;
+    pub(super) fn verify(
+        &self,
+        key: &PublicKey,
+        issuer: &str,
+        audience: &str,
+        now: i64,
+    ) -> Result<Claims, Error> {
+        let signature = URL_SAFE_NO_PAD
+            .decode(self.signature)
+            .map_err(|_| refused("its signature is not base64url"))?;
         if key.verify(self.signed.as_bytes(), &signature).is_err() {
             return Err(refused("its signature is wrong"));
         }
@@ -221,7 +252,8 @@ impl<'a> Parts<'a> {
             Some("it lives longer than 15 minutes")
         } else if claims.exp.saturating_add(LEEWAY) <= now {
             Some("it has expired: get a new one")
-        } else if claims.nbf.saturating_sub(LEEWAY) > now || claims.iat.saturating_sub(LEEWAY) > now {
+        } else if claims.nbf.saturating_sub(LEEWAY) > now || claims.iat.saturating_sub(LEEWAY) > now
+        {
             Some("it is not valid yet")
         } else if claims.sub.is_empty() || claims.jti.is_empty() {
             Some("'sub' or 'jti' is empty")
@@ -236,11 +268,12 @@ impl<'a> Parts<'a> {
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(part: &str, name: &str) -> Result<T, Error> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| refused(&format!("its {name} is not base64url")))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| refused(&format!("its {name} is not base64url")))?;
     // serde_json refuses duplicate members of a struct, and the error names no value.
-    serde_json::from_slice(&bytes).map_err(|error| {
-        refused(&format!("its {name} is malformed")).with_source(error)
-    })
+    serde_json::from_slice(&bytes)
+        .map_err(|error| refused(&format!("its {name} is malformed")).with_source(error))
 }
 
 fn refused(why: &str) -> Error {

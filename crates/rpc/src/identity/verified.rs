@@ -35,7 +35,10 @@ struct Entry {
 impl Verified {
     pub(super) fn get(&self, token: &str, now: i64) -> Option<Principal> {
         let generations = self.0.lock();
-        let entry = generations.young.get(token).or_else(|| generations.old.get(token))?;
+        let entry = generations
+            .young
+            .get(token)
+            .or_else(|| generations.old.get(token))?;
         (entry.expires > now).then(|| Principal::User(Arc::clone(&entry.user)))
     }
 
@@ -47,7 +50,9 @@ impl Verified {
         if generations.young.len() >= GENERATION {
             generations.old = std::mem::take(&mut generations.young);
         }
-        generations.young.insert(token.into(), Entry { user, expires });
+        generations
+            .young
+            .insert(token.into(), Entry { user, expires });
     }
 }
 

@@ -15,7 +15,10 @@ use tokio::sync::watch;
 const CONNECT: Duration = Duration::from_secs(1);
 /// Waits between failed attempts. The cap bounds how long a restarted instance at a fixed address
 /// goes unseen.
-const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(1) };
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(100),
+    cap: Duration::from_secs(1),
+};
 /// A dead peer is seen after one ping and the wait for its answer.
 const PING: Duration = Duration::from_secs(2);
 const PING_ANSWER: Duration = Duration::from_secs(1);
@@ -47,14 +50,20 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new(address: String) -> Self {
-        Endpoint { address, sender: ArcSwapOption::empty() }
+        Endpoint {
+            address,
+            sender: ArcSwapOption::empty(),
+        }
     }
 
     /// A call over the connection, if it is open.
     pub(super) fn call(&self) -> Option<Call> {
         let sender = self.sender.load();
         let sender = sender.as_ref().filter(|sender| !sender.is_closed())?;
-        Some(Call { sender: Sender::clone(sender), authority: self.address.clone() })
+        Some(Call {
+            sender: Sender::clone(sender),
+            authority: self.address.clone(),
+        })
     }
 
     /// Keeps the connection open for ever, telling each change of its state.
@@ -116,7 +125,9 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for Call {
     }
 
     fn call(&mut self, mut request: http::Request<tonic::body::Body>) -> Self::Future {
-        let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+        let path = std::mem::take(request.uri_mut())
+            .into_parts()
+            .path_and_query;
         let uri = http::Uri::builder()
             .scheme("http")
             .authority(self.authority.as_str())
@@ -125,7 +136,9 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for Call {
         match uri {
             Ok(uri) => *request.uri_mut() = uri,
             Err(error) => {
-                let status = tonic::Status::unavailable(format!("the instance's address is malformed: {error}"));
+                let status = tonic::Status::unavailable(format!(
+                    "the instance's address is malformed: {error}"
+                ));
                 return Box::pin(std::future::ready(Err(status)));
             }
         }
@@ -136,5 +149,8 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for Call {
 
 /// A failure of the connection, not of the callee.
 fn broken(error: hyper::Error) -> tonic::Status {
-    tonic::Status::unavailable(format!("the connection broke: {}", backlot_core::error::chain(&error)))
+    tonic::Status::unavailable(format!(
+        "the connection broke: {}",
+        backlot_core::error::chain(&error)
+    ))
 }

@@ -37,12 +37,22 @@ struct Shared {
 struct Kept {
     endpoint: Arc<Endpoint>,
     state: watch::Receiver<State>,
-    /// Ends when the last set that holds the endpoint is dropped.
-    _keeper: Arc<Owned>,
+    /// Ends when neither the set nor a call needs the endpoint.
+    keeper: Held,
 }
 
+/// A call over one connection, which stays for as long as this does: an instance that leaves the
+/// registry answers what it was asked.
+pub(super) struct Ready {
+    pub(super) call: Call,
+    pub(super) held: Held,
+}
+
+/// Keeps a connection.
+pub(super) type Held = Arc<Owned>;
+
 /// A task that ends with its owner.
-struct Owned(Task);
+pub(super) struct Owned(Task);
 
 impl Drop for Owned {
     fn drop(&mut self) {
@@ -51,7 +61,12 @@ impl Drop for Owned {
 }
 
 impl EndpointSet {
-    pub(super) fn new(target: &str, mut instances: watch::Receiver<InstanceSet>, env: &Env, tasks: &Tasks) -> Self {
+    pub(super) fn new(
+        target: &str,
+        mut instances: watch::Receiver<InstanceSet>,
+        env: &Env,
+        tasks: &Tasks,
+    ) -> Self {
         let shared = Arc::new(Shared {
             endpoints: ArcSwap::default(),
             vacant: Mutex::new(Some(Instant::now())),
@@ -59,32 +74,43 @@ impl EndpointSet {
             changed: watch::Sender::new(0),
         });
         let follower = {
-            let (shared, env, spawner, target) = (Arc::clone(&shared), env.clone(), tasks.clone(), target.to_owned());
-            Owned(tasks.spawn_endless(format!("endpoints of {target}"), async move {
-                loop {
-                    let set = instances.borrow_and_update().clone();
-                    shared.apply(&target, &set, &env, &spawner);
-                    if instances.changed().await.is_err() {
-                        // The resolver ended: the last set serves on.
-                        std::future::pending::<()>().await;
+            let (shared, env, spawner, target) = (
+                Arc::clone(&shared),
+                env.clone(),
+                tasks.clone(),
+                target.to_owned(),
+            );
+            Owned(
+                tasks.spawn_endless(format!("endpoints of {target}"), async move {
+                    loop {
+                        let set = instances.borrow_and_update().clone();
+                        shared.apply(&target, &set, &env, &spawner);
+                        if instances.changed().await.is_err() {
+                            // The resolver ended: the last set serves on.
+                            std::future::pending::<()>().await;
+                        }
                     }
-                }
-            }))
+                }),
+            )
         };
-        EndpointSet { target: target.to_owned(), shared, _follower: follower }
+        EndpointSet {
+            target: target.to_owned(),
+            shared,
+            _follower: follower,
+        }
     }
 
     /// A call over the next ready endpoint in turn.
-    pub(super) async fn ready(&self, deadline: Deadline) -> Result<Call, Error> {
-        if let Some(call) = self.shared.pick() {
-            return Ok(call);
+    pub(super) async fn ready(&self, deadline: Deadline) -> Result<Ready, Error> {
+        if let Some(ready) = self.shared.pick() {
+            return Ok(ready);
         }
         let mut changed = self.shared.changed.subscribe();
         let wait = async {
             loop {
                 changed.mark_unchanged();
-                if let Some(call) = self.shared.pick() {
-                    return Some(call);
+                if let Some(ready) = self.shared.pick() {
+                    return Some(ready);
                 }
                 if self.shared.all_failed() || changed.changed().await.is_err() {
                     return None;
@@ -94,25 +120,40 @@ impl EndpointSet {
         let since = (*self.shared.vacant.lock()).unwrap_or_else(Instant::now);
         let until = deadline.min(Deadline::at(since + FIRST_CONNECTION));
         match tokio::time::timeout_at(until.instant(), wait).await {
-            Ok(Some(call)) => Ok(call),
-            Ok(None) => Err(Error::unavailable(format!("no instance of {} can be reached", self.target))),
-            Err(_elapsed) => Err(Error::unavailable(format!("no instance of {} is known", self.target))),
+            Ok(Some(ready)) => Ok(ready),
+            Ok(None) => Err(Error::unavailable(format!(
+                "no instance of {} can be reached",
+                self.target
+            ))),
+            Err(_elapsed) => Err(Error::unavailable(format!(
+                "no instance of {} is known",
+                self.target
+            ))),
         }
     }
 }
 
 impl Shared {
-    fn pick(&self) -> Option<Call> {
+    fn pick(&self) -> Option<Ready> {
         let endpoints = self.endpoints.load();
         let count = endpoints.len();
         let start = self.next.fetch_add(1, Ordering::Relaxed);
-        (0..count).find_map(|offset| endpoints[(start + offset) % count].endpoint.call())
+        (0..count).find_map(|offset| {
+            let kept = &endpoints[(start + offset) % count];
+            Some(Ready {
+                call: kept.endpoint.call()?,
+                held: Arc::clone(&kept.keeper),
+            })
+        })
     }
 
     /// Whether there are endpoints and each has failed lately: waiting would help nobody.
     fn all_failed(&self) -> bool {
         let endpoints = self.endpoints.load();
-        !endpoints.is_empty() && endpoints.iter().all(|kept| *kept.state.borrow() == State::Failed)
+        !endpoints.is_empty()
+            && endpoints
+                .iter()
+                .all(|kept| *kept.state.borrow() == State::Failed)
     }
 
     /// Keeps what stays, connects what is new, drops what is gone.
@@ -125,16 +166,25 @@ impl Shared {
             .collect();
         // An instance that crashed may be listed beside its successor at the same address until its
         // time to live is over: one connection serves both.
-        let addresses: BTreeSet<&str> = set.instances.iter().map(|instance| instance.address.as_str()).collect();
+        let addresses: BTreeSet<&str> = set
+            .instances
+            .iter()
+            .map(|instance| instance.address.as_str())
+            .collect();
         let endpoints: Vec<Kept> = addresses
             .into_iter()
             .map(|address| {
-                old.remove(address).unwrap_or_else(|| self.connect(target, address.to_owned(), env, tasks))
+                old.remove(address)
+                    .unwrap_or_else(|| self.connect(target, address.to_owned(), env, tasks))
             })
             .collect();
         {
             let mut vacant = self.vacant.lock();
-            *vacant = if endpoints.is_empty() { vacant.or_else(|| Some(Instant::now())) } else { None };
+            *vacant = if endpoints.is_empty() {
+                vacant.or_else(|| Some(Instant::now()))
+            } else {
+                None
+            };
         }
         self.endpoints.store(Arc::new(endpoints));
         self.changed.send_modify(|count| *count += 1);
@@ -144,19 +194,32 @@ impl Shared {
         let endpoint = Arc::new(Endpoint::new(address));
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = {
-            let (endpoint, env, mut state, shared) =
-                (Arc::clone(&endpoint), env.clone(), state.clone(), Arc::downgrade(self));
+            let (endpoint, env, mut state, shared) = (
+                Arc::clone(&endpoint),
+                env.clone(),
+                state.clone(),
+                Arc::downgrade(self),
+            );
             let dice = env.dice.branch(&endpoint.address);
-            Owned(tasks.spawn_endless(format!("connection to {target} at {}", endpoint.address), async move {
-                let told = async {
-                    while state.changed().await.is_ok() {
-                        let Some(shared) = shared.upgrade() else { return };
-                        shared.changed.send_modify(|count| *count += 1);
-                    }
-                };
-                tokio::join!(endpoint.keep(env, dice, sender), told);
-            }))
+            Owned(tasks.spawn_endless(
+                format!("connection to {target} at {}", endpoint.address),
+                async move {
+                    let told = async {
+                        while state.changed().await.is_ok() {
+                            let Some(shared) = shared.upgrade() else {
+                                return;
+                            };
+                            shared.changed.send_modify(|count| *count += 1);
+                        }
+                    };
+                    tokio::join!(endpoint.keep(env, dice, sender), told);
+                },
+            ))
         };
-        Kept { endpoint, state, _keeper: Arc::new(keeper) }
+        Kept {
+            endpoint,
+            state,
+            keeper: Arc::new(keeper),
+        }
     }
 }

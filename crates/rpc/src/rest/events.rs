@@ -17,7 +17,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const RETRY: &str = "retry: 1000\n\n";
 
 /// The answer of a stream.
-pub(super) fn response(output: Output, mut stream: Streaming<Bytes>, instance: String) -> Response<Body> {
+pub(super) fn response(
+    output: Output,
+    mut stream: Streaming<Bytes>,
+    instance: String,
+) -> Response<Body> {
     let events = async_stream::stream! {
         yield Ok::<_, std::convert::Infallible>(Bytes::from_static(RETRY.as_bytes()));
         loop {
@@ -50,7 +54,10 @@ pub(super) fn headers(body: Body) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies of a common kind collect events otherwise.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
     response
 }
 

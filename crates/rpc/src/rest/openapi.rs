@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 /// # Errors
 /// `Internal` when a document is not JSON, which no generated contract's is.
 pub(super) fn merged(mounts: &[Mount]) -> Result<Bytes, Error> {
-    let malformed = |mount: &Mount| format!("the OpenAPI document of {} is malformed", mount.service().name);
+    let malformed = |mount: &Mount| {
+        format!(
+            "the OpenAPI document of {} is malformed",
+            mount.service().name
+        )
+    };
     let mut merged = json!({});
     for mount in mounts {
         let document: Value = serde_json::from_str(mount.service().openapi)
@@ -19,7 +24,10 @@ pub(super) fn merged(mounts: &[Mount]) -> Result<Bytes, Error> {
     }
     let titles: Vec<&str> = mounts.iter().map(|mount| mount.service().name).collect();
     match titles.as_slice() {
-        [] => merged = json!({ "openapi": "3.1.0", "info": { "title": "", "version": "" }, "paths": {} }),
+        [] => {
+            merged =
+                json!({ "openapi": "3.1.0", "info": { "title": "", "version": "" }, "paths": {} })
+        }
         [_] => {}
         titles => merged["info"] = json!({ "title": titles.join(", "), "version": "v1" }),
     }

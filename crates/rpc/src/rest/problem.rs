@@ -16,8 +16,8 @@ pub(super) struct Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let status =
-            StatusCode::from_u16(error.code().http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(error.code().http_status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Problem { error, status }
     }
 }
@@ -29,7 +29,9 @@ impl Problem {
 
     pub(super) fn wrong_method(method: &Method) -> Self {
         Problem {
-            error: Error::unimplemented(format!("{method} is not done here; the header 'allow' names what is")),
+            error: Error::unimplemented(format!(
+                "{method} is not done here; the header 'allow' names what is"
+            )),
             status: StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -43,7 +45,9 @@ impl Problem {
 
     pub(super) fn not_json(got: &str) -> Self {
         Problem {
-            error: Error::invalid_argument(format!("the body must have the content type application/json, got {got}")),
+            error: Error::invalid_argument(format!(
+                "the body must have the content type application/json, got {got}"
+            )),
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
@@ -76,7 +80,10 @@ impl Problem {
         let mut response = Response::new(Body::from(self.document(instance).to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(wait) = self.error.pushback() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
         }

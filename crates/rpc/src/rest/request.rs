@@ -39,7 +39,11 @@ pub(super) async fn read(
             from_body(endpoint, parts, &body)?
         }
     };
-    apply_query(endpoint, &mut message, parts.uri.query().unwrap_or_default())?;
+    apply_query(
+        endpoint,
+        &mut message,
+        parts.uri.query().unwrap_or_default(),
+    )?;
     apply_path(endpoint, &mut message, captures)?;
     Ok(message.encode_to_vec().into())
 }
@@ -51,10 +55,13 @@ async fn receive(body: Body, deadline: Deadline) -> Result<Bytes, Problem> {
     let mut too_large = false;
     let collected = deadline
         .run(async {
-            Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-                too_large = error.is::<LengthLimitError>();
-                Error::invalid_argument("the body broke off").with_source(error)
-            })
+            Limited::new(body, MAX_BODY)
+                .collect()
+                .await
+                .map_err(|error| {
+                    too_large = error.is::<LengthLimitError>();
+                    Error::invalid_argument("the body broke off").with_source(error)
+                })
         })
         .await;
     match collected {
@@ -85,34 +92,60 @@ fn from_body(endpoint: &Endpoint, parts: &Parts, body: &[u8]) -> Result<DynamicM
 }
 
 fn check_type(parts: &Parts) -> Result<(), Problem> {
-    let Some(value) = parts.headers.get(CONTENT_TYPE) else { return Err(Problem::not_json("none")) };
+    let Some(value) = parts.headers.get(CONTENT_TYPE) else {
+        return Err(Problem::not_json("none"));
+    };
     let value = value.to_str().unwrap_or_default();
-    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
-    if is_json { Ok(()) } else { Err(Problem::not_json(&json::shown(value))) }
+    let kind = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let is_json =
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
+    if is_json {
+        Ok(())
+    } else {
+        Err(Problem::not_json(&json::shown(value)))
+    }
 }
 
-fn apply_query(endpoint: &Endpoint, message: &mut DynamicMessage, query: &str) -> Result<(), Error> {
+fn apply_query(
+    endpoint: &Endpoint,
+    message: &mut DynamicMessage,
+    query: &str,
+) -> Result<(), Error> {
     let mut reader = Reader::new(&endpoint.form);
     let mut given = BTreeSet::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (text::decode(name, true)?, text::decode(value, true)?);
         let Some(variable) = endpoint.query.get(name.as_ref()) else {
-            reader.wrong(&name, format!("is no query parameter of this request; {}", known(endpoint)));
+            reader.wrong(
+                &name,
+                format!("is no query parameter of this request; {}", known(endpoint)),
+            );
             continue;
         };
-        let Some(field) = variable.fields.last() else { continue };
+        let Some(field) = variable.fields.last() else {
+            continue;
+        };
         match text::value(&endpoint.form, field, &variable.name, &value) {
             Err(violation) => reader.wrong(&violation.field, violation.description),
             Ok(value) => {
                 // One of several alternatives may be given once, whichever it is.
-                let slot = field.containing_oneof().map_or_else(|| variable.name.clone(), |oneof| oneof.full_name().to_owned());
+                let slot = field.containing_oneof().map_or_else(
+                    || variable.name.clone(),
+                    |oneof| oneof.full_name().to_owned(),
+                );
                 if !field.is_list() && !given.insert(slot) {
                     reader.wrong(&variable.name, "is given twice");
                     continue;
                 }
-                let Some(holder) = holder(message, variable) else { continue };
+                let Some(holder) = holder(message, variable) else {
+                    continue;
+                };
                 if field.is_list() {
                     if let Value::List(items) = holder.get_field_mut(field) {
                         items.push(value);
@@ -127,23 +160,42 @@ fn apply_query(endpoint: &Endpoint, message: &mut DynamicMessage, query: &str) -
 }
 
 fn known(endpoint: &Endpoint) -> String {
-    let mut names: Vec<&str> = endpoint.query.values().map(|variable| variable.name.as_str()).collect();
+    let mut names: Vec<&str> = endpoint
+        .query
+        .values()
+        .map(|variable| variable.name.as_str())
+        .collect();
     names.sort_unstable();
     names.dedup();
-    if names.is_empty() { "it has none".to_owned() } else { format!("known are {}", names.join(", ")) }
+    if names.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("known are {}", names.join(", "))
+    }
 }
 
-fn apply_path(endpoint: &Endpoint, message: &mut DynamicMessage, captures: &[&str]) -> Result<(), Error> {
+fn apply_path(
+    endpoint: &Endpoint,
+    message: &mut DynamicMessage,
+    captures: &[&str],
+) -> Result<(), Error> {
     let mut violations = Vec::new();
     for (variable, capture) in endpoint.variables.iter().zip(captures) {
-        let Some(field) = variable.fields.last() else { continue };
+        let Some(field) = variable.fields.last() else {
+            continue;
+        };
         let capture = text::decode(capture, false)?;
         match text::value(&endpoint.form, field, &variable.name, &capture) {
             Err(violation) => violations.push(violation),
             Ok(value) => {
-                let Some(holder) = holder(message, variable) else { continue };
+                let Some(holder) = holder(message, variable) else {
+                    continue;
+                };
                 if holder.has_field(field) && *holder.get_field(field) != value {
-                    let description = format!("must be as in the path, {}, or be left out", json::shown(&capture));
+                    let description = format!(
+                        "must be as in the path, {}, or be left out",
+                        json::shown(&capture)
+                    );
                     violations.push(Violation::new(variable.name.clone(), description));
                 } else {
                     holder.set_field(field, value);
@@ -151,14 +203,23 @@ fn apply_path(endpoint: &Endpoint, message: &mut DynamicMessage, captures: &[&st
             }
         }
     }
-    if violations.is_empty() { Ok(()) } else { Err(Error::violations_of(violations)) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::violations_of(violations))
+    }
 }
 
 /// The message that holds the field a variable ends at.
-fn holder<'m>(message: &'m mut DynamicMessage, variable: &Variable) -> Option<&'m mut DynamicMessage> {
+fn holder<'m>(
+    message: &'m mut DynamicMessage,
+    variable: &Variable,
+) -> Option<&'m mut DynamicMessage> {
     let (_, above) = variable.fields.split_last()?;
-    above.iter().try_fold(message, |holder, field| match holder.get_field_mut(field) {
-        Value::Message(inner) => Some(inner),
-        _ => None,
-    })
+    above
+        .iter()
+        .try_fold(message, |holder, field| match holder.get_field_mut(field) {
+            Value::Message(inner) => Some(inner),
+            _ => None,
+        })
 }

@@ -42,7 +42,11 @@ pub(super) struct Variable {
 impl Variable {
     /// As the template spells it.
     fn path(&self) -> String {
-        self.fields.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join(".")
+        self.fields
+            .iter()
+            .map(FieldDescriptor::name)
+            .collect::<Vec<_>>()
+            .join(".")
     }
 }
 
@@ -67,9 +71,12 @@ impl Output {
         let message = DynamicMessage::decode(self.descriptor.clone(), message)
             .map_err(|error| Error::internal("the answer cannot be decoded").with_source(error))?;
         let mut serializer = serde_json::Serializer::new(text);
-        Written { message: &message, form: &self.form }
-            .serialize(&mut serializer)
-            .map_err(|error| Error::internal("the answer cannot be written as JSON").with_source(error))
+        Written {
+            message: &message,
+            form: &self.form,
+        }
+        .serialize(&mut serializer)
+        .map_err(|error| Error::internal("the answer cannot be written as JSON").with_source(error))
     }
 }
 
@@ -83,12 +90,15 @@ pub(super) fn endpoints(mounts: &[Mount]) -> Result<Vec<Endpoint>, Error> {
     let mut endpoints = Vec::new();
     for mount in mounts {
         let service = mount.service();
-        let known = pools.iter().find(|(bytes, ..)| std::ptr::eq(*bytes, service.descriptors));
+        let known = pools
+            .iter()
+            .find(|(bytes, ..)| std::ptr::eq(*bytes, service.descriptors));
         let (pool, form) = match known {
             Some((_, pool, form)) => (pool.clone(), Arc::clone(form)),
             None => {
                 let pool = DescriptorPool::decode(service.descriptors).map_err(|error| {
-                    Error::internal(format!("the descriptors of {} are malformed", service.name)).with_source(error)
+                    Error::internal(format!("the descriptors of {} are malformed", service.name))
+                        .with_source(error)
                 })?;
                 let form = Arc::new(Form::of(&pool));
                 pools.push((service.descriptors, pool.clone(), Arc::clone(&form)));
@@ -116,7 +126,12 @@ fn endpoint(
             .ok_or_else(|| Error::internal(format!("{}: no descriptor of {name}", method.path)))
     };
     let (input, output) = (message(method.input)?, message(method.output)?);
-    let unknown = |name: &str| Error::internal(format!("{}: {} has no field {name}", method.path, method.input));
+    let unknown = |name: &str| {
+        Error::internal(format!(
+            "{}: {} has no field {name}",
+            method.path, method.input
+        ))
+    };
     let variables = template::variables(route.template)
         .map(|path| resolve(&input, path).ok_or_else(|| unknown(path)))
         .collect::<Result<Vec<_>, _>>()?;
@@ -127,7 +142,9 @@ fn endpoint(
     let mut query = BTreeMap::new();
     if route.body != Body::All {
         collect(&input, &[], QUERY_DEPTH, &mut |variable| {
-            let in_path = variables.iter().any(|other: &Variable| other.fields == variable.fields);
+            let in_path = variables
+                .iter()
+                .any(|other: &Variable| other.fields == variable.fields);
             if in_path || variable.fields.first() == body_field.as_ref() {
                 return;
             }
@@ -140,7 +157,10 @@ fn endpoint(
         method,
         route,
         input,
-        output: Output { descriptor: output, form: Arc::clone(form) },
+        output: Output {
+            descriptor: output,
+            form: Arc::clone(form),
+        },
         form: Arc::clone(form),
         variables,
         body_field,
@@ -163,12 +183,21 @@ fn resolve(message: &MessageDescriptor, path: &str) -> Option<Variable> {
 }
 
 fn variable(fields: Vec<FieldDescriptor>) -> Variable {
-    let name = fields.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join(".");
+    let name = fields
+        .iter()
+        .map(FieldDescriptor::json_name)
+        .collect::<Vec<_>>()
+        .join(".");
     Variable { name, fields }
 }
 
 /// The fields that a query can say: those of one text each, and lists of them.
-fn collect(message: &MessageDescriptor, above: &[FieldDescriptor], depth: usize, found: &mut dyn FnMut(Variable)) {
+fn collect(
+    message: &MessageDescriptor,
+    above: &[FieldDescriptor],
+    depth: usize,
+    found: &mut dyn FnMut(Variable),
+) {
     for field in message.fields().filter(|field| !field.is_map()) {
         let mut fields = above.to_vec();
         fields.push(field.clone());

@@ -15,7 +15,9 @@ pub(super) struct Tree<T> {
 
 impl<T> Default for Tree<T> {
     fn default() -> Self {
-        Tree { root: Node::default() }
+        Tree {
+            root: Node::default(),
+        }
     }
 }
 
@@ -32,7 +34,11 @@ struct Node<T> {
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Node { literals: BTreeMap::new(), variable: None, ends: BTreeMap::new() }
+        Node {
+            literals: BTreeMap::new(),
+            variable: None,
+            ends: BTreeMap::new(),
+        }
     }
 }
 
@@ -61,9 +67,16 @@ impl<T> Tree<T> {
     ///
     /// # Errors
     /// `Internal` for a malformed template, which no generated contract has.
-    pub(super) fn insert(&mut self, template: &'static str, verb: Verb, route: T) -> Result<Option<&T>, Error> {
+    pub(super) fn insert(
+        &mut self,
+        template: &'static str,
+        verb: Verb,
+        route: T,
+    ) -> Result<Option<&T>, Error> {
         if !template.starts_with('/') {
-            return Err(Error::internal(format!("the path template {template:?} is malformed")));
+            return Err(Error::internal(format!(
+                "the path template {template:?} is malformed"
+            )));
         }
         let (segments, word) = split(template);
         let mut node = &mut self.root;
@@ -93,15 +106,26 @@ impl<T> Tree<T> {
 }
 
 impl<T> Node<T> {
-    fn find<'t, 'p>(&'t self, path: &'p str, captures: &mut Vec<&'p str>, found: &mut Vec<(&'t Ends<T>, Vec<&'p str>)>) {
+    fn find<'t, 'p>(
+        &'t self,
+        path: &'p str,
+        captures: &mut Vec<&'p str>,
+        found: &mut Vec<(&'t Ends<T>, Vec<&'p str>)>,
+    ) {
         if let Some((segment, rest)) = path.split_once('/') {
-            self.step(segment, captures, &mut |node, captures| node.find(rest, captures, found));
+            self.step(segment, captures, &mut |node, captures| {
+                node.find(rest, captures, found)
+            });
             return;
         }
         if let Some((segment, word)) = path.rsplit_once(':') {
-            self.step(segment, captures, &mut |node, captures| node.end(word, captures, found));
+            self.step(segment, captures, &mut |node, captures| {
+                node.end(word, captures, found)
+            });
         }
-        self.step(path, captures, &mut |node, captures| node.end("", captures, found));
+        self.step(path, captures, &mut |node, captures| {
+            node.end("", captures, found)
+        });
     }
 
     fn step<'t, 'p>(
@@ -120,7 +144,12 @@ impl<T> Node<T> {
         }
     }
 
-    fn end<'t, 'p>(&'t self, word: &str, captures: &[&'p str], found: &mut Vec<(&'t Ends<T>, Vec<&'p str>)>) {
+    fn end<'t, 'p>(
+        &'t self,
+        word: &str,
+        captures: &[&'p str],
+        found: &mut Vec<(&'t Ends<T>, Vec<&'p str>)>,
+    ) {
         if let Some(ends) = self.ends.get(word) {
             found.push((ends, captures.to_vec()));
         }
@@ -145,8 +174,14 @@ mod tests {
         tree
     }
 
-    fn reach<'p>(tree: &Tree<&'static str>, verb: Verb, path: &'p str) -> Option<(&'static str, Vec<&'p str>)> {
-        tree.find(path).into_iter().find_map(|(ends, captures)| Some((*ends.get(&verb)?, captures)))
+    fn reach<'p>(
+        tree: &Tree<&'static str>,
+        verb: Verb,
+        path: &'p str,
+    ) -> Option<(&'static str, Vec<&'p str>)> {
+        tree.find(path)
+            .into_iter()
+            .find_map(|(ends, captures)| Some((*ends.get(&verb)?, captures)))
     }
 
     #[test]
@@ -156,8 +191,19 @@ mod tests {
             reach(&tree, Verb::Get, "/v1/ratings/movie/tt1/live"),
             Some(("/v1/ratings/{type}/{id}/live", vec!["movie", "tt1"]))
         );
-        assert_eq!(reach(&tree, Verb::Get, "/.well-known/jwks.json"), Some(("/.well-known/jwks.json", vec![])));
-        for path in ["/v1/ratings", "/v1/ratings/movie/", "/v1/ratings//tt1", "/v1/ratings/movie/tt1/", "", "/", "*"] {
+        assert_eq!(
+            reach(&tree, Verb::Get, "/.well-known/jwks.json"),
+            Some(("/.well-known/jwks.json", vec![]))
+        );
+        for path in [
+            "/v1/ratings",
+            "/v1/ratings/movie/",
+            "/v1/ratings//tt1",
+            "/v1/ratings/movie/tt1/",
+            "",
+            "/",
+            "*",
+        ] {
             assert_eq!(reach(&tree, Verb::Get, path), None, "{path}");
         }
     }
@@ -173,26 +219,38 @@ mod tests {
             reach(&tree, Verb::Post, "/v1/ratings/a:b:batchGet"),
             Some(("/v1/ratings/{type}:batchGet", vec!["a:b"]))
         );
-        assert_eq!(reach(&tree, Verb::Get, "/v1/ratings/movie/tt1:x"), Some(("/v1/ratings/{type}/{id}", vec!["movie", "tt1:x"])));
+        assert_eq!(
+            reach(&tree, Verb::Get, "/v1/ratings/movie/tt1:x"),
+            Some(("/v1/ratings/{type}/{id}", vec!["movie", "tt1:x"]))
+        );
         assert_eq!(reach(&tree, Verb::Post, "/v1/ratings/movie:other"), None);
     }
 
     #[test]
     fn a_literal_hides_a_variable_only_for_its_own_verbs() {
         let tree = tree();
-        assert_eq!(reach(&tree, Verb::Put, "/v1/ratings/movie/best"), Some(("/v1/ratings/{type}/best", vec!["movie"])));
+        assert_eq!(
+            reach(&tree, Verb::Put, "/v1/ratings/movie/best"),
+            Some(("/v1/ratings/{type}/best", vec!["movie"]))
+        );
         assert_eq!(
             reach(&tree, Verb::Get, "/v1/ratings/movie/best"),
             Some(("/v1/ratings/{type}/{id}", vec!["movie", "best"]))
         );
-        let verbs: Vec<_> = tree.find("/v1/ratings/movie/best").iter().flat_map(|(ends, _)| ends.keys().copied()).collect();
+        let verbs: Vec<_> = tree
+            .find("/v1/ratings/movie/best")
+            .iter()
+            .flat_map(|(ends, _)| ends.keys().copied())
+            .collect();
         assert_eq!(verbs, [Verb::Put, Verb::Get]);
     }
 
     #[test]
     fn a_route_that_is_taken_stays_with_its_first_owner() {
         let mut tree = tree();
-        let taken = tree.insert("/v1/ratings/{kind}/{key}", Verb::Get, "other").unwrap();
+        let taken = tree
+            .insert("/v1/ratings/{kind}/{key}", Verb::Get, "other")
+            .unwrap();
         assert_eq!(taken, Some(&"/v1/ratings/{type}/{id}"));
     }
 }

@@ -12,8 +12,16 @@ struct Issuer;
 
 #[async_trait::async_trait]
 impl KeySet for Issuer {
-    async fn get_key_set(&self, _cx: &Context, _: GetKeySetRequest) -> Result<GetKeySetResponse, Error> {
-        let key = Key { kty: "OKP".to_owned(), r#use: "sig".to_owned(), ..Key::default() };
+    async fn get_key_set(
+        &self,
+        _cx: &Context,
+        _: GetKeySetRequest,
+    ) -> Result<GetKeySetResponse, Error> {
+        let key = Key {
+            kty: "OKP".to_owned(),
+            r#use: "sig".to_owned(),
+            ..Key::default()
+        };
         Ok(GetKeySetResponse { keys: vec![key] })
     }
 }
@@ -22,13 +30,34 @@ async fn send(method: Method, path: &str) -> Response<Body> {
     let contexts: Contexts = Arc::new(|_, _| Box::pin(async { Ok(Context::background()) }));
     let pages = axum::Router::new()
         .route("/page", axum::routing::get(|| async { "a page" }))
-        .route("/none", axum::routing::get(|| async { (StatusCode::NOT_FOUND, "a page about nothing") }));
+        .route(
+            "/none",
+            axum::routing::get(|| async { (StatusCode::NOT_FOUND, "a page about nothing") }),
+        );
     let router = router(&[key_set(Issuer)], contexts, pages).unwrap();
-    router.oneshot(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await.unwrap()
+    router
+        .oneshot(
+            Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
+        .unwrap()
 }
 
 async fn text(response: Response<Body>) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 async fn json(response: Response<Body>) -> Value {
@@ -65,7 +94,10 @@ async fn what_no_page_answers_either_is_a_problem() {
 
 #[tokio::test]
 async fn the_description_is_there_to_be_read_only() {
-    assert_eq!(json(send(Method::GET, "/openapi.json").await).await["openapi"], "3.1.0");
+    assert_eq!(
+        json(send(Method::GET, "/openapi.json").await).await["openapi"],
+        "3.1.0"
+    );
     let response = send(Method::PUT, "/openapi.json").await;
     assert_eq!(response.headers()["allow"], "GET, HEAD, OPTIONS");
 }

@@ -10,7 +10,10 @@ use std::borrow::Cow;
 /// # Errors
 /// `InvalidArgument` for a malformed escape, or text that is not UTF-8.
 pub(super) fn decode(text: &str, plus: bool) -> Result<Cow<'_, str>, Error> {
-    if !text.bytes().any(|byte| byte == b'%' || (plus && byte == b'+')) {
+    if !text
+        .bytes()
+        .any(|byte| byte == b'%' || (plus && byte == b'+'))
+    {
         return Ok(Cow::Borrowed(text));
     }
     let malformed = || Error::invalid_argument(format!("{text:?} is not percent-encoded UTF-8"));
@@ -20,31 +23,56 @@ pub(super) fn decode(text: &str, plus: bool) -> Result<Cow<'_, str>, Error> {
         decoded.push(match byte {
             b'%' => {
                 let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16));
-                let (high, low) = (digit().ok_or_else(malformed)?, digit().ok_or_else(malformed)?);
+                let (high, low) = (
+                    digit().ok_or_else(malformed)?,
+                    digit().ok_or_else(malformed)?,
+                );
                 u8::try_from(high * 16 + low).map_err(|_| malformed())?
             }
             b'+' if plus => b' ',
             byte => byte,
         });
     }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| malformed())
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
+        .map_err(|_| malformed())
 }
 
 /// The value of one item of `field` that `text` stands for.
 ///
 /// # Errors
 /// What the text should be, naming the field as the caller spells it: `name`.
-pub(super) fn value(form: &Form, field: &FieldDescriptor, name: &str, text: &str) -> Result<Value, Violation> {
-    let wrong = |expected: &str| Violation::new(name, format!("must be {expected}, got {}", json::shown(text)));
+pub(super) fn value(
+    form: &Form,
+    field: &FieldDescriptor,
+    name: &str,
+    text: &str,
+) -> Result<Value, Violation> {
+    let wrong = |expected: &str| {
+        Violation::new(
+            name,
+            format!("must be {expected}, got {}", json::shown(text)),
+        )
+    };
     if form.is_halves(field) {
         let stars: f64 = text.parse().map_err(|_| wrong("a number"))?;
-        return json::halves(stars).map(Value::I32).map_err(|expected| wrong(&expected));
+        return json::halves(stars)
+            .map(Value::I32)
+            .map_err(|expected| wrong(&expected));
     }
     match field.kind() {
         Kind::String => Ok(Value::String(text.to_owned())),
-        Kind::Bool => text.parse().map(Value::Bool).map_err(|_| wrong("true or false")),
+        Kind::Bool => text
+            .parse()
+            .map(Value::Bool)
+            .map_err(|_| wrong("true or false")),
         // Everything else reads text as JSON reads it.
-        kind => json::single(form, &kind, serde_json::Value::String(text.to_owned()), name),
+        kind => json::single(
+            form,
+            &kind,
+            serde_json::Value::String(text.to_owned()),
+            name,
+        ),
     }
 }
 
@@ -61,7 +89,11 @@ mod tests {
     #[test]
     fn a_malformed_escape_is_the_callers_fault() {
         for text in ["%", "%1", "%zz", "%FF", "%+1"] {
-            assert_eq!(decode(text, false).unwrap_err().code(), backlot_core::Code::InvalidArgument, "{text}");
+            assert_eq!(
+                decode(text, false).unwrap_err().code(),
+                backlot_core::Code::InvalidArgument,
+                "{text}"
+            );
         }
     }
 }

@@ -20,8 +20,9 @@ impl Transcoder {
     /// # Errors
     /// `Internal` when its descriptors are malformed.
     pub fn of(service: &'static Service) -> Result<Self, Error> {
-        let pool = DescriptorPool::decode(service.descriptors)
-            .map_err(|error| Error::internal("the contract's descriptors are malformed").with_source(error))?;
+        let pool = DescriptorPool::decode(service.descriptors).map_err(|error| {
+            Error::internal("the contract's descriptors are malformed").with_source(error)
+        })?;
         let form = Form::of(&pool);
         Ok(Transcoder { pool, form })
     }
@@ -35,7 +36,10 @@ impl Transcoder {
         let mut reader = Reader::new(&self.form);
         let message = reader.message(&self.message(method.input)?, json, "");
         let message = reader.finish(message)?;
-        Ok(message.map(|message| message.encode_to_vec()).unwrap_or_default().into())
+        Ok(message
+            .map(|message| message.encode_to_vec())
+            .unwrap_or_default()
+            .into())
     }
 
     /// Writes an encoded answer as JSON, indented for people.
@@ -45,8 +49,11 @@ impl Transcoder {
     pub fn answer(&self, method: &'static Method, answer: Bytes) -> Result<String, Error> {
         let message = DynamicMessage::decode(self.message(method.output)?, answer)
             .map_err(|error| Error::internal("the answer cannot be decoded").with_source(error))?;
-        serde_json::to_string_pretty(&Written { message: &message, form: &self.form })
-            .map_err(|error| Error::internal("the answer cannot be written as JSON").with_source(error))
+        serde_json::to_string_pretty(&Written {
+            message: &message,
+            form: &self.form,
+        })
+        .map_err(|error| Error::internal("the answer cannot be written as JSON").with_source(error))
     }
 
     fn message(&self, name: &str) -> Result<MessageDescriptor, Error> {

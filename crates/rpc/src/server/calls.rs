@@ -34,7 +34,8 @@ struct Counts {
 impl Calls {
     /// Whether the caller has neither introduced itself nor asked anything.
     pub(super) fn is_stranger(&self) -> bool {
-        self.0.read.load(Ordering::Relaxed) < INTRODUCTION && self.0.begun.load(Ordering::Relaxed) == 0
+        self.0.read.load(Ordering::Relaxed) < INTRODUCTION
+            && self.0.begun.load(Ordering::Relaxed) == 0
     }
 
     /// Whether nothing is being answered.
@@ -110,16 +111,27 @@ pub(super) struct Read {
 }
 
 impl AsyncRead for Read {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.calls.0.read.fetch_add(buffer.filled().len() - before, Ordering::Relaxed);
+        self.calls
+            .0
+            .read
+            .fetch_add(buffer.filled().len() - before, Ordering::Relaxed);
         read
     }
 }
 
 impl AsyncWrite for Read {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

@@ -69,7 +69,12 @@ pub(super) async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _peer)) => {
-                connections.spawn(connection(stream, dispatch.clone(), shutdown.clone(), limits));
+                connections.spawn(connection(
+                    stream,
+                    dispatch.clone(),
+                    shutdown.clone(),
+                    limits,
+                ));
             }
             Err(error) => {
                 // Out of file descriptors, most likely: accepting at once again would spin.
@@ -108,8 +113,17 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING_ANSWER);
     let calls = Calls::default();
-    let stream = TokioIo::new(Read { stream, calls: calls.clone() });
-    let connection = builder.serve_connection(stream, Counted { dispatch, calls: calls.clone() });
+    let stream = TokioIo::new(Read {
+        stream,
+        calls: calls.clone(),
+    });
+    let connection = builder.serve_connection(
+        stream,
+        Counted {
+            dispatch,
+            calls: calls.clone(),
+        },
+    );
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;

@@ -20,7 +20,8 @@ use std::task::{Context, Poll};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-pub(super) type Grpc = BoxCloneSyncService<Request<tonic::body::Body>, Response<tonic::body::Body>, Infallible>;
+pub(super) type Grpc =
+    BoxCloneSyncService<Request<tonic::body::Body>, Response<tonic::body::Body>, Infallible>;
 
 /// Sends each request to the method, the REST route or the page it is for. Cheap to clone.
 #[derive(Clone)]
@@ -45,10 +46,13 @@ impl Dispatch {
     ) -> Result<Self, Error> {
         let contexts = {
             let edge = edge.clone();
-            Arc::new(move |parts: &http::request::Parts, method: &'static Method| {
-                let (edge, headers) = (edge.clone(), parts.headers.clone());
-                Box::pin(async move { edge.context(&headers, method).await }) as BoxFuture<'static, _>
-            })
+            Arc::new(
+                move |parts: &http::request::Parts, method: &'static Method| {
+                    let (edge, headers) = (edge.clone(), parts.headers.clone());
+                    Box::pin(async move { edge.context(&headers, method).await })
+                        as BoxFuture<'static, _>
+                },
+            )
         };
         let http = rest::router(&mounts, contexts, pages)?;
         let mut others = vec![health::service(health)];
@@ -57,9 +61,20 @@ impl Dispatch {
         }
         let methods = mounts
             .iter()
-            .flat_map(|mount| mount.service().methods.iter().map(move |method| (method.path, (mount.clone(), method))))
+            .flat_map(|mount| {
+                mount
+                    .service()
+                    .methods
+                    .iter()
+                    .map(move |method| (method.path, (mount.clone(), method)))
+            })
             .collect();
-        Ok(Dispatch(Arc::new(Table { methods, others, http, edge })))
+        Ok(Dispatch(Arc::new(Table {
+            methods,
+            others,
+            http,
+            edge,
+        })))
     }
 
     /// Answers one request.
@@ -68,23 +83,38 @@ impl Dispatch {
             .headers()
             .get(CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-        if grpc { Box::pin(self.grpc(request)) } else { Box::pin(self.rest(request)) }
+        if grpc {
+            Box::pin(self.grpc(request))
+        } else {
+            Box::pin(self.rest(request))
+        }
     }
 
     async fn grpc(self, request: Request<Incoming>) -> Response<Body> {
         let table = &self.0;
         if let Some((mount, method)) = table.methods.get(request.uri().path()) {
             return match table.edge.context(request.headers(), method).await {
-                Ok(cx) => mount.grpc(method, cx, request.map(tonic::body::Body::new)).await.map(Body::Grpc),
+                Ok(cx) => mount
+                    .grpc(method, cx, request.map(tonic::body::Body::new))
+                    .await
+                    .map(Body::Grpc),
                 Err(error) => status::to_response(&error).map(Body::Grpc),
             };
         }
         let path = request.uri().path();
-        let Some((_, other)) = table.others.iter().find(|(prefix, _)| path.starts_with(prefix.as_str())) else {
+        let Some((_, other)) = table
+            .others
+            .iter()
+            .find(|(prefix, _)| path.starts_with(prefix.as_str()))
+        else {
             let error = Error::unimplemented(format!("no method {path:?} here"));
             return status::to_response(&error).map(Body::Grpc);
         };
-        match other.clone().oneshot(request.map(tonic::body::Body::new)).await {
+        match other
+            .clone()
+            .oneshot(request.map(tonic::body::Body::new))
+            .await
+        {
             // These have no failures of their own that a caller could cause.
             Ok(response) => status::callers_fault(response).map(Body::Grpc),
             Err(never) => match never {},
@@ -92,7 +122,13 @@ impl Dispatch {
     }
 
     async fn rest(self, request: Request<Incoming>) -> Response<Body> {
-        match self.0.http.clone().call(request.map(axum::body::Body::new)).await {
+        match self
+            .0
+            .http
+            .clone()
+            .call(request.map(axum::body::Body::new))
+            .await
+        {
             Ok(response) => response.map(Body::Http),
             Err(never) => match never {},
         }
@@ -104,7 +140,9 @@ fn reflect(mounts: &[Mount]) -> Result<Vec<(String, Grpc)>, Error> {
         mounts.iter().fold(
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET),
-            |builder, mount| builder.register_encoded_file_descriptor_set(mount.service().descriptors),
+            |builder, mount| {
+                builder.register_encoded_file_descriptor_set(mount.service().descriptors)
+            },
         )
     };
     let malformed = |error: tonic_reflection::server::Error| {
@@ -113,8 +151,14 @@ fn reflect(mounts: &[Mount]) -> Result<Vec<(String, Grpc)>, Error> {
     let v1 = builder().build_v1().map_err(malformed)?;
     let v1alpha = builder().build_v1alpha().map_err(malformed)?;
     Ok(vec![
-        ("/grpc.reflection.v1.ServerReflection/".to_owned(), BoxCloneSyncService::new(v1)),
-        ("/grpc.reflection.v1alpha.ServerReflection/".to_owned(), BoxCloneSyncService::new(v1alpha)),
+        (
+            "/grpc.reflection.v1.ServerReflection/".to_owned(),
+            BoxCloneSyncService::new(v1),
+        ),
+        (
+            "/grpc.reflection.v1alpha.ServerReflection/".to_owned(),
+            BoxCloneSyncService::new(v1alpha),
+        ),
     ])
 }
 

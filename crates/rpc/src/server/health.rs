@@ -12,14 +12,21 @@ use tower::util::BoxCloneSyncService;
 /// The health service, with the path it answers under.
 pub(super) fn service(health: Health) -> (String, Grpc) {
     let server = HealthServer::new(Answers(health));
-    ("/grpc.health.v1.Health/".to_owned(), BoxCloneSyncService::new(server))
+    (
+        "/grpc.health.v1.Health/".to_owned(),
+        BoxCloneSyncService::new(server),
+    )
 }
 
 struct Answers(Health);
 
 fn status(report: &Report, service: &str) -> ServingStatus {
     let serving = if service.is_empty() {
-        if report.readiness() { Serving::Serving } else { Serving::NotServing }
+        if report.readiness() {
+            Serving::Serving
+        } else {
+            Serving::NotServing
+        }
     } else {
         report.serving(service)
     };
@@ -38,13 +45,19 @@ impl Protocol for Answers {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         match status(&self.0.report(), &request.get_ref().service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("no such service here")),
-            status => Ok(Response::new(HealthCheckResponse { status: status.into() })),
+            status => Ok(Response::new(HealthCheckResponse {
+                status: status.into(),
+            })),
         }
     }
 
-    type WatchStream = Pin<Box<dyn futures_core::Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+    type WatchStream =
+        Pin<Box<dyn futures_core::Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let service = request.into_inner().service;
         let mut reports = self.0.watch();
         let stream = async_stream::stream! {

@@ -16,8 +16,12 @@ use movies_bench::names;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 
-const PRODUCT: Product =
-    Product { name: "constant", variables: "CONSTANT", data: "constant-data", services };
+const PRODUCT: Product = Product {
+    name: "constant",
+    variables: "CONSTANT",
+    data: "constant-data",
+    services,
+};
 
 fn services() -> Vec<Service> {
     vec![
@@ -57,7 +61,9 @@ impl api::Metadata for Constant {
         _cx: &Context,
         _request: api::GetMetadataRequest,
     ) -> Result<api::GetMetadataResponse, Error> {
-        Ok(api::GetMetadataResponse { metadata: Some(names::film(0)) })
+        Ok(api::GetMetadataResponse {
+            metadata: Some(names::film(0)),
+        })
     }
 
     async fn put_metadata(
@@ -84,7 +90,9 @@ impl api::Rating for Constant {
         _cx: &Context,
         _request: api::GetAggregatedRatingRequest,
     ) -> Result<api::GetAggregatedRatingResponse, Error> {
-        Ok(api::GetAggregatedRatingResponse { aggregate: Some(names::aggregate()) })
+        Ok(api::GetAggregatedRatingResponse {
+            aggregate: Some(names::aggregate()),
+        })
     }
 
     async fn put_rating(

@@ -56,17 +56,31 @@ struct Clients {
 
 fn main() -> Result<()> {
     // The flavour Movies runs in when nothing else is configured.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(run(Arguments::parse()))
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { data, method, callers, requests, warm_up } = arguments;
+    let Arguments {
+        data,
+        method,
+        callers,
+        requests,
+        warm_up,
+    } = arguments;
     let running = Running::start(&data).await?;
     let signer = Users::of(&data)?;
-    let users = (0..u64::from(names::USERS)).map(|number| signer.principal(number)).collect::<Result<_>>()?;
-    let clients =
-        Arc::new(Clients { method, movie: running.client(), rating: running.client(), users });
+    let users = (0..u64::from(names::USERS))
+        .map(|number| signer.principal(number))
+        .collect::<Result<_>>()?;
+    let clients = Arc::new(Clients {
+        method,
+        movie: running.client(),
+        rating: running.client(),
+        users,
+    });
     // Neighbouring runs shall not write the same values.
     let mut first = Env::real().dice.below(1 << 40);
     for callers in callers {
@@ -103,7 +117,10 @@ async fn phase(clients: &Arc<Clients>, callers: usize, first: u64, count: u64) -
     while let Some(done) = loops.join_next().await {
         all.merge(&done??)?;
     }
-    let (time, cpu) = (Instant::now() - began, machine::cpu(std::process::id())? - cpu_before);
+    let (time, cpu) = (
+        Instant::now() - began,
+        machine::cpu(std::process::id())? - cpu_before,
+    );
     Ok(all.figures(callers, time, cpu))
 }
 
@@ -112,14 +129,23 @@ impl Clients {
         let cx = Context::background();
         match self.method {
             Method::Details => {
-                let reply = self.movie.get_movie_details(&cx, names::details_of(number)).await?;
+                let reply = self
+                    .movie
+                    .get_movie_details(&cx, names::details_of(number))
+                    .await?;
                 ensure!(reply.degraded.is_empty(), "the reply is degraded");
                 let rating = reply.movie.and_then(|movie| movie.rating);
-                ensure!(rating.is_some_and(|rating| rating.count > 0), "the reply has no rating");
+                ensure!(
+                    rating.is_some_and(|rating| rating.count > 0),
+                    "the reply has no rating"
+                );
             }
             Method::Put => {
                 let user = self.users[number as usize % self.users.len()].clone();
-                let reply = self.rating.put_rating(&cx.with_principal(user), names::rating(number)).await?;
+                let reply = self
+                    .rating
+                    .put_rating(&cx.with_principal(user), names::rating(number))
+                    .await?;
                 ensure!(reply.aggregate.is_some(), "the reply has no aggregate");
             }
         }

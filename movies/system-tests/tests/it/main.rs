@@ -14,5 +14,6 @@ mod identity;
 mod problem;
 mod reflection;
 mod rest;
+mod rolling;
 mod slow;
 mod worlds;

@@ -15,7 +15,6 @@ use backlot::{Dice, Env};
 use movies_system_tests::clients::{Power, Turn};
 use movies_system_tests::tokens::{ISSUER, Tokens};
 use movies_system_tests::{Clients, services};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -69,12 +68,9 @@ impl Running {
         let prepared = prepared(&env);
         let running = match ways {
             Ways::Remote => {
-                let mut nodes = BTreeMap::new();
+                let mut nodes = Vec::new();
                 for service in &prepared {
-                    nodes.insert(
-                        service.name(),
-                        Node::start(service, world.clone()).await.unwrap(),
-                    );
+                    nodes.push(Node::start(service, world.clone()).await.unwrap());
                 }
                 Services::Alone(nodes)
             }
@@ -127,7 +123,7 @@ impl Running {
     async fn of<T>(&self, service: &str, told: fn(&Node) -> T) -> T {
         let running = self.switch.running.lock().await;
         let node = match running.as_ref().unwrap() {
-            Services::Alone(nodes) => nodes.get(service),
+            Services::Alone(nodes) => nodes.iter().find(|node| node.name() == service),
             Services::Together(embedded) => {
                 embedded.nodes().iter().find(|node| node.name() == service)
             }
@@ -135,12 +131,24 @@ impl Running {
         node.map(told).unwrap()
     }
 
+    /// Stops the oldest instance of a service, which goes on answering for `spread` after it has
+    /// left the registry.
+    pub(crate) async fn stop_one(&self, service: &str, spread: Duration) {
+        self.switch.stop_oldest(service, spread).await;
+    }
+
+    /// Starts one more instance of a service.
+    pub(crate) async fn start_another(&self, service: &str) {
+        self.clients.power().start(service).await;
+    }
+
     /// Stops all. Nothing may be cut: no scenario leaves a call behind.
     pub(crate) async fn stop(self) {
         self.tasks.shutdown(Duration::ZERO).await;
         match self.switch.running.lock().await.take().unwrap() {
             Services::Alone(nodes) => {
-                for (name, node) in nodes {
+                for node in nodes {
+                    let name = node.name();
                     assert!(node.stop(Duration::ZERO).await.is_clean(), "{name} was cut");
                 }
             }
@@ -167,7 +175,8 @@ fn prepared(env: &Env) -> Vec<Prepared> {
 }
 
 enum Services {
-    Alone(BTreeMap<&'static str, Node>),
+    /// The oldest first; there may be several of one service.
+    Alone(Vec<Node>),
     Together(Embedded),
 }
 
@@ -177,17 +186,28 @@ struct Switch {
     world: World,
 }
 
+impl Switch {
+    async fn stop_oldest(&self, service: &str, spread: Duration) {
+        let node = {
+            let mut running = self.running.lock().await;
+            match running.as_mut().unwrap() {
+                Services::Alone(nodes) => {
+                    let index = nodes.iter().position(|node| node.name() == service);
+                    nodes.remove(index.unwrap())
+                }
+                Services::Together(embedded) => {
+                    assert!(embedded.stop_one(service).await);
+                    return;
+                }
+            }
+        };
+        assert!(node.stop(spread).await.is_clean(), "{service} was cut");
+    }
+}
+
 impl Power for Switch {
     fn stop<'a>(&'a self, service: &'a str) -> Turn<'a> {
-        Box::pin(async move {
-            match self.running.lock().await.as_mut().unwrap() {
-                Services::Alone(nodes) => {
-                    let ended = nodes.remove(service).unwrap().stop(Duration::ZERO).await;
-                    assert!(ended.is_clean(), "{service} was cut");
-                }
-                Services::Together(embedded) => assert!(embedded.stop_one(service).await),
-            }
-        })
+        Box::pin(self.stop_oldest(service, Duration::ZERO))
     }
 
     fn start<'a>(&'a self, service: &'a str) -> Turn<'a> {
@@ -199,10 +219,7 @@ impl Power for Switch {
                 .unwrap();
             match self.running.lock().await.as_mut().unwrap() {
                 Services::Alone(nodes) => {
-                    nodes.insert(
-                        prepared.name(),
-                        Node::start(prepared, self.world.clone()).await.unwrap(),
-                    );
+                    nodes.push(Node::start(prepared, self.world.clone()).await.unwrap());
                 }
                 Services::Together(embedded) => embedded
                     .start_one(prepared, self.world.clone())

@@ -4,9 +4,11 @@ use super::{Form, halves, shown};
 use crate::rest::MAX_DEPTH;
 use backlot_core::{Error, Violation};
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value,
+};
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
 
@@ -21,7 +23,9 @@ pub(in crate::rest) fn document(body: &[u8]) -> Result<Json, Error> {
     let document: Json = serde_json::from_slice(body)
         .map_err(|error| Error::invalid_argument(format!("the body is not valid JSON: {error}")))?;
     if deeper_than(&document, MAX_DEPTH) {
-        return Err(Error::invalid_argument(format!("the body nests deeper than {MAX_DEPTH} levels")));
+        return Err(Error::invalid_argument(format!(
+            "the body nests deeper than {MAX_DEPTH} levels"
+        )));
     }
     Ok(document)
 }
@@ -39,11 +43,22 @@ fn deeper_than(json: &Json, levels: usize) -> bool {
 ///
 /// # Errors
 /// What it should be, under the name `path`.
-pub(in crate::rest) fn single(form: &Form, kind: &Kind, json: Json, path: &str) -> Result<Value, Violation> {
-    let mut reader = Reader { form, violations: Vec::new() };
+pub(in crate::rest) fn single(
+    form: &Form,
+    kind: &Kind,
+    json: Json,
+    path: &str,
+) -> Result<Value, Violation> {
+    let mut reader = Reader {
+        form,
+        violations: Vec::new(),
+    };
     match reader.value(kind, json, path) {
         Some(value) => Ok(value),
-        None => Err(reader.violations.pop().unwrap_or_else(|| Violation::new(path, "is malformed"))),
+        None => Err(reader
+            .violations
+            .pop()
+            .unwrap_or_else(|| Violation::new(path, "is malformed"))),
     }
 }
 
@@ -55,12 +70,19 @@ pub(in crate::rest) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(in crate::rest) fn new(form: &'a Form) -> Self {
-        Reader { form, violations: Vec::new() }
+        Reader {
+            form,
+            violations: Vec::new(),
+        }
     }
 
     /// What was wrong, as an error.
     pub(in crate::rest) fn finish<T>(self, value: T) -> Result<T, Error> {
-        if self.violations.is_empty() { Ok(value) } else { Err(Error::violations_of(self.violations)) }
+        if self.violations.is_empty() {
+            Ok(value)
+        } else {
+            Err(Error::violations_of(self.violations))
+        }
     }
 
     pub(in crate::rest) fn wrong(&mut self, path: &str, description: impl Into<String>) {
@@ -75,24 +97,45 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a message from an object.
-    pub(in crate::rest) fn message(&mut self, descriptor: &MessageDescriptor, json: Json, path: &str) -> Option<DynamicMessage> {
+    pub(in crate::rest) fn message(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        json: Json,
+        path: &str,
+    ) -> Option<DynamicMessage> {
         if descriptor.package_name() == "google.protobuf" {
             return self.well_known(descriptor, json, path);
         }
-        let Json::Object(members) = json else { return self.must_be(path, "an object", &json) };
+        let Json::Object(members) = json else {
+            return self.must_be(path, "an object", &json);
+        };
         let mut message = DynamicMessage::new(descriptor.clone());
         self.members(&mut message, members, path);
         Some(message)
     }
 
     /// Reads an object's members into a message.
-    pub(in crate::rest) fn members(&mut self, message: &mut DynamicMessage, members: Map<String, Json>, path: &str) {
+    pub(in crate::rest) fn members(
+        &mut self,
+        message: &mut DynamicMessage,
+        members: Map<String, Json>,
+        path: &str,
+    ) {
         let descriptor = message.descriptor();
         for (name, json) in members {
             let at = join(path, &name);
-            let field = descriptor.get_field_by_json_name(&name).or_else(|| descriptor.get_field_by_name(&name));
+            let field = descriptor
+                .get_field_by_json_name(&name)
+                .or_else(|| descriptor.get_field_by_name(&name));
             let Some(field) = field else {
-                self.wrong(&at, format!("is no field of {}; {}", descriptor.name(), known(&descriptor)));
+                self.wrong(
+                    &at,
+                    format!(
+                        "is no field of {}; {}",
+                        descriptor.name(),
+                        known(&descriptor)
+                    ),
+                );
                 continue;
             };
             if json.is_null() && !takes_null(&field) {
@@ -103,7 +146,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let other = field.containing_oneof().and_then(|oneof| {
-                oneof.fields().find(|other| message.has_field(other)).map(|other| other.json_name().to_owned())
+                oneof
+                    .fields()
+                    .find(|other| message.has_field(other))
+                    .map(|other| other.json_name().to_owned())
             });
             if let Some(other) = other {
                 self.wrong(&at, format!("cannot be given together with {other}"));
@@ -116,14 +162,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of a field: one, a list or a map.
-    pub(in crate::rest) fn field(&mut self, field: &FieldDescriptor, json: Json, path: &str) -> Option<Value> {
+    pub(in crate::rest) fn field(
+        &mut self,
+        field: &FieldDescriptor,
+        json: Json,
+        path: &str,
+    ) -> Option<Value> {
         if field.is_map() {
             return self.map(field, json, path);
         }
         if !field.is_list() {
             return self.item(field, json, path);
         }
-        let Json::Array(items) = json else { return self.must_be(path, "a list", &json) };
+        let Json::Array(items) = json else {
+            return self.must_be(path, "a list", &json);
+        };
         let values = items
             .into_iter()
             .enumerate()
@@ -136,7 +189,9 @@ impl<'a> Reader<'a> {
         if !self.form.is_halves(field) {
             return self.value(&field.kind(), json, path);
         }
-        let Some(number) = json.as_f64() else { return self.must_be(path, "a number", &json) };
+        let Some(number) = json.as_f64() else {
+            return self.must_be(path, "a number", &json);
+        };
         match halves(number) {
             Ok(halves) => Some(Value::I32(halves)),
             Err(expected) => self.must_be(path, &expected, &json),
@@ -144,22 +199,33 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, field: &FieldDescriptor, json: Json, path: &str) -> Option<Value> {
-        let Kind::Message(entry) = field.kind() else { return None };
-        let Json::Object(members) = json else { return self.must_be(path, "an object", &json) };
-        let (key_kind, value_kind) = (entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind());
+        let Kind::Message(entry) = field.kind() else {
+            return None;
+        };
+        let Json::Object(members) = json else {
+            return self.must_be(path, "an object", &json);
+        };
+        let (key_kind, value_kind) = (
+            entry.map_entry_key_field().kind(),
+            entry.map_entry_value_field().kind(),
+        );
         let mut map: HashMap<MapKey, Value> = HashMap::new();
         for (key, json) in members {
             let at = format!("{path}[{}]", shown(&key));
             let key = match &key_kind {
                 Kind::Bool => key.parse().ok().map(MapKey::Bool),
-                kind => self.value(kind, Json::String(key), &at).and_then(Value::into_map_key),
+                kind => self
+                    .value(kind, Json::String(key), &at)
+                    .and_then(Value::into_map_key),
             };
             let value = self.value(&value_kind, json, &at);
             match (key, value) {
                 (Some(key), Some(value)) => {
                     map.insert(key, value);
                 }
-                (None, Some(_)) if matches!(key_kind, Kind::Bool) => self.wrong(&at, "must have the key true or false"),
+                (None, Some(_)) if matches!(key_kind, Kind::Bool) => {
+                    self.wrong(&at, "must have the key true or false")
+                }
                 _ => {}
             }
         }
@@ -176,8 +242,12 @@ impl<'a> Reader<'a> {
                 Json::Bool(bool) => Some(Value::Bool(bool)),
                 other => self.must_be(path, "true or false", &other),
             },
-            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => self.integer(&json, path).map(Value::I32),
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => self.integer(&json, path).map(Value::I64),
+            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
+                self.integer(&json, path).map(Value::I32)
+            }
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                self.integer(&json, path).map(Value::I64)
+            }
             Kind::Uint32 | Kind::Fixed32 => self.integer(&json, path).map(Value::U32),
             Kind::Uint64 | Kind::Fixed64 => self.integer(&json, path).map(Value::U64),
             Kind::Double => match float(&json) {
@@ -185,8 +255,13 @@ impl<'a> Reader<'a> {
                 None => self.must_be(path, "a number", &json),
             },
             Kind::Float => match float(&json) {
-                #[expect(clippy::cast_possible_truncation, reason = "a float keeps the nearest value it can")]
-                Some(float) if !float.is_finite() || (float as f32).is_finite() => Some(Value::F32(float as f32)),
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "a float keeps the nearest value it can"
+                )]
+                Some(float) if !float.is_finite() || (float as f32).is_finite() => {
+                    Some(Value::F32(float as f32))
+                }
                 _ => self.must_be(path, "a number in the range of a float", &json),
             },
             Kind::Bytes => match json.as_str().and_then(bytes) {
@@ -197,13 +272,16 @@ impl<'a> Reader<'a> {
                 let number = match &json {
                     Json::String(name) => kind.get_value_by_name(name).map(|value| value.number()),
                     Json::Null if kind.full_name() == "google.protobuf.NullValue" => Some(0),
-                    Json::Number(number) => number.as_i64().and_then(|number| i32::try_from(number).ok()),
+                    Json::Number(number) => number
+                        .as_i64()
+                        .and_then(|number| i32::try_from(number).ok()),
                     _ => None,
                 };
                 match number {
                     Some(number) => Some(Value::EnumNumber(number)),
                     None => {
-                        let names: Vec<String> = kind.values().map(|value| value.name().to_owned()).collect();
+                        let names: Vec<String> =
+                            kind.values().map(|value| value.name().to_owned()).collect();
                         self.must_be(path, &format!("one of {}", names.join(", ")), &json)
                     }
                 }
@@ -218,7 +296,10 @@ impl<'a> Reader<'a> {
             Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
                 (Some(int), _, _) => Some(i128::from(int)),
                 (_, Some(int), _) => Some(i128::from(int)),
-                #[expect(clippy::cast_possible_truncation, reason = "whole, and saturates outside of any range")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "whole, and saturates outside of any range"
+                )]
                 (_, _, Some(float)) if float.fract() == 0.0 => Some(float as i128),
                 _ => None,
             },
@@ -235,12 +316,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Messages of google.protobuf have forms of their own.
-    fn well_known(&mut self, descriptor: &MessageDescriptor, json: Json, path: &str) -> Option<DynamicMessage> {
+    fn well_known(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        json: Json,
+        path: &str,
+    ) -> Option<DynamicMessage> {
         let got = describe(&json);
         match DynamicMessage::deserialize(descriptor.clone(), json) {
             Ok(message) => Some(message),
             Err(error) => {
-                self.wrong(path, format!("must be a {} in JSON form, got {got}: {error}", descriptor.name()));
+                self.wrong(
+                    path,
+                    format!(
+                        "must be a {} in JSON form, got {got}: {error}",
+                        descriptor.name()
+                    ),
+                );
                 None
             }
         }
@@ -285,7 +377,10 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+    STANDARD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text))
+        .ok()
 }
 
 /// Null is a value of these, and absence of all others.
@@ -299,12 +394,23 @@ fn takes_null(field: &FieldDescriptor) -> bool {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn known(descriptor: &MessageDescriptor) -> String {
-    let names: Vec<String> = descriptor.fields().map(|field| field.json_name().to_owned()).collect();
-    if names.is_empty() { "it has none".to_owned() } else { format!("known are {}", names.join(", ")) }
+    let names: Vec<String> = descriptor
+        .fields()
+        .map(|field| field.json_name().to_owned())
+        .collect();
+    if names.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("known are {}", names.join(", "))
+    }
 }
 
 fn describe(json: &Json) -> String {

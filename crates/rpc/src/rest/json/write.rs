@@ -3,7 +3,9 @@
 use super::Form;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, SerializeOptions, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, SerializeOptions, Value,
+};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// A message as JSON, its fields in order of their numbers. Fields that can be absent are left out
@@ -25,7 +27,14 @@ impl Serialize for Written<'_> {
             if field.supports_presence() && !message.has_field(&field) {
                 continue;
             }
-            map.serialize_entry(field.json_name(), &Field { field: &field, value: &message.get_field(&field), form })?;
+            map.serialize_entry(
+                field.json_name(),
+                &Field {
+                    field: &field,
+                    value: &message.get_field(&field),
+                    form,
+                },
+            )?;
         }
         map.end()
     }
@@ -46,7 +55,12 @@ impl Serialize for Field<'_> {
                 let kind = self.field.kind();
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for value in items {
-                    list.serialize_element(&One { kind: &kind, value, form, halves })?;
+                    list.serialize_element(&One {
+                        kind: &kind,
+                        value,
+                        form,
+                        halves,
+                    })?;
                 }
                 list.end()
             }
@@ -55,15 +69,32 @@ impl Serialize for Field<'_> {
                     Kind::Message(entry) => entry.map_entry_value_field().kind(),
                     kind => kind,
                 };
-                let mut entries: Vec<(String, &Value)> = entries.iter().map(|(key, value)| (text(key), value)).collect();
+                let mut entries: Vec<(String, &Value)> = entries
+                    .iter()
+                    .map(|(key, value)| (text(key), value))
+                    .collect();
                 entries.sort_by(|(one, _), (other, _)| one.cmp(other));
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
                 for (key, value) in entries {
-                    map.serialize_entry(&key, &One { kind: &kind, value, form, halves: false })?;
+                    map.serialize_entry(
+                        &key,
+                        &One {
+                            kind: &kind,
+                            value,
+                            form,
+                            halves: false,
+                        },
+                    )?;
                 }
                 map.end()
             }
-            value => One { kind: &self.field.kind(), value, form, halves }.serialize(serializer),
+            value => One {
+                kind: &self.field.kind(),
+                value,
+                form,
+                halves,
+            }
+            .serialize(serializer),
         }
     }
 }
@@ -92,14 +123,20 @@ impl Serialize for One<'_> {
             Value::String(text) => serializer.serialize_str(text),
             Value::Bytes(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
             Value::EnumNumber(number) => match self.kind {
-                Kind::Enum(kind) if kind.full_name() == "google.protobuf.NullValue" => serializer.serialize_unit(),
+                Kind::Enum(kind) if kind.full_name() == "google.protobuf.NullValue" => {
+                    serializer.serialize_unit()
+                }
                 Kind::Enum(kind) => match kind.get_value(*number) {
                     Some(value) => serializer.serialize_str(value.name()),
                     None => serializer.serialize_i32(*number),
                 },
                 _ => serializer.serialize_i32(*number),
             },
-            Value::Message(message) => Written { message, form: self.form }.serialize(serializer),
+            Value::Message(message) => Written {
+                message,
+                form: self.form,
+            }
+            .serialize(serializer),
             // Lists and maps are not inside of each other.
             Value::List(_) | Value::Map(_) => serializer.serialize_unit(),
         }

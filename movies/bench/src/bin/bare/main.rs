@@ -61,7 +61,9 @@ enum Service {
 
 fn main() -> Result<()> {
     // The flavour Movies runs in when nothing else is configured.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(Arguments::parse()))
 }
 

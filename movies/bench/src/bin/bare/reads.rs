@@ -18,7 +18,11 @@ pub(super) async fn film(store: &Store, id: String) -> Result<Option<Metadata>, 
     let read = store.read(&Context::background(), move |tx| {
         let id = id.clone();
         Box::pin(async move {
-            tx.query_opt(SELECT_FILM, params![&id]).await?.as_ref().map(read_film).transpose()
+            tx.query_opt(SELECT_FILM, params![&id])
+                .await?
+                .as_ref()
+                .map(read_film)
+                .transpose()
         })
     });
     read.await
@@ -68,5 +72,10 @@ fn read_aggregate(row: &Row) -> Result<Aggregate, StoreError> {
         *cell = row.get(column)?;
     }
     let mean = (count > 0).then(|| sum as f64 / f64::from(count) / 2.0);
-    Ok(Aggregate { count, mean, histogram, version: row.get(12)? })
+    Ok(Aggregate {
+        count,
+        mean,
+        histogram,
+        version: row.get(12)?,
+    })
 }

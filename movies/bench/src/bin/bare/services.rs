@@ -38,7 +38,9 @@ impl MetadataService for Metadata {
             None => Some(constant_film()),
         };
         let film = film.ok_or_else(|| Status::not_found("no such film"))?;
-        Ok(Response::new(metadata::GetMetadataResponse { metadata: Some(film) }))
+        Ok(Response::new(metadata::GetMetadataResponse {
+            metadata: Some(film),
+        }))
     }
 
     async fn put_metadata(
@@ -81,13 +83,20 @@ impl RatingService for Rating {
         &self,
         request: Request<rating::GetAggregatedRatingRequest>,
     ) -> Result<Response<rating::GetAggregatedRatingResponse>, Status> {
-        let rating::GetAggregatedRatingRequest { record_type, record_id } = request.into_inner();
+        let rating::GetAggregatedRatingRequest {
+            record_type,
+            record_id,
+        } = request.into_inner();
         let aggregate = match &self.store {
-            Some(store) => reads::aggregate(store, record_type, record_id).await.map_err(internal)?,
+            Some(store) => reads::aggregate(store, record_type, record_id)
+                .await
+                .map_err(internal)?,
             None => Some(constant_aggregate()),
         };
         let aggregate = Some(aggregate.unwrap_or_default());
-        Ok(Response::new(rating::GetAggregatedRatingResponse { aggregate }))
+        Ok(Response::new(rating::GetAggregatedRatingResponse {
+            aggregate,
+        }))
     }
 
     async fn put_rating(
@@ -149,16 +158,25 @@ impl MovieService for Movie {
     ) -> Result<Response<movie::GetMovieDetailsResponse>, Status> {
         let id = request.into_inner().movie_id;
         let (mut metadata, mut rating) = (self.metadata.clone(), self.rating.clone());
-        let of_film = metadata::GetMetadataRequest { movie_id: id.clone() };
-        let of_rating =
-            rating::GetAggregatedRatingRequest { record_type: names::MOVIE.to_owned(), record_id: id };
-        let (film, aggregate) =
-            tokio::join!(metadata.get_metadata(of_film), rating.get_aggregated_rating(of_rating));
+        let of_film = metadata::GetMetadataRequest {
+            movie_id: id.clone(),
+        };
+        let of_rating = rating::GetAggregatedRatingRequest {
+            record_type: names::MOVIE.to_owned(),
+            record_id: id,
+        };
+        let (film, aggregate) = tokio::join!(
+            metadata.get_metadata(of_film),
+            rating.get_aggregated_rating(of_rating)
+        );
         let details = movie::MovieDetails {
             metadata: film?.into_inner().metadata,
             rating: aggregate?.into_inner().aggregate,
         };
-        Ok(Response::new(movie::GetMovieDetailsResponse { movie: Some(details), degraded: Vec::new() }))
+        Ok(Response::new(movie::GetMovieDetailsResponse {
+            movie: Some(details),
+            degraded: Vec::new(),
+        }))
     }
 
     async fn list_movies(

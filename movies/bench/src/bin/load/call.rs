@@ -39,7 +39,12 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn new(method: Method, target: &str, record: Option<String>, data: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(
+        method: Method,
+        target: &str,
+        record: Option<String>,
+        data: Option<&Path>,
+    ) -> Result<Self> {
         let path = match method {
             Method::Details => "/movies.movie.v1.MovieService/GetMovieDetails",
             Method::Metadata => "/movies.metadata.v1.MetadataService/GetMetadata",
@@ -53,22 +58,38 @@ impl Calls {
         if method == Method::Put {
             let users = Users::of(data.context("--method put needs --data")?)?;
             for number in 0..u64::from(names::USERS) {
-                tokens.push(HeaderValue::from_str(&format!("Bearer {}", users.token(number)?))?);
+                tokens.push(HeaderValue::from_str(&format!(
+                    "Bearer {}",
+                    users.token(number)?
+                ))?);
             }
         }
         let first = Env::real().dice.below(1 << 40);
-        Ok(Calls { method, uri: format!("http://{target}{path}").parse()?, headers, record, tokens, first })
+        Ok(Calls {
+            method,
+            uri: format!("http://{target}{path}").parse()?,
+            headers,
+            record,
+            tokens,
+            first,
+        })
     }
 
     fn record(&self, number: u64) -> String {
-        self.record.clone().unwrap_or_else(|| names::film_id(number))
+        self.record
+            .clone()
+            .unwrap_or_else(|| names::film_id(number))
     }
 
     /// The request of this number.
     pub(crate) fn request(&self, number: u64) -> Result<Request<Full<Bytes>>> {
         let message = match self.method {
-            Method::Details => framed(&api::GetMovieDetailsRequest { movie_id: self.record(number) }),
-            Method::Metadata => framed(&api::GetMetadataRequest { movie_id: self.record(number) }),
+            Method::Details => framed(&api::GetMovieDetailsRequest {
+                movie_id: self.record(number),
+            }),
+            Method::Metadata => framed(&api::GetMetadataRequest {
+                movie_id: self.record(number),
+            }),
             Method::Aggregate => framed(&names::rating_of(self.record(number))),
             Method::Put => framed(&names::rating(self.first + number)),
         };
@@ -79,7 +100,9 @@ impl Calls {
             request.headers_mut().insert(AUTHORIZATION, token.clone());
             // As our own clients do: a write that may come twice carries a key.
             let key = format!("load-{}-{number}", std::process::id());
-            request.headers_mut().insert("idempotency-key", HeaderValue::from_str(&key)?);
+            request
+                .headers_mut()
+                .insert("idempotency-key", HeaderValue::from_str(&key)?);
         }
         Ok(request)
     }
@@ -92,20 +115,35 @@ impl Calls {
                 let reply = api::GetMovieDetailsResponse::decode(message)?;
                 ensure!(reply.degraded.is_empty(), "the reply is degraded");
                 let movie = reply.movie.context("the reply has no movie")?;
-                ensure!(movie.metadata.is_some_and(|film| !film.title.is_empty()), "the reply has no film");
-                ensure!(movie.rating.is_some_and(|rating| rating.count > 0), "the reply has no rating");
+                ensure!(
+                    movie.metadata.is_some_and(|film| !film.title.is_empty()),
+                    "the reply has no film"
+                );
+                ensure!(
+                    movie.rating.is_some_and(|rating| rating.count > 0),
+                    "the reply has no rating"
+                );
             }
             Method::Metadata => {
                 let reply = api::GetMetadataResponse::decode(message)?;
-                ensure!(reply.metadata.is_some_and(|film| !film.title.is_empty()), "the reply has no film");
+                ensure!(
+                    reply.metadata.is_some_and(|film| !film.title.is_empty()),
+                    "the reply has no film"
+                );
             }
             Method::Aggregate => {
                 let reply = api::GetAggregatedRatingResponse::decode(message)?;
-                ensure!(reply.aggregate.is_some_and(|rating| rating.count > 0), "the reply has no rating");
+                ensure!(
+                    reply.aggregate.is_some_and(|rating| rating.count > 0),
+                    "the reply has no rating"
+                );
             }
             Method::Put => {
                 let reply = api::PutRatingResponse::decode(message)?;
-                ensure!(reply.aggregate.is_some_and(|rating| rating.count > 0), "the reply has no rating");
+                ensure!(
+                    reply.aggregate.is_some_and(|rating| rating.count > 0),
+                    "the reply has no rating"
+                );
             }
         }
         Ok(())
@@ -144,7 +182,10 @@ mod tests {
     fn a_degraded_reply_is_refused() {
         let calls = Calls::new(Method::Details, "127.0.0.1:1", None, None).unwrap();
         let mut reply = api::GetMovieDetailsResponse {
-            movie: Some(api::MovieDetails { metadata: Some(names::film(1)), rating: Some(names::aggregate()) }),
+            movie: Some(api::MovieDetails {
+                metadata: Some(names::film(1)),
+                rating: Some(names::aggregate()),
+            }),
             degraded: Vec::new(),
         };
         assert!(calls.check(&framed(&reply)).is_ok());

@@ -20,18 +20,26 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) async fn open(target: &str) -> Result<Self> {
         let stream = Tcp.connect(target).await?;
-        let (sender, connection) =
-            http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .handshake(TokioIo::new(stream))
+            .await?;
         let mut driver = JoinSet::new();
         // A connection that breaks is seen by its next call.
         driver.spawn(async move { drop(connection.await) });
-        Ok(Connection { sender, _driver: driver })
+        Ok(Connection {
+            sender,
+            _driver: driver,
+        })
     }
 
     /// Makes the call of this number and checks its reply.
     pub(crate) async fn call(&mut self, calls: &Calls, number: u64) -> Result<()> {
         let response = self.sender.send_request(calls.request(number)?).await?;
-        ensure!(response.status() == 200, "HTTP status {}", response.status());
+        ensure!(
+            response.status() == 200,
+            "HTTP status {}",
+            response.status()
+        );
         if response.headers().contains_key("grpc-status") {
             // Nothing but trailers: the call failed before it had an answer.
             return status(response.headers());
@@ -43,7 +51,10 @@ impl Connection {
                 Ok(data) if reply.is_empty() => reply = data,
                 Ok(data) => reply = [&reply[..], &data[..]].concat().into(),
                 Err(frame) => {
-                    let trailers = frame.into_trailers().ok().context("a frame is neither data nor trailers")?;
+                    let trailers = frame
+                        .into_trailers()
+                        .ok()
+                        .context("a frame is neither data nor trailers")?;
                     status(&trailers)?;
                     return calls.check(&reply);
                 }
@@ -55,7 +66,17 @@ impl Connection {
 
 /// Whether the call ended well.
 fn status(headers: &HeaderMap) -> Result<()> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    ensure!(text("grpc-status") == "0", "gRPC status {}: {}", text("grpc-status"), text("grpc-message"));
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    ensure!(
+        text("grpc-status") == "0",
+        "gRPC status {}: {}",
+        text("grpc-status"),
+        text("grpc-message")
+    );
     Ok(())
 }

@@ -54,12 +54,23 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(run(Arguments::parse()))
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let Arguments { target, method, connections, requests, warm_up, cpu_of, record, data } = arguments;
+    let Arguments {
+        target,
+        method,
+        connections,
+        requests,
+        warm_up,
+        cpu_of,
+        record,
+        data,
+    } = arguments;
     let calls = Arc::new(Calls::new(method, &target, record, data.as_deref())?);
     settle(&target, &calls).await?;
     let mut open = Vec::with_capacity(connections);
@@ -69,7 +80,10 @@ async fn run(arguments: Arguments) -> Result<()> {
     let (open, _) = phase(open, &calls, 0, warm_up).await?;
     let (began, cpu_before) = (Instant::now(), machine::cpu_of(&cpu_of)?);
     let (_open, latencies) = phase(open, &calls, warm_up, requests).await?;
-    let (time, cpu) = (Instant::now() - began, machine::cpu_of(&cpu_of)? - cpu_before);
+    let (time, cpu) = (
+        Instant::now() - began,
+        machine::cpu_of(&cpu_of)? - cpu_before,
+    );
     let figures = latencies.figures(connections, time, cpu);
     println!("{}", serde_json::to_string(&figures)?);
     Ok(())

@@ -42,15 +42,33 @@ pub(crate) fn alternate(
         for (level_at, level) in levels.iter().enumerate() {
             for turn in 0..targets.len() {
                 // Who goes first changes from round to round.
-                let at = if round % 2 == 0 { turn } else { targets.len() - 1 - turn };
-                let figures = load(bench, &targets[at], *level, bench.requests(requests(*level)))
-                    .with_context(|| format!("{} with {level} in flight", targets[at].name))?;
+                let at = if round % 2 == 0 {
+                    turn
+                } else {
+                    targets.len() - 1 - turn
+                };
+                let figures = load(
+                    bench,
+                    &targets[at],
+                    *level,
+                    bench.requests(requests(*level)),
+                )
+                .with_context(|| format!("{} with {level} in flight", targets[at].name))?;
                 found[level_at * targets.len() + at].push(figures);
             }
         }
     }
-    let names = levels.iter().flat_map(|_| targets).map(|target| target.name.clone());
-    Ok(names.zip(&found).map(|(name, figures)| Measured { name, figures: median(figures) }).collect())
+    let names = levels
+        .iter()
+        .flat_map(|_| targets)
+        .map(|target| target.name.clone());
+    Ok(names
+        .zip(&found)
+        .map(|(name, figures)| Measured {
+            name,
+            figures: median(figures),
+        })
+        .collect())
 }
 
 fn load(bench: &Bench, target: &Target, in_flight: usize, requests: u64) -> Result<Figures> {
@@ -58,8 +76,16 @@ fn load(bench: &Bench, target: &Target, in_flight: usize, requests: u64) -> Resu
     let within = target.address.is_empty();
     let mut command = Command::new(bench.program(if within { "embedded" } else { "load" }));
     command.args(["--method", target.method]);
-    command.args(["--requests", &requests.to_string(), "--warm-up", &warm_up.to_string()]);
-    command.args([if within { "--callers" } else { "--connections" }, &in_flight.to_string()]);
+    command.args([
+        "--requests",
+        &requests.to_string(),
+        "--warm-up",
+        &warm_up.to_string(),
+    ]);
+    command.args([
+        if within { "--callers" } else { "--connections" },
+        &in_flight.to_string(),
+    ]);
     if !within {
         let pids: Vec<String> = target.pids.iter().map(u32::to_string).collect();
         command.args(["--target", &target.address]);
@@ -73,7 +99,9 @@ fn load(bench: &Bench, target: &Target, in_flight: usize, requests: u64) -> Resu
     if let Some(data) = &target.data {
         command.arg("--data").arg(data);
     }
-    let output = command.output().with_context(|| format!("{command:?} does not start"))?;
+    let output = command
+        .output()
+        .with_context(|| format!("{command:?} does not start"))?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -33,9 +33,13 @@ pub(crate) async fn rate(data: &Path, record: String, ratings: u32) -> Result<()
     let written = store.write(&cx, move |tx| {
         let record = record.clone();
         Box::pin(async move {
-            tx.execute(RATINGS, params![i64::from(ratings), names::MOVIE, &record]).await?;
-            tx.execute(AGGREGATE, params![names::MOVIE, &record]).await?;
-            tx.query_one(COUNT, params![names::MOVIE, &record]).await?.get::<u32>(0)
+            tx.execute(RATINGS, params![i64::from(ratings), names::MOVIE, &record])
+                .await?;
+            tx.execute(AGGREGATE, params![names::MOVIE, &record])
+                .await?;
+            tx.query_one(COUNT, params![names::MOVIE, &record])
+                .await?
+                .get::<u32>(0)
         })
     });
     let counted: Result<u32, StoreError> = written.await;

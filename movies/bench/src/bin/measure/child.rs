@@ -28,7 +28,11 @@ impl Child {
             .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{command:?} does not start"))?;
-        Ok(Child { name: name.to_owned(), process, log })
+        Ok(Child {
+            name: name.to_owned(),
+            process,
+            log,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -75,8 +79,9 @@ impl Drop for Child {
 /// Addresses on loopback that nobody listens on now.
 pub(crate) fn free_addresses<const COUNT: usize>() -> Result<[String; COUNT]> {
     // All are held at once, so that none comes twice.
-    let held: Vec<TcpListener> =
-        (0..COUNT).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let held: Vec<TcpListener> = (0..COUNT)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()?;
     let mut addresses = [const { String::new() }; COUNT];
     for (address, listener) in addresses.iter_mut().zip(&held) {
         *address = listener.local_addr()?.to_string();

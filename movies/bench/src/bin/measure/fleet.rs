@@ -53,34 +53,57 @@ impl Fleet {
                         Child::start(&format!("bare-{service}"), data, &mut command)
                     })
                     .collect::<Result<_>>()?;
-                Ok(Fleet { addresses, children, _issuer: None })
+                Ok(Fleet {
+                    addresses,
+                    children,
+                    _issuer: None,
+                })
             }
             Kind::Movies | Kind::Constant => {
                 let config = data.join("movies.toml");
                 fs::write(&config, configuration(&addresses, &auth)?)?;
                 let start = |program: &str, service: &str, listen: Option<&str>| {
                     let mut command = Command::new(bench.program(program));
-                    command.arg(service).arg("--config").arg(&config).arg("--data").arg(data);
+                    command
+                        .arg(service)
+                        .arg("--config")
+                        .arg(&config)
+                        .arg("--data")
+                        .arg(data);
                     if let Some(listen) = listen {
                         command.args(["--set", &format!("{service}.server.listen={listen}")]);
                         command.args(["--set", &format!("{service}.server.admin=127.0.0.1:0")]);
                     }
                     Child::start(service, data, command.arg("--exit-with-parent"))
                 };
-                let program = if kind == Kind::Constant { "constant" } else { "movies" };
-                let children = SERVICES.iter().map(|service| start(program, service, None)).collect::<Result<_>>()?;
+                let program = if kind == Kind::Constant {
+                    "constant"
+                } else {
+                    "movies"
+                };
+                let children = SERVICES
+                    .iter()
+                    .map(|service| start(program, service, None))
+                    .collect::<Result<_>>()?;
                 let issuer = match kind {
                     Kind::Movies => Some(start("movies", "auth", Some(&auth))?),
                     _ => None,
                 };
-                Ok(Fleet { addresses, children, _issuer: issuer })
+                Ok(Fleet {
+                    addresses,
+                    children,
+                    _issuer: issuer,
+                })
             }
         }
     }
 
     /// Where a service takes calls.
     pub(crate) fn address(&self, service: &str) -> String {
-        place(service).and_then(|at| self.addresses.get(at)).cloned().unwrap_or_default()
+        place(service)
+            .and_then(|at| self.addresses.get(at))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// All three processes.
@@ -90,13 +113,22 @@ impl Fleet {
 
     /// The process of one service.
     pub(crate) fn pid(&self, service: &str) -> Vec<u32> {
-        place(service).and_then(|at| self.children.get(at)).map(Child::pid).into_iter().collect()
+        place(service)
+            .and_then(|at| self.children.get(at))
+            .map(Child::pid)
+            .into_iter()
+            .collect()
     }
 
     /// Resident memory of each in MiB.
     pub(crate) fn resident(&self) -> Result<Vec<(&'static str, f64)>> {
-        let resident = |child: &Child| anyhow::Ok(machine::resident(child.pid())? as f64 / 1024.0 / 1024.0);
-        SERVICES.iter().zip(&self.children).map(|(service, child)| Ok((*service, resident(child)?))).collect()
+        let resident =
+            |child: &Child| anyhow::Ok(machine::resident(child.pid())? as f64 / 1024.0 / 1024.0);
+        SERVICES
+            .iter()
+            .zip(&self.children)
+            .map(|(service, child)| Ok((*service, resident(child)?)))
+            .collect()
     }
 
     /// Fails with the last words of a process that has ended.
@@ -111,13 +143,19 @@ fn place(service: &str) -> Option<usize> {
 
 fn configuration(addresses: &[String; 3], auth: &str) -> Result<String> {
     let mut text = String::from("[log]\nfilter = \"warn\"\n\n[registry.services]\n");
-    let all = SERVICES.into_iter().zip(addresses.iter().map(String::as_str)).chain([("auth", auth)]);
+    let all = SERVICES
+        .into_iter()
+        .zip(addresses.iter().map(String::as_str))
+        .chain([("auth", auth)]);
     for (service, address) in all.clone() {
         writeln!(text, "{service} = [\"{address}\"]")?;
     }
     // The issuer is told where it listens when it is started: not every product has one.
     for (service, address) in all.take(SERVICES.len()) {
-        writeln!(text, "\n[{service}.server]\nlisten = \"{address}\"\nadmin = \"127.0.0.1:0\"")?;
+        writeln!(
+            text,
+            "\n[{service}.server]\nlisten = \"{address}\"\nadmin = \"127.0.0.1:0\""
+        )?;
     }
     Ok(text)
 }

@@ -106,13 +106,25 @@ fn main() -> ExitCode {
 
 /// Whether every must was met.
 fn measure(arguments: Arguments) -> Result<bool> {
-    let Arguments { quick, only, json, cold_build } = arguments;
+    let Arguments {
+        quick,
+        only,
+        json,
+        cold_build,
+    } = arguments;
     let own = std::env::current_exe().context("where am I?")?;
     let programs = own.parent().unwrap_or(Path::new(".")).to_owned();
     let folder = TempDir::with_prefix_in("bench-", &programs)?;
     let (rounds, fewer) = if quick { (3, 6) } else { (5, 1) };
-    let bench = Bench { programs, folder, rounds, fewer };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bench = Bench {
+        programs,
+        folder,
+        rounds,
+        fewer,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
 
     eprintln!("filling the data: {} films", movies_bench::names::FILMS);
     runtime.block_on(movies_bench::running::fill(&bench.prepared()))?;
@@ -121,7 +133,9 @@ fn measure(arguments: Arguments) -> Result<bool> {
     let outcome = (|| {
         for row in Row::value_variants().iter().filter(|row| wanted(row)) {
             eprintln!("measuring {row:?}");
-            runtime.block_on(rows::measure(*row, &bench, &mut report)).with_context(|| format!("row {row:?}"))?;
+            runtime
+                .block_on(rows::measure(*row, &bench, &mut report))
+                .with_context(|| format!("row {row:?}"))?;
         }
         if cold_build {
             eprintln!("building from nothing");
@@ -133,7 +147,8 @@ fn measure(arguments: Arguments) -> Result<bool> {
     println!("{}", report.table());
     outcome?;
     if let Some(path) = json {
-        fs::write(&path, report.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
+        fs::write(&path, report.json()?)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         println!("figures: {}", path.display());
     }
     Ok(report.is_met())

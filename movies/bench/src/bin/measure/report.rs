@@ -54,30 +54,71 @@ struct Bound {
 
 impl Report {
     pub(crate) fn measured(&mut self, row: &'static str, measured: &[Measured]) {
-        self.measurements.extend(measured.iter().map(|Measured { name, figures }| Measurement {
+        self.measurements.extend(
+            measured
+                .iter()
+                .map(|Measured { name, figures }| Measurement {
+                    row,
+                    system: name.clone(),
+                    figures: *figures,
+                }),
+        );
+    }
+
+    pub(crate) fn fact(
+        &mut self,
+        row: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+    ) {
+        self.facts.push(Fact {
             row,
-            system: name.clone(),
-            figures: *figures,
-        }));
+            what: what.into(),
+            value,
+            unit,
+        });
     }
 
-    pub(crate) fn fact(&mut self, row: &'static str, what: impl Into<String>, value: f64, unit: &'static str) {
-        self.facts.push(Fact { row, what: what.into(), value, unit });
-    }
-
-    pub(crate) fn at_least(&mut self, weight: Weight, what: impl Into<String>, found: f64, least: f64) {
+    pub(crate) fn at_least(
+        &mut self,
+        weight: Weight,
+        what: impl Into<String>,
+        found: f64,
+        least: f64,
+    ) {
         let asked = format!("at least {least}");
-        self.bounds.push(Bound { weight, what: what.into(), asked, found, met: found >= least });
+        self.bounds.push(Bound {
+            weight,
+            what: what.into(),
+            asked,
+            found,
+            met: found >= least,
+        });
     }
 
-    pub(crate) fn at_most(&mut self, weight: Weight, what: impl Into<String>, found: f64, most: f64) {
+    pub(crate) fn at_most(
+        &mut self,
+        weight: Weight,
+        what: impl Into<String>,
+        found: f64,
+        most: f64,
+    ) {
         let asked = format!("at most {most}");
-        self.bounds.push(Bound { weight, what: what.into(), asked, found, met: found <= most });
+        self.bounds.push(Bound {
+            weight,
+            what: what.into(),
+            asked,
+            found,
+            met: found <= most,
+        });
     }
 
     /// Whether every must is met.
     pub(crate) fn is_met(&self) -> bool {
-        self.bounds.iter().all(|bound| bound.met || bound.weight == Weight::Goal)
+        self.bounds
+            .iter()
+            .all(|bound| bound.met || bound.weight == Weight::Goal)
     }
 
     pub(crate) fn json(&self) -> Result<String> {
@@ -101,7 +142,12 @@ impl Report {
             )?;
         }
         let mut last = ("", 0);
-        for Measurement { row, system, figures } in &self.measurements {
+        for Measurement {
+            row,
+            system,
+            figures,
+        } in &self.measurements
+        {
             if last != (*row, figures.in_flight) && !last.0.is_empty() {
                 writeln!(page)?;
             }
@@ -119,16 +165,36 @@ impl Report {
         if !self.facts.is_empty() {
             writeln!(page)?;
         }
-        for Fact { row, what, value, unit } in &self.facts {
+        for Fact {
+            row,
+            what,
+            value,
+            unit,
+        } in &self.facts
+        {
             writeln!(page, "{row:<10} {what:<52} {value:>12.2} {unit}")?;
         }
         if !self.bounds.is_empty() {
             writeln!(page)?;
         }
-        for Bound { weight, what, asked, found, met } in &self.bounds {
-            let weight = if *weight == Weight::Must { "must" } else { "goal" };
+        for Bound {
+            weight,
+            what,
+            asked,
+            found,
+            met,
+        } in &self.bounds
+        {
+            let weight = if *weight == Weight::Must {
+                "must"
+            } else {
+                "goal"
+            };
             let met = if *met { "met" } else { "MISSED" };
-            writeln!(page, "{weight} {what:<58} {asked:>14}  found {found:>8.2}  {met}")?;
+            writeln!(
+                page,
+                "{weight} {what:<58} {asked:>14}  found {found:>8.2}  {met}"
+            )?;
         }
         Ok(())
     }

@@ -17,7 +17,12 @@ const LEVELS: [usize; 3] = [1, 16, 64];
 pub(crate) async fn measure(row: Row, bench: &Bench, report: &mut Report) -> Result<()> {
     match row {
         Row::Details => details(bench, report, "details", [Kind::Movies, Kind::Bare]),
-        Row::Constant => details(bench, report, "constant", [Kind::Constant, Kind::BareConstant]),
+        Row::Constant => details(
+            bench,
+            report,
+            "constant",
+            [Kind::Constant, Kind::BareConstant],
+        ),
         Row::Embedded => embedded(bench, report),
         Row::Hop => hop(bench, report),
         Row::Aggregate => aggregate::measure(bench, report).await,
@@ -54,21 +59,47 @@ fn details(bench: &Bench, report: &mut Report, row: &'static str, kinds: [Kind; 
     for pair in measured.chunks_exact(2) {
         let [ours, bare] = [pair[0].figures, pair[1].figures];
         let share = ours.per_second / bare.per_second;
-        let what = format!("{row}: throughput beside bare tonic, {} in flight", ours.in_flight);
+        let what = format!(
+            "{row}: throughput beside bare tonic, {} in flight",
+            ours.in_flight
+        );
         report.at_least(Weight::Must, &what, share, 0.8);
         report.at_least(Weight::Goal, &what, share, 0.9);
-        let what = format!("bare's CPU a request beside ours, {} in flight", ours.in_flight);
+        let what = format!(
+            "bare's CPU a request beside ours, {} in flight",
+            ours.in_flight
+        );
         report.fact(row, what, bare.cpu_us / ours.cpu_us, "");
     }
     for (service, resident) in ours.resident()? {
-        report.fact(row, format!("resident memory of {service} after the load"), resident, "MiB");
-        report.at_most(Weight::Must, format!("{row}: resident memory of {service} in MiB"), resident, 100.0);
+        report.fact(
+            row,
+            format!("resident memory of {service} after the load"),
+            resident,
+            "MiB",
+        );
+        report.at_most(
+            Weight::Must,
+            format!("{row}: resident memory of {service} in MiB"),
+            resident,
+            100.0,
+        );
         if service == "movie" {
-            report.at_most(Weight::Goal, format!("{row}: resident memory of movie in MiB"), resident, 20.0);
+            report.at_most(
+                Weight::Goal,
+                format!("{row}: resident memory of movie in MiB"),
+                resident,
+                20.0,
+            );
         }
     }
     for (service, resident) in bare.resident()? {
-        report.fact(row, format!("resident memory of bare {service}"), resident, "MiB");
+        report.fact(
+            row,
+            format!("resident memory of bare {service}"),
+            resident,
+            "MiB",
+        );
     }
     Ok(())
 }
@@ -87,7 +118,10 @@ fn embedded(bench: &Bench, report: &mut Report) -> Result<()> {
     for pair in measured.chunks_exact(2) {
         let [within, fleet] = [pair[0].figures, pair[1].figures];
         let gain = fleet.cpu_us / within.cpu_us;
-        let what = format!("embedded: requests per CPU-second beside the fleet's, {} in flight", within.in_flight);
+        let what = format!(
+            "embedded: requests per CPU-second beside the fleet's, {} in flight",
+            within.in_flight
+        );
         if within.in_flight == 64 {
             report.at_least(Weight::Must, what, gain, 5.0);
         } else {
@@ -122,7 +156,12 @@ fn hop(bench: &Bench, report: &mut Report) -> Result<()> {
     let measured = alternate(bench, &targets, &[16], |_| 60_000)?;
     report.measured("hop", &measured);
     if let Some(Measured { figures, .. }) = measured.first() {
-        report.at_most(Weight::Goal, "hop: CPU us of a constant GetMetadata, 16 in flight", figures.cpu_us, 18.0);
+        report.at_most(
+            Weight::Goal,
+            "hop: CPU us of a constant GetMetadata, 16 in flight",
+            figures.cpu_us,
+            18.0,
+        );
     }
     Ok(())
 }
@@ -144,7 +183,13 @@ fn put(bench: &Bench, report: &mut Report) -> Result<()> {
         data: Some(bench.data("put-embedded")?),
         ..Target::default()
     };
-    let writes = |in_flight| if in_flight == 1 { 1_500 } else { 500 * in_flight as u64 };
+    let writes = |in_flight| {
+        if in_flight == 1 {
+            1_500
+        } else {
+            500 * in_flight as u64
+        }
+    };
     let measured = alternate(bench, &[as_process, within], &LEVELS, writes)?;
     report.measured("put", &measured);
     Ok(())
@@ -155,10 +200,21 @@ pub(crate) fn cold_build(bench: &Bench, report: &mut Report) -> Result<()> {
     let target = bench.folder.path().join("cold");
     let began = Instant::now();
     let status = Command::new("cargo")
-        .args(["build", "--release", "--package", "movies-system", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "movies-system",
+            "--target-dir",
+        ])
         .arg(&target)
         .status()?;
     ensure!(status.success(), "the build failed");
-    report.fact("build", "cold build in release", (Instant::now() - began).as_secs_f64(), "s");
+    report.fact(
+        "build",
+        "cold build in release",
+        (Instant::now() - began).as_secs_f64(),
+        "s",
+    );
     Ok(())
 }

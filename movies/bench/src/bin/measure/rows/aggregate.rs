@@ -9,7 +9,12 @@ use movies_bench::running;
 
 /// How many ratings the records have. The small ones are rated through the service, the large ones
 /// in bulk.
-const RATINGS: [(u32, bool); 4] = [(10, false), (1_000, false), (100_000, true), (1_000_000, true)];
+const RATINGS: [(u32, bool); 4] = [
+    (10, false),
+    (1_000, false),
+    (100_000, true),
+    (1_000_000, true),
+];
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let data = bench.data("aggregate")?;
@@ -22,7 +27,14 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     }
     let fleet = Fleet::start(Kind::Movies, bench, &data)?;
     let target = |(ratings, in_bulk): &(u32, bool)| Target {
-        name: format!("{ratings} ratings, {}", if *in_bulk { "put in bulk" } else { "through the service" }),
+        name: format!(
+            "{ratings} ratings, {}",
+            if *in_bulk {
+                "put in bulk"
+            } else {
+                "through the service"
+            }
+        ),
         address: fleet.address("rating"),
         method: "aggregate",
         pids: fleet.pid("rating"),
@@ -30,12 +42,17 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
         ..Target::default()
     };
     let targets: Vec<Target> = RATINGS.iter().map(target).collect();
-    let measured = alternate(bench, &targets, &[1, 16], |level| if level == 1 { 8_000 } else { 40_000 })?;
+    let measured = alternate(bench, &targets, &[1, 16], |level| {
+        if level == 1 { 8_000 } else { 40_000 }
+    })?;
     report.measured("aggregate", &measured);
     for level in measured.chunks_exact(RATINGS.len()) {
         let [few, many] = [level[0].figures, level[RATINGS.len() - 1].figures];
         let what = |figure: &str| {
-            format!("aggregate: {figure} of 1,000,000 ratings beside 10, {} in flight", few.in_flight)
+            format!(
+                "aggregate: {figure} of 1,000,000 ratings beside 10, {} in flight",
+                few.in_flight
+            )
         };
         if few.in_flight == 1 {
             report.at_most(Weight::Must, what("latency"), many.p50_us / few.p50_us, 1.2);

@@ -38,11 +38,26 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     }
     starts.sort_by(f64::total_cmp);
     let start = starts[starts.len() / 2];
-    report.fact("start", "start to the first page and REST answer", start, "s");
-    report.at_most(Weight::Must, "start: seconds to the first page and REST answer", start, 1.0);
+    report.fact(
+        "start",
+        "start to the first page and REST answer",
+        start,
+        "s",
+    );
+    report.at_most(
+        Weight::Must,
+        "start: seconds to the first page and REST answer",
+        start,
+        1.0,
+    );
 
     let (child, _took) = movies.start().await?;
-    report.fact("start", "resident memory of one process, at rest", mebibytes(child.pid())?, "MiB");
+    report.fact(
+        "start",
+        "resident memory of one process, at rest",
+        mebibytes(child.pid())?,
+        "MiB",
+    );
     // The films of the bench are not here: one of the sample is read again and again.
     let target = Target {
         name: "one process, called from outside".to_owned(),
@@ -55,8 +70,18 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let measured = alternate(bench, &[target], &[1, 16, 64], |_| 20_000)?;
     report.measured("start", &measured);
     let resident = mebibytes(child.pid())?;
-    report.fact("start", "resident memory of one process, after the load", resident, "MiB");
-    report.at_most(Weight::Must, "start: resident memory of one process in MiB", resident, 100.0);
+    report.fact(
+        "start",
+        "resident memory of one process, after the load",
+        resident,
+        "MiB",
+    );
+    report.at_most(
+        Weight::Must,
+        "start: resident memory of one process in MiB",
+        resident,
+        100.0,
+    );
     child.stop().await?;
     Ok(())
 }
@@ -70,12 +95,20 @@ impl<'a> Movies<'a> {
         let data = bench.folder.path().join("sample");
         fs::create_dir_all(&data)?;
         let [web, movie] = free_addresses()?;
-        Ok(Movies { bench, data, web, movie })
+        Ok(Movies {
+            bench,
+            data,
+            web,
+            movie,
+        })
     }
 
     fn spawn(&self) -> Result<Child> {
         let mut command = Command::new(self.bench.program("movies"));
-        command.arg("--exit-with-parent").arg("--data").arg(&self.data);
+        command
+            .arg("--exit-with-parent")
+            .arg("--data")
+            .arg(&self.data);
         for service in ["auth", "metadata", "rating", "movie", "web"] {
             let listen = match service {
                 "web" => &self.web,
@@ -94,7 +127,11 @@ impl<'a> Movies<'a> {
         let until = Instant::now() + PATIENCE;
         while !child.log().contains("loaded the sample") {
             child.expect_alive()?;
-            ensure!(Instant::now() < until, "the sample is not loaded:\n{}", child.log());
+            ensure!(
+                Instant::now() < until,
+                "the sample is not loaded:\n{}",
+                child.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         child.stop().await?;
@@ -108,7 +145,11 @@ impl<'a> Movies<'a> {
         for (address, path) in [(&self.web, "/"), (&self.movie, FILM)] {
             while !answers(address, path) {
                 child.expect_alive()?;
-                ensure!(Instant::now() - began < PATIENCE, "no answer from {path}:\n{}", child.log());
+                ensure!(
+                    Instant::now() - began < PATIENCE,
+                    "no answer from {path}:\n{}",
+                    child.log()
+                );
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -121,7 +162,10 @@ fn answers(address: &str, path: &str) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        )?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         std::io::Result::Ok(answer)
