@@ -27,7 +27,7 @@
 //! | [`http`](mod@http) | requests over HTTP/1.1, and bytes that are no request |
 //! | [`grpc`] | gRPC from bytes |
 //! | [`token`] | tokens of any shape, signed |
-//! | [`folder`] | folders that go with their test |
+//! | [`folder`](mod@folder) | folders that go with their test |
 //! | [`knob`] | what a person may ask of a test |
 
 pub mod folder;

@@ -120,6 +120,12 @@ async fn without_ratings_a_film_still_comes_and_they_return_by_themselves() {
                 Some(0) => {}
                 _ => {
                     degraded += 1;
+                    let page = get(&site.address("web"), "/movies/m").await.unwrap();
+                    assert!(
+                        page.status.as_u16() == 200 && page.text().contains("The film m"),
+                        "{}",
+                        page.text()
+                    );
                     assert_eq!(
                         (&details["degraded"][0], &details["movie"]["rating"]),
                         (&"rating".into(), &().into())

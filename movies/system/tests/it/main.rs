@@ -9,5 +9,6 @@ mod alone;
 mod embedded;
 mod fleet;
 mod kills;
+mod pages;
 mod refusals;
 mod site;
