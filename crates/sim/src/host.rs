@@ -9,6 +9,7 @@ use backlot_cluster::Registry;
 use backlot_cluster::embedded::Client as RegistryClient;
 use backlot_core::env::Shutdown;
 use backlot_core::{Dice, Env};
+use backlot_rpc::contract::Service;
 use backlot_rpc::{Binding, Client, Remote};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
@@ -136,15 +137,19 @@ impl Caller {
     /// A client of a service, bound remotely.
     #[must_use]
     pub fn client<C: Client>(&self) -> C {
-        let target = C::SERVICE.target;
-        let instances = self.registry.resolver().watch(target);
-        C::bind(Binding::Remote(Remote::new(
-            C::SERVICE,
-            target,
-            instances,
+        C::bind(self.binding(C::SERVICE))
+    }
+
+    /// The way to a service of this contract.
+    #[must_use]
+    pub fn binding(&self, service: &'static Service) -> Binding {
+        Binding::Remote(Remote::new(
+            service,
+            service.target,
+            self.registry.resolver().watch(service.target),
             &self.metrics,
             &self.env,
             &self.tasks,
-        )))
+        ))
     }
 }

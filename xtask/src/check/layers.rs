@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("build", &[]),
     ("movies", &["facade", "movies"]),
     ("system", &["facade", "movies"]),
-    ("tests", &["facade", "movies", "system", "sim"]),
+    ("tests", &["facade", "movies", "system", "sim", "tests"]),
     ("xtask", &[]),
 ];
 

@@ -9,6 +9,7 @@
 //! | [`model`] | what the system must remember |
 //! | [`oracle`] | whether it does |
 //! | [`report`] | a run in words |
+//! | [`scenarios`] | the scenarios of the whole system, played in this world |
 //! | [`shrink`] | fewer faults that break the same |
 //!
 //! The promises: no acknowledged rating is lost, none is counted twice, an aggregate equals its
@@ -18,6 +19,7 @@ pub mod model;
 pub mod oracle;
 pub mod plan;
 pub mod report;
+pub mod scenarios;
 pub mod shrink;
 pub mod workload;
 pub mod world;

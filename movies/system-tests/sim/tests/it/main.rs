@@ -1,5 +1,6 @@
 //! The simulated world keeps its own promises: the same seed gives the same trace, and an oracle
 //! that nothing escapes.
 
+mod equivalence;
 mod oracle;
 mod trace;
