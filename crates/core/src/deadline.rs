@@ -1,8 +1,11 @@
 //! Until when a call may take, and how that shrinks from hop to hop.
 
 use crate::Error;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// The longest a unary call may run, whatever its caller asked for.
 pub const MAX_UNARY: Duration = Duration::from_secs(60);
@@ -65,12 +68,28 @@ impl Deadline {
     /// # Errors
     /// `DeadlineExceeded` when the deadline passes first; `work` is dropped.
     pub async fn run<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        match tokio::time::timeout_at(self.0, work).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Error::deadline_exceeded(
+        let mut work = pin!(work);
+        let mut timer = pin!(None::<Sleep>);
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+                return Poll::Ready(outcome);
+            }
+            // What is ready at once costs no timer.
+            if timer.is_none() {
+                timer.set(Some(tokio::time::sleep_until(self.0)));
+            }
+            let passed = timer
+                .as_mut()
+                .as_pin_mut()
+                .is_some_and(|timer| timer.poll(cx).is_ready());
+            if !passed {
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(Error::deadline_exceeded(
                 "the deadline passed before the answer was ready",
-            )),
-        }
+            )))
+        })
+        .await
     }
 }
 

@@ -45,34 +45,17 @@ impl TraceContext {
     /// Reads `traceparent`; anything malformed is no trace, as the specification asks.
     #[must_use]
     pub fn parse(text: &str) -> TraceContext {
-        let mut parts = text.split('-');
-        let (Some("00"), Some(trace), Some(span), Some(flags), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
-            return TraceContext::NONE;
-        };
-        let is_hex = |part: &str, length| {
-            part.len() == length
-                && part
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        if !(is_hex(trace, 32) && is_hex(span, 16) && is_hex(flags, 2)) {
+        let bytes = text.as_bytes();
+        if bytes.len() != 55 || !bytes.starts_with(b"00-") || bytes[35] != b'-' || bytes[52] != b'-'
+        {
             return TraceContext::NONE;
         }
-        match (
-            u128::from_str_radix(trace, 16),
-            u64::from_str_radix(span, 16),
-            u8::from_str_radix(flags, 16),
-        ) {
-            (Ok(trace_id), Ok(span_id), Ok(flags)) if trace_id != 0 && span_id != 0 => {
+        match (hex(&bytes[3..35]), hex(&bytes[36..52]), hex(&bytes[53..])) {
+            (Some(trace_id), Some(span_id), Some(flags)) if trace_id != 0 && span_id != 0 => {
+                // Sixteen digits are 64 bits.
                 TraceContext {
                     trace_id,
-                    span_id,
+                    span_id: span_id as u64,
                     sampled: flags & 1 == 1,
                 }
             }
@@ -94,6 +77,18 @@ impl TraceContext {
         text[54] = HEX[usize::from(self.sampled)];
         text
     }
+}
+
+/// A number of at most 32 digits in lower case.
+fn hex(digits: &[u8]) -> Option<u128> {
+    digits.iter().try_fold(0, |number: u128, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u128::from(value))
+    })
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@
 
 pub mod admin;
 pub mod binding;
-mod codec;
 pub mod contract;
 pub mod direct;
 pub mod edge;
+mod frame;
 pub mod generated;
 pub mod guard;
 pub mod identity;
@@ -37,9 +37,9 @@ pub mod validate;
 pub mod wire;
 
 pub use binding::{Binding, Client};
-pub use codec::MAX_MESSAGE;
 pub use direct::{Direct, Local};
 pub use edge::Edge;
+pub use frame::MAX_MESSAGE;
 pub use guard::Guard;
 pub use mount::{Mount, Reply};
 pub use remote::Remote;

@@ -1,18 +1,19 @@
 //! A service made callable: over gRPC, over REST, and directly from the same process.
 
-use crate::codec::ProtoCodec;
+pub(crate) mod answer;
+mod arrival;
+
 use crate::contract::{Method, Service, Shape};
 use crate::guard::{Guard, Via};
-use crate::{Streaming, Validate, status};
-use backlot_core::deadline::MAX_UNARY;
-use backlot_core::{BoxFuture, Context, Deadline, Error};
+use crate::{Streaming, Validate, frame};
+use answer::Answer;
+use backlot_core::{BoxFuture, Context, Error};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use hyper::body::Incoming;
 use prost::Message;
 use std::any::Any;
-use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A message of a contract.
 pub trait Payload: Message + Default + Validate + 'static {}
@@ -84,24 +85,35 @@ impl Mount {
         cx: Context,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Reply, Error>> {
-        match self.handlers.get(method) {
-            Some(handler) => Arc::clone(handler).bytes(Arc::clone(&self.guard), cx, request),
-            None => Box::pin(async { Err(Error::unimplemented("no such method")) }),
-        }
+        self.call(method, Via::Rest, cx, request)
     }
 
     /// Calls a method as gRPC does.
-    pub(crate) fn grpc(
+    ///
+    /// # Errors
+    /// What is wrong with the request, and what the method answers before its first message.
+    pub(crate) async fn grpc(
         &self,
         method: &'static Method,
         cx: Context,
-        request: http::Request<tonic::body::Body>,
-    ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
-        match self.handlers.get(method.index) {
-            Some(handler) => Arc::clone(handler).grpc(Arc::clone(&self.guard), cx, request),
-            None => {
-                Box::pin(async { status::to_response(&Error::unimplemented("no such method")) })
-            }
+        request: http::Request<Incoming>,
+    ) -> Result<http::Response<Answer>, Error> {
+        let message = arrival::message(request, cx.deadline()).await?;
+        Ok(Answer::response(
+            self.call(method.index, Via::Grpc, cx, message).await?,
+        ))
+    }
+
+    fn call(
+        &self,
+        method: usize,
+        via: Via,
+        cx: Context,
+        request: Bytes,
+    ) -> BoxFuture<'static, Result<Reply, Error>> {
+        match self.handlers.get(method) {
+            Some(handler) => Arc::clone(handler).call(Arc::clone(&self.guard), via, cx, request),
+            None => Box::pin(async { Err(Error::unimplemented("no such method")) }),
         }
     }
 
@@ -185,16 +197,12 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
 
 /// A method whose types are erased.
 trait Handler: Send + Sync {
-    fn grpc(
+    /// Calls it with an encoded message. The answers are encoded; over gRPC they are framed as well,
+    /// so that nothing is written twice.
+    fn call(
         self: Arc<Self>,
         guard: Arc<Guard>,
-        cx: Context,
-        request: http::Request<tonic::body::Body>,
-    ) -> BoxFuture<'static, http::Response<tonic::body::Body>>;
-
-    fn bytes(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
+        via: Via,
         cx: Context,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Reply, Error>>;
@@ -217,45 +225,28 @@ fn decode<Req: Payload>(request: Bytes) -> Result<Req, Error> {
         .map_err(|error| Error::invalid_argument(format!("the request is malformed: {error}")))
 }
 
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for Unary<S, Req, Res> {
-    fn grpc(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
-        cx: Context,
-        request: http::Request<tonic::body::Body>,
-    ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
-        Box::pin(async move {
-            let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
-            let one = OneAnswer {
-                handler: self,
-                guard,
-                cx: Some(cx),
-                reached: &reached,
-            };
-            let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
-            received(deadline, &reached, grpc.unary(one, request)).await
-        })
+fn encode(via: Via, message: &impl Payload) -> Result<Bytes, Error> {
+    if via == Via::Grpc {
+        frame::encode(message)
+    } else {
+        Ok(message.encode_to_vec().into())
     }
+}
 
-    fn bytes(
+impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for Unary<S, Req, Res> {
+    fn call(
         self: Arc<Self>,
         guard: Arc<Guard>,
+        via: Via,
         cx: Context,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Reply, Error>> {
         Box::pin(async move {
             let request: Req = decode(request)?;
             let response = guard
-                .unary(
-                    self.method,
-                    Via::Rest,
-                    &cx,
-                    request,
-                    &*self.object,
-                    self.call,
-                )
+                .unary(self.method, via, &cx, request, &*self.object, self.call)
                 .await?;
-            Ok(Reply::One(response.encode_to_vec().into()))
+            encode(via, &response).map(Reply::One)
         })
     }
 }
@@ -263,139 +254,20 @@ impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for 
 impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler
     for ServerStream<S, Req, Res>
 {
-    fn grpc(
+    fn call(
         self: Arc<Self>,
         guard: Arc<Guard>,
-        cx: Context,
-        request: http::Request<tonic::body::Body>,
-    ) -> BoxFuture<'static, http::Response<tonic::body::Body>> {
-        Box::pin(async move {
-            let (deadline, reached) = (cx.deadline(), AtomicBool::new(false));
-            let many = ManyAnswers {
-                handler: self,
-                guard,
-                cx: Some(cx),
-                reached: &reached,
-            };
-            let mut grpc = tonic::server::Grpc::new(ProtoCodec::<Res, Req>(PhantomData));
-            received(deadline, &reached, grpc.server_streaming(many, request)).await
-        })
-    }
-
-    fn bytes(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
+        via: Via,
         cx: Context,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Reply, Error>> {
         Box::pin(async move {
             let request: Req = decode(request)?;
             let stream = guard
-                .server_stream(
-                    self.method,
-                    Via::Rest,
-                    &cx,
-                    request,
-                    &*self.object,
-                    self.call,
-                )
+                .server_stream(self.method, via, &cx, request, &*self.object, self.call)
                 .await?;
-            let encoded =
-                stream.map(|item| item.map(|message| Bytes::from(message.encode_to_vec())));
+            let encoded = stream.map(move |item| item.and_then(|message| encode(via, &message)));
             Ok(Reply::Stream(Streaming::new(encoded)))
         })
     }
 }
-
-/// Bounds what happens before the method is reached: the request arrives until the deadline, and
-/// whatever is wrong with it is its caller's fault.
-async fn received(
-    deadline: Deadline,
-    reached: &AtomicBool,
-    call: impl Future<Output = http::Response<tonic::body::Body>>,
-) -> http::Response<tonic::body::Body> {
-    let until = deadline.min(Deadline::after(MAX_UNARY));
-    match tokio::time::timeout_at(until.instant(), call).await {
-        Ok(response) if reached.load(Ordering::Relaxed) => response,
-        Ok(response) => status::callers_fault(response),
-        Err(_elapsed) => status::to_response(&Error::deadline_exceeded(
-            "the deadline passed before the request had arrived",
-        )),
-    }
-}
-
-/// A unary method in the shape tonic calls.
-struct OneAnswer<'r, S: ?Sized, Req, Res> {
-    handler: Arc<Unary<S, Req, Res>>,
-    guard: Arc<Guard>,
-    cx: Option<Context>,
-    reached: &'r AtomicBool,
-}
-
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> tonic::server::UnaryService<Req>
-    for OneAnswer<'_, S, Req, Res>
-{
-    type Response = Res;
-    type Future = BoxFuture<'static, Result<tonic::Response<Res>, tonic::Status>>;
-
-    fn call(&mut self, request: tonic::Request<Req>) -> Self::Future {
-        self.reached.store(true, Ordering::Relaxed);
-        let (handler, guard) = (Arc::clone(&self.handler), Arc::clone(&self.guard));
-        let cx = self.cx.take().unwrap_or_else(Context::background);
-        Box::pin(async move {
-            guard
-                .unary(
-                    handler.method,
-                    Via::Grpc,
-                    &cx,
-                    request.into_inner(),
-                    &*handler.object,
-                    handler.call,
-                )
-                .await
-                .map(tonic::Response::new)
-                .map_err(|error| status::from_error(&error))
-        })
-    }
-}
-
-/// A streaming method in the shape tonic calls.
-struct ManyAnswers<'r, S: ?Sized, Req, Res> {
-    handler: Arc<ServerStream<S, Req, Res>>,
-    guard: Arc<Guard>,
-    cx: Option<Context>,
-    reached: &'r AtomicBool,
-}
-
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload>
-    tonic::server::ServerStreamingService<Req> for ManyAnswers<'_, S, Req, Res>
-{
-    type Response = Res;
-    type ResponseStream = BoxStream<Result<Res, tonic::Status>>;
-    type Future = BoxFuture<'static, Result<tonic::Response<Self::ResponseStream>, tonic::Status>>;
-
-    fn call(&mut self, request: tonic::Request<Req>) -> Self::Future {
-        self.reached.store(true, Ordering::Relaxed);
-        let (handler, guard) = (Arc::clone(&self.handler), Arc::clone(&self.guard));
-        let cx = self.cx.take().unwrap_or_else(Context::background);
-        Box::pin(async move {
-            let stream = guard
-                .server_stream(
-                    handler.method,
-                    Via::Grpc,
-                    &cx,
-                    request.into_inner(),
-                    &*handler.object,
-                    handler.call,
-                )
-                .await
-                .map_err(|error| status::from_error(&error))?;
-            let stream = stream.map(|item| item.map_err(|error| status::from_error(&error)));
-            Ok(tonic::Response::new(
-                Box::pin(stream) as Self::ResponseStream
-            ))
-        })
-    }
-}
-
-type BoxStream<T> = std::pin::Pin<Box<dyn futures_core::Stream<Item = T> + Send>>;

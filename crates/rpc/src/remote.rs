@@ -5,21 +5,22 @@
 //! answer without it; while the first connection is being made it waits.
 
 mod endpoint;
+mod exchange;
 mod set;
 
 use crate::binding::child;
-use crate::codec::{Encoded, MAX_MESSAGE, ProtoCodec};
 use crate::contract::{Method, Service, Shape};
 use crate::mount::{Payload, Reply};
-use crate::{Streaming, status, wire};
+use crate::{Streaming, frame, wire};
 use backlot_core::discovery::InstanceSet;
-use backlot_core::{Context, Deadline, Env, Error};
+use backlot_core::{Context, Env, Error};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::{CallMetrics, Metrics, Side};
 use bytes::Bytes;
+use exchange::{Answer, Failure};
+use futures_util::StreamExt;
 use http::uri::PathAndQuery;
 use set::{EndpointSet, Held, Ready};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -96,15 +97,10 @@ impl Remote {
         cx: &Context,
         request: Req,
     ) -> Result<Res, Error> {
-        let (mut grpc, _held) = self.grpc(cx.deadline()).await?;
-        let (path, request) = self.prepare(method, cx, request);
-        match grpc
-            .unary(request, path, ProtoCodec::<Req, Res>(PhantomData))
-            .await
-        {
-            Ok(response) => Ok(response.into_inner()),
-            Err(status) => Err(self.failed(&status)),
-        }
+        let frame = frame::encode(&request)?;
+        let (answer, _held) = self.ask(method, cx, frame).await?;
+        let message = answer.one().await.map_err(|failure| self.failed(failure))?;
+        self.decode(message)
     }
 
     pub(crate) async fn server_stream<Req: Payload, Res: Payload>(
@@ -114,8 +110,12 @@ impl Remote {
         request: Req,
     ) -> Result<Streaming<Res>, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
-        self.open(method, &cx, request, ProtoCodec::<Req, Res>(PhantomData))
-            .await
+        let frame = frame::encode(&request)?;
+        let answers = self.open(method, &cx, frame).await?;
+        let remote = self.clone();
+        Ok(Streaming::new(answers.map(move |answer| {
+            answer.and_then(|message| remote.decode(message))
+        })))
     }
 
     /// Calls a method with an encoded message: for callers that know the contract by name only.
@@ -129,7 +129,7 @@ impl Remote {
         request: Bytes,
     ) -> Result<Reply, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
-        let mut answers = self.open(method, &cx, request, Encoded).await?;
+        let mut answers = self.open(method, &cx, frame::wrap(&request)?).await?;
         if method.shape == Shape::ServerStream {
             return Ok(Reply::Stream(answers));
         }
@@ -139,38 +139,24 @@ impl Remote {
             .ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
     }
 
-    async fn open<C>(
+    /// Starts a call whose answers come until the deadline.
+    async fn open(
         &self,
         method: &'static Method,
         cx: &Context,
-        request: C::Encode,
-        codec: C,
-    ) -> Result<Streaming<C::Decode>, Error>
-    where
-        C: tonic::codec::Codec + Send + 'static,
-        C::Encode: Send + Sync + 'static,
-        C::Decode: Send + Sync + 'static,
-    {
+        frame: Bytes,
+    ) -> Result<Streaming<Bytes>, Error> {
         let deadline = cx.deadline();
-        let start = async {
-            let (mut grpc, held) = self.grpc(deadline).await?;
-            let (path, request) = self.prepare(method, cx, request);
-            let answers = grpc
-                .server_streaming(request, path, codec)
-                .await
-                .map_err(|status| self.failed(&status))?;
-            Ok((answers.into_inner(), held))
-        };
-        let (mut stream, held) = deadline.run(start).await?;
+        let (mut answer, held) = deadline.run(self.ask(method, cx, frame)).await?;
         let remote = self.clone();
         Ok(Streaming::new(async_stream::stream! {
             let _held = held;
             loop {
-                match tokio::time::timeout_at(deadline.instant(), stream.message()).await {
+                match tokio::time::timeout_at(deadline.instant(), answer.next()).await {
                     Ok(Ok(Some(message))) => yield Ok(message),
                     Ok(Ok(None)) => break,
-                    Ok(Err(status)) => {
-                        yield Err(remote.failed(&status));
+                    Ok(Err(failure)) => {
+                        yield Err(remote.failed(failure));
                         break;
                     }
                     Err(_elapsed) => {
@@ -182,32 +168,31 @@ impl Remote {
         }))
     }
 
-    async fn grpc(
-        &self,
-        deadline: Deadline,
-    ) -> Result<(tonic::client::Grpc<endpoint::Call>, Held), Error> {
-        let Ready { call, held } = self.0.endpoints.ready(deadline).await?;
-        let grpc = tonic::client::Grpc::new(call)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE);
-        Ok((grpc, held))
-    }
-
-    fn prepare<Req>(
+    /// Sends a request to the next instance; its answer has begun.
+    async fn ask(
         &self,
         method: &'static Method,
         cx: &Context,
-        request: Req,
-    ) -> (PathAndQuery, tonic::Request<Req>) {
-        let mut request = tonic::Request::new(request);
-        let mut headers = std::mem::take(request.metadata_mut()).into_headers();
-        wire::write(cx, &mut headers);
-        *request.metadata_mut() = tonic::metadata::MetadataMap::from_headers(headers);
-        (self.0.paths[method.index].clone(), request)
+        frame: Bytes,
+    ) -> Result<(Answer, Held), Error> {
+        let Ready { call, held } = self.0.endpoints.ready(cx.deadline()).await?;
+        let path = self.0.paths[method.index].clone();
+        let answer = call
+            .send(path, wire::write(cx), frame)
+            .await
+            .map_err(|failure| self.failed(failure))?;
+        Ok((answer, held))
     }
 
-    fn failed(&self, status: &tonic::Status) -> Error {
-        status::to_error(status, &self.0.target)
+    fn decode<Res: Payload>(&self, message: Bytes) -> Result<Res, Error> {
+        Res::decode(message).map_err(|error| {
+            Error::internal(format!("the answer of {} is malformed", self.0.target))
+                .with_source(error)
+        })
+    }
+
+    fn failed(&self, failure: Failure) -> Error {
+        failure.error(&self.0.target)
     }
 }
 

@@ -31,6 +31,19 @@ pub(crate) fn to_response(error: &Error) -> http::Response<tonic::body::Body> {
     from_error(error).into_http()
 }
 
+/// The end of an answer that had begun.
+pub(crate) fn to_trailers(error: &Error) -> http::HeaderMap {
+    let mut trailers = http::HeaderMap::new();
+    if from_error(error).add_header(&mut trailers).is_err() {
+        // Its words cannot be sent; its code can.
+        trailers.insert(
+            tonic::Status::GRPC_STATUS,
+            u16::from(error.code().number()).into(),
+        );
+    }
+    trailers
+}
+
 /// The refusal of a request that never reached its method. What the protocol calls an internal
 /// error there (a message cut short, a wrong flag) is still its caller's fault.
 pub(crate) fn callers_fault(

@@ -68,8 +68,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     Ok(Some(token.trim()))
 }
 
-/// Writes a context into the headers of a gRPC call.
-pub(crate) fn write(cx: &Context, headers: &mut HeaderMap) {
+/// A context as the headers of a gRPC call.
+pub(crate) fn write(cx: &Context) -> HeaderMap {
+    // As many as there can be, so that the map never grows.
+    let mut headers = HeaderMap::with_capacity(8);
     let mut put = |name: HeaderName,
                    value: Result<HeaderValue, http::header::InvalidHeaderValue>| {
         // Nothing here can hold a byte that a header refuses but a hand-made key or token, which
@@ -80,10 +82,10 @@ pub(crate) fn write(cx: &Context, headers: &mut HeaderMap) {
     };
     put(
         GRPC_TIMEOUT,
-        HeaderValue::from_str(&format_grpc_timeout(cx.deadline().remaining())),
+        once(format_grpc_timeout(cx.deadline().remaining())),
     );
     if !cx.trace().is_none() {
-        put(TRACEPARENT, HeaderValue::from_bytes(&cx.trace().header()));
+        put(TRACEPARENT, once(cx.trace().header()));
     }
     if cx.criticality() != Criticality::Critical {
         put(
@@ -92,15 +94,23 @@ pub(crate) fn write(cx: &Context, headers: &mut HeaderMap) {
         );
     }
     if let Some(idempotency) = cx.idempotency() {
-        put(IDEMPOTENCY_KEY, HeaderValue::from_str(&idempotency.key));
+        put(IDEMPOTENCY_KEY, once(&idempotency.key));
     }
     if let Principal::User(user) = cx.principal() {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", user.token.expose()));
-        if let Ok(value) = &mut bearer {
-            value.set_sensitive(true);
-        }
-        put(AUTHORIZATION, bearer);
+        put(
+            AUTHORIZATION,
+            once(format!("Bearer {}", user.token.expose())),
+        );
     }
+    headers
+}
+
+/// A value that never comes again, or is secret: HTTP/2 is told not to remember it, so that it
+/// pushes no other out of the connection's table.
+fn once(value: impl AsRef<[u8]>) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+    let mut value = HeaderValue::from_bytes(value.as_ref())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Error> {

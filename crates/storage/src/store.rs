@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::runtime::Handle;
+use tokio::time::Sleep;
 
 /// A database behind one seam. Clones share it; it is closed by [`close`](Store::close) or when
 /// the last clone is dropped.
@@ -200,9 +201,18 @@ impl Store {
 /// runtime (a call made on a store's own thread, by a closure that must not) there is none.
 async fn until<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
-    match poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending if Handle::try_current().is_err() => Some(work.await),
-        Poll::Pending => tokio::time::timeout_at(deadline.instant(), work).await.ok(),
-    }
+    let mut timer = pin!(None::<Sleep>);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if timer.is_none() && Handle::try_current().is_ok() {
+            timer.set(Some(tokio::time::sleep_until(deadline.instant())));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }

@@ -72,17 +72,17 @@ impl Latencies {
     }
 }
 
+/// The value in the middle; 0 of none.
+#[must_use]
+pub fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
 /// The median of each figure.
-///
-/// # Panics
-/// Never: no measurements give zeroes.
 #[must_use]
 pub fn median(of: &[Figures]) -> Figures {
-    let by = |figure: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = of.iter().map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or_default()
-    };
+    let by = |figure: fn(&Figures) -> f64| middle(of.iter().map(figure).collect());
     Figures {
         requests: of.iter().map(|figures| figures.requests).sum(),
         in_flight: of.first().map_or(0, |figures| figures.in_flight),

@@ -1,13 +1,17 @@
 //! One connection to one instance, kept open ahead of traffic by a task of its own.
 
+use super::exchange::Call;
 use arc_swap::ArcSwapOption;
 use backlot_core::backoff::Backoff;
-use backlot_core::{BoxFuture, Dice, Env};
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use backlot_core::net::Stream;
+use backlot_core::{Dice, Env};
+use bytes::Bytes;
+use h2::client::{Connection, SendRequest};
+use h2::{Ping, PingPong};
+use http::uri::Authority;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,8 +33,6 @@ const HEADERS: u32 = 64 * 1024;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-type Sender = http2::SendRequest<tonic::body::Body>;
-
 /// Where an endpoint's connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -45,37 +47,42 @@ pub(super) enum State {
 /// One instance's connection.
 pub(super) struct Endpoint {
     pub(super) address: String,
-    sender: ArcSwapOption<Sender>,
+    /// The address as requests name it; nothing when it is malformed, and then never connected.
+    authority: Option<Authority>,
+    sender: ArcSwapOption<SendRequest<Bytes>>,
 }
 
 impl Endpoint {
     pub(super) fn new(address: String) -> Self {
+        let authority = Authority::try_from(address.as_str()).ok();
         Endpoint {
             address,
+            authority,
             sender: ArcSwapOption::empty(),
         }
     }
 
-    /// A call over the connection, if it is open.
+    /// A call over the connection, if it is open and takes calls.
     pub(super) fn call(&self) -> Option<Call> {
-        let sender = self.sender.load();
-        let sender = sender.as_ref().filter(|sender| !sender.is_closed())?;
-        Some(Call {
-            sender: Sender::clone(sender),
-            authority: self.address.clone(),
-        })
+        let authority = self.authority.clone()?;
+        let mut sender = SendRequest::clone(self.sender.load().as_ref()?);
+        // A new clone waits for nothing: either it is ready, or its connection takes no more calls.
+        match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Some(Call { sender, authority }),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
     }
 
     /// Keeps the connection open for ever, telling each change of its state.
     pub(super) async fn keep(&self, env: Env, dice: Dice, state: watch::Sender<State>) {
         let mut failures = 0;
         loop {
-            match tokio::time::timeout(CONNECT, connect(&env, &self.address)).await {
+            match tokio::time::timeout(CONNECT, self.connect(&env)).await {
                 Ok(Ok((sender, connection))) => {
                     failures = 0;
                     self.sender.store(Some(Arc::new(sender)));
                     state.send_replace(State::Ready);
-                    let ended = connection.await;
+                    let ended = alive(connection).await;
                     self.sender.store(None);
                     state.send_replace(State::Failed);
                     tracing::debug!(address = self.address, outcome = ?ended, "connection ended");
@@ -89,68 +96,51 @@ impl Endpoint {
             tokio::time::sleep(BACKOFF.wait(failures.max(1), &dice)).await;
         }
     }
-}
 
-type Connection = BoxFuture<'static, hyper::Result<()>>;
-
-async fn connect(env: &Env, address: &str) -> io::Result<(Sender, Connection)> {
-    let stream = env.net.connect(address).await?;
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_header_list_size(HEADERS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING_ANSWER)
-        .keep_alive_while_idle(true)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    Ok((sender, Box::pin(connection)))
-}
-
-/// One call over an open connection, in the shape tonic's client wants.
-pub(crate) struct Call {
-    sender: Sender,
-    authority: String,
-}
-
-impl tower_service::Service<http::Request<tonic::body::Body>> for Call {
-    type Response = http::Response<hyper::body::Incoming>;
-    type Error = tonic::Status;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sender.poll_ready(cx).map_err(broken)
-    }
-
-    fn call(&mut self, mut request: http::Request<tonic::body::Body>) -> Self::Future {
-        let path = std::mem::take(request.uri_mut())
-            .into_parts()
-            .path_and_query;
-        let uri = http::Uri::builder()
-            .scheme("http")
-            .authority(self.authority.as_str())
-            .path_and_query(path.unwrap_or_else(|| http::uri::PathAndQuery::from_static("/")))
-            .build();
-        match uri {
-            Ok(uri) => *request.uri_mut() = uri,
-            Err(error) => {
-                let status = tonic::Status::unavailable(format!(
-                    "the instance's address is malformed: {error}"
-                ));
-                return Box::pin(std::future::ready(Err(status)));
-            }
+    async fn connect(
+        &self,
+        env: &Env,
+    ) -> io::Result<(SendRequest<Bytes>, Connection<Stream, Bytes>)> {
+        if self.authority.is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the instance's address is malformed",
+            ));
         }
-        let response = self.sender.send_request(request);
-        Box::pin(async move { response.await.map_err(broken) })
+        let stream = env.net.connect(&self.address).await?;
+        h2::client::Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(HEADERS)
+            .handshake(stream)
+            .await
+            .map_err(io::Error::other)
     }
 }
 
-/// A failure of the connection, not of the callee.
-fn broken(error: hyper::Error) -> tonic::Status {
-    tonic::Status::unavailable(format!(
-        "the connection broke: {}",
-        backlot_core::error::chain(&error)
-    ))
+/// Moves a connection's bytes until it ends, or until its peer is dead.
+async fn alive(mut connection: Connection<Stream, Bytes>) -> io::Result<()> {
+    let pings = connection.ping_pong();
+    tokio::select! {
+        biased;
+        ended = connection => ended.map_err(io::Error::other),
+        () = until_silent(pings) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no ping")),
+    }
+}
+
+/// Ends when a ping is not answered.
+async fn until_silent(pings: Option<PingPong>) {
+    let Some(mut pings) = pings else {
+        return std::future::pending().await;
+    };
+    loop {
+        tokio::time::sleep(PING).await;
+        match tokio::time::timeout(PING_ANSWER, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_pong)) => {}
+            // The connection ends by itself, and says why.
+            Ok(Err(_broken)) => return std::future::pending().await,
+            Err(_elapsed) => return,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The endpoints of one service: follows the instances, keeps a connection to each, picks one.
 
-use super::endpoint::{Call, Endpoint, State};
+use super::endpoint::{Endpoint, State};
+use super::exchange::Call;
 use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Deadline, Env, Error};
@@ -150,10 +151,13 @@ impl Shared {
     /// Whether there are endpoints and each has failed lately: waiting would help nobody.
     fn all_failed(&self) -> bool {
         let endpoints = self.endpoints.load();
-        !endpoints.is_empty()
-            && endpoints
-                .iter()
-                .all(|kept| *kept.state.borrow() == State::Failed)
+        let failed = |kept: &Kept| match *kept.state.borrow() {
+            State::Connecting => false,
+            // Its peer takes no more calls: it is leaving, but still answers others.
+            State::Ready => kept.endpoint.call().is_none(),
+            State::Failed => true,
+        };
+        !endpoints.is_empty() && endpoints.iter().all(failed)
     }
 
     /// Keeps what stays, connects what is new, drops what is gone.

@@ -4,6 +4,7 @@ use super::health;
 use crate::contract::Method;
 use crate::edge::Edge;
 use crate::mount::Mount;
+use crate::mount::answer::Answer;
 use crate::{rest, status};
 use backlot_core::{BoxFuture, Error};
 use backlot_service::health::Health;
@@ -93,11 +94,12 @@ impl Dispatch {
     async fn grpc(self, request: Request<Incoming>) -> Response<Body> {
         let table = &self.0;
         if let Some((mount, method)) = table.methods.get(request.uri().path()) {
-            return match table.edge.context(request.headers(), method).await {
-                Ok(cx) => mount
-                    .grpc(method, cx, request.map(tonic::body::Body::new))
-                    .await
-                    .map(Body::Grpc),
+            let answer = async {
+                let cx = table.edge.context(request.headers(), method).await?;
+                mount.grpc(method, cx, request).await
+            };
+            return match answer.await {
+                Ok(answer) => answer.map(Body::Answer),
                 Err(error) => status::to_response(&error).map(Body::Grpc),
             };
         }
@@ -164,6 +166,7 @@ fn reflect(mounts: &[Mount]) -> Result<Vec<(String, Grpc)>, Error> {
 
 /// The body of either protocol.
 pub(super) enum Body {
+    Answer(Answer),
     Grpc(tonic::body::Body),
     Http(axum::body::Body),
 }
@@ -177,6 +180,9 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
+            Body::Answer(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
             Body::Grpc(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Body::Http(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
         }
@@ -184,6 +190,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Body::Answer(body) => body.is_end_stream(),
             Body::Grpc(body) => body.is_end_stream(),
             Body::Http(body) => body.is_end_stream(),
         }
@@ -191,6 +198,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Body::Answer(body) => body.size_hint(),
             Body::Grpc(body) => body.size_hint(),
             Body::Http(body) => body.size_hint(),
         }

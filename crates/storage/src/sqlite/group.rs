@@ -1,4 +1,5 @@
-//! Transactions on a local connection: a read alone, writes together in one commit.
+//! Transactions on a local connection: reads together on one snapshot, writes together in one
+//! commit.
 
 use super::queue::Entry;
 use crate::backend::Outcome;
@@ -20,21 +21,29 @@ fn in_transaction(tx: &mut Tx) -> bool {
 }
 
 /// Runs a read on one snapshot and answers it.
-pub(super) fn read(tx: &mut Tx, mut entry: Entry) {
-    let settled = match control(tx, "BEGIN") {
-        Ok(()) => {
-            let settled = attempt(tx, &mut entry).map(drop);
-            // Nothing was changed: both ends of the transaction only let go of the snapshot.
-            match control(tx, "COMMIT") {
-                Err(error) if in_transaction(tx) => {
-                    settled.and(control(tx, "ROLLBACK")).and(Err(error))
-                }
-                Err(_) | Ok(()) => settled,
-            }
-        }
-        Err(error) => Err(error),
-    };
-    entry.job.answer(settled);
+pub(super) fn read(tx: &mut Tx, entry: Entry) {
+    reads(tx, entry, &mut || None);
+}
+
+/// Runs reads on one snapshot, which is taken after `first` was given and before `next` gives any
+/// more; answers each as soon as it has run.
+pub(super) fn reads(tx: &mut Tx, first: Entry, next: &mut dyn FnMut() -> Option<Entry>) {
+    let mut entry = Some(first);
+    while let Some(mut current) = entry {
+        // A read that failed badly may have ended the transaction: the next begins another one.
+        let settled = if in_transaction(tx) {
+            Ok(())
+        } else {
+            control(tx, "BEGIN")
+        };
+        let settled = settled.and_then(|()| attempt(tx, &mut current).map(drop));
+        current.job.answer(settled);
+        entry = next();
+    }
+    // Nothing was changed: both ends of the transaction only let go of the snapshot.
+    if control(tx, "COMMIT").is_err() && in_transaction(tx) {
+        drop(control(tx, "ROLLBACK"));
+    }
 }
 
 /// How a group ended for the connection it ran on.

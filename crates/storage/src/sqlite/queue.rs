@@ -36,15 +36,30 @@ pub(super) struct Queue {
 
 struct State {
     entries: VecDeque<Entry>,
+    /// How many have been handed out.
+    taken: u64,
     closed: bool,
     /// Threads that sleep and that nobody has woken yet: a push wakes one only when there is one.
     asleep: usize,
+}
+
+/// A place in the order of arrival.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark(u64);
+
+impl State {
+    fn take(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.taken += 1;
+        Some(entry)
+    }
 }
 
 impl Queue {
     pub(super) fn new(bound: usize) -> Self {
         let state = State {
             entries: VecDeque::new(),
+            taken: 0,
             closed: false,
             asleep: 0,
         };
@@ -82,10 +97,17 @@ impl Queue {
 
     /// The next entry, waiting for it; nothing when the queue is closed and empty.
     pub(super) fn pop(&self) -> Option<Entry> {
+        self.pop_marking(0).map(|(entry, _mark)| entry)
+    }
+
+    /// The next entry as [`pop`](Queue::pop) gives it, and a mark behind those that wait now, at
+    /// most `most` of them.
+    pub(super) fn pop_marking(&self, most: usize) -> Option<(Entry, Mark)> {
         let mut state = self.state.lock();
         loop {
-            if let Some(entry) = state.entries.pop_front() {
-                return Some(entry);
+            if let Some(entry) = state.take() {
+                let waiting = state.entries.len().min(most);
+                return Some((entry, Mark(state.taken + waiting as u64)));
             }
             if state.closed {
                 return None;
@@ -97,7 +119,17 @@ impl Queue {
 
     /// The next entry, if there is one now.
     pub(super) fn try_pop(&self) -> Option<Entry> {
-        self.state.lock().entries.pop_front()
+        self.state.lock().take()
+    }
+
+    /// The next entry, if there is one before the mark: one that arrived before the mark was made.
+    pub(super) fn try_pop_before(&self, mark: Mark) -> Option<Entry> {
+        let mut state = self.state.lock();
+        if state.taken < mark.0 {
+            state.take()
+        } else {
+            None
+        }
     }
 
     /// Refuses what comes from now on; what is in it is still handed out.

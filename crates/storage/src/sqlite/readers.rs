@@ -1,4 +1,5 @@
-//! Reader threads: each with a connection of its own, each read on one snapshot.
+//! Reader threads: each with a connection of its own, each read on one snapshot. Reads that wait
+//! together share one: taking and leaving a snapshot costs as much as a small read.
 
 use super::connection::Connection;
 use super::group;
@@ -12,6 +13,9 @@ use std::thread::{JoinHandle, ThreadId};
 
 /// SQLite's virtual instructions between two looks at the deadline: some tens of microseconds.
 const OPERATIONS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// The most reads that share a snapshot, so that the log can be moved past it soon.
+const TOGETHER: usize = 64;
 
 /// The reader threads, owned and joined.
 pub(super) struct Readers {
@@ -65,13 +69,22 @@ fn serve(connection: Connection, queue: &Queue) {
         );
     }
     let mut tx = Tx::local(connection);
-    while let Some(entry) = queue.pop() {
-        let Some(entry) = entry.timely() else {
-            continue;
+    while let Some((first, mark)) = queue.pop_marking(TOGETHER) {
+        let mut entry = Some(first);
+        let mut next = || {
+            while let Some(waiting) = entry.take().or_else(|| queue.try_pop_before(mark)) {
+                if let Some(timely) = waiting.timely() {
+                    *until.lock() = Some(timely.call.deadline);
+                    return Some(timely);
+                }
+            }
+            None
         };
-        *until.lock() = Some(entry.call.deadline);
+        let Some(first) = next() else { continue };
+        // What waited when the mark was made began before the snapshot is taken, and so sees every
+        // write that was answered before it began. What arrives later waits for the next snapshot.
         // Closures' panics are caught where they run; this is for ours, so that no reader is lost.
-        if catch_unwind(AssertUnwindSafe(|| group::read(&mut tx, entry))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| group::reads(&mut tx, first, &mut next))).is_err() {
             drop(group::control(&mut tx, "ROLLBACK"));
         }
         *until.lock() = None;

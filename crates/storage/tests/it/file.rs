@@ -255,6 +255,81 @@ async fn a_read_keeps_its_snapshot_while_a_write_commits() {
     assert_eq!(count(&store).await, 1);
 }
 
+#[tokio::test]
+async fn a_read_never_shares_a_snapshot_older_than_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), one_reader());
+    let (looked, has_looked) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = Mutex::new(may_go);
+    // A read that keeps its snapshot, and the only reader, until it is let go.
+    let old: BoxFuture<'static, Result<i64, Error>> = Box::pin(store.read(&cx(), move |tx| {
+        let first = now(tx.query_one(COUNT, params![])).unwrap().get(0).unwrap();
+        looked.send(()).unwrap();
+        may_go.lock().unwrap().recv().ok();
+        Box::pin(async move { Ok(first) })
+    }));
+    let old = begin(old);
+    has_looked.recv().unwrap();
+    let counting = |store: &Store| -> BoxFuture<'static, i64> {
+        let store = store.clone();
+        begin(Box::pin(async move { count(&store).await }))
+    };
+    // Reads that wait for the reader, begun before and after writes that are answered meanwhile.
+    let mut waiting = Vec::new();
+    for written in 0..4 {
+        waiting.push((written, counting(&store)));
+        waiting.push((written, counting(&store)));
+        write(&store, written).await.unwrap();
+    }
+    go.send(()).unwrap();
+    assert_eq!(old.await.unwrap(), 0);
+    for (least, count) in waiting {
+        let count = count.await;
+        assert!(count >= least, "{count} of {least}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_that_fails_spoils_none_of_those_that_wait_with_it() {
+    const WRONG: Sql = sql!("SELECT nothing FROM nowhere");
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), one_reader());
+    let (reading, is_reading) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = Mutex::new(may_go);
+    let first: BoxFuture<'static, Result<(), Error>> = Box::pin(store.read(&cx(), move |_tx| {
+        reading.send(()).ok();
+        may_go.lock().unwrap().recv().ok();
+        panic!("on purpose: a panic in a closure")
+    }));
+    let first = begin(first);
+    is_reading.recv().unwrap();
+    let mut good = Vec::new();
+    let mut bad = Vec::new();
+    for sql in [WRONG, sql!("ROLLBACK"), sql!("COMMIT"), sql!("BEGIN")] {
+        let wrong: BoxFuture<'static, Result<(), Error>> = Box::pin(store.read(&cx(), move |tx| {
+            Box::pin(async move { Ok(tx.query(sql, params![]).await.map(drop)?) })
+        }));
+        bad.push(begin(wrong));
+        let store = store.clone();
+        good.push(begin(
+            Box::pin(async move { count(&store).await }) as BoxFuture<'static, i64>
+        ));
+    }
+    go.send(()).unwrap();
+    assert_eq!(first.await.unwrap_err().code(), Code::Internal);
+    for call in bad {
+        // Whatever it is told.
+        drop(call.await);
+    }
+    for count in good {
+        assert_eq!(count.await, 0);
+    }
+    write(&store, 1).await.unwrap();
+    assert_eq!(count(&store).await, 1);
+}
+
 fn now<T>(work: impl Future<Output = T>) -> T {
     match std::pin::pin!(work).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(done) => done,

@@ -2,7 +2,7 @@
 
 use crate::Bench;
 use anyhow::{Context as _, Result, bail};
-use movies_bench::figures::{Figures, median};
+use movies_bench::figures::{Figures, median, middle};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -22,11 +22,28 @@ pub(crate) struct Target {
     pub(crate) data: Option<PathBuf>,
 }
 
-/// The medians of one target at one level.
+/// One target at one level.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) name: String,
+    /// Round by round.
+    rounds: Vec<Figures>,
+    /// The median of each figure.
     pub(crate) figures: Figures,
+}
+
+impl Measured {
+    /// How many times another's figure this one's is: the median of the rounds' ratios. Two that
+    /// are measured right after each other meet the same machine, so this moves less than the ratio
+    /// of their medians.
+    pub(crate) fn times(&self, other: &Measured, figure: fn(&Figures) -> f64) -> f64 {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        middle(
+            pairs
+                .map(|(own, others)| figure(own) / figure(others))
+                .collect(),
+        )
+    }
 }
 
 /// Measures each target at each level (calls in flight), `requests` of each level; in the order of
@@ -63,10 +80,11 @@ pub(crate) fn alternate(
         .flat_map(|_| targets)
         .map(|target| target.name.clone());
     Ok(names
-        .zip(&found)
-        .map(|(name, figures)| Measured {
+        .zip(found)
+        .map(|(name, rounds)| Measured {
             name,
-            figures: median(figures),
+            figures: median(&rounds),
+            rounds,
         })
         .collect())
 }

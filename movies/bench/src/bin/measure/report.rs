@@ -54,15 +54,16 @@ struct Bound {
 
 impl Report {
     pub(crate) fn measured(&mut self, row: &'static str, measured: &[Measured]) {
-        self.measurements.extend(
-            measured
-                .iter()
-                .map(|Measured { name, figures }| Measurement {
-                    row,
-                    system: name.clone(),
-                    figures: *figures,
-                }),
-        );
+        self.measurements
+            .extend(
+                measured
+                    .iter()
+                    .map(|Measured { name, figures, .. }| Measurement {
+                        row,
+                        system: name.clone(),
+                        figures: *figures,
+                    }),
+            );
     }
 
     pub(crate) fn fact(

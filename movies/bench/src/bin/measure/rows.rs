@@ -57,19 +57,19 @@ fn details(bench: &Bench, report: &mut Report, row: &'static str, kinds: [Kind; 
     let measured = measured?;
     report.measured(row, &measured);
     for pair in measured.chunks_exact(2) {
-        let [ours, bare] = [pair[0].figures, pair[1].figures];
-        let share = ours.per_second / bare.per_second;
-        let what = format!(
-            "{row}: throughput beside bare tonic, {} in flight",
-            ours.in_flight
-        );
+        let [ours, bare] = [&pair[0], &pair[1]];
+        let in_flight = ours.figures.in_flight;
+        let share = ours.times(bare, |figures| figures.per_second);
+        let what = format!("{row}: throughput beside bare tonic, {in_flight} in flight");
         report.at_least(Weight::Must, &what, share, 0.8);
         report.at_least(Weight::Goal, &what, share, 0.9);
-        let what = format!(
-            "bare's CPU a request beside ours, {} in flight",
-            ours.in_flight
+        let what = format!("CPU a request beside bare tonic, {in_flight} in flight");
+        report.fact(
+            row,
+            what,
+            ours.times(bare, |figures| figures.cpu_us),
+            "times",
         );
-        report.fact(row, what, bare.cpu_us / ours.cpu_us, "");
     }
     for (service, resident) in ours.resident()? {
         report.fact(
@@ -116,13 +116,15 @@ fn embedded(bench: &Bench, report: &mut Report) -> Result<()> {
     let measured = alternate(bench, &targets, &LEVELS, reads)?;
     report.measured("embedded", &measured);
     for pair in measured.chunks_exact(2) {
-        let [within, fleet] = [pair[0].figures, pair[1].figures];
-        let gain = fleet.cpu_us / within.cpu_us;
+        let [within, fleet] = [&pair[0], &pair[1]];
+        let gain = fleet.times(within, |figures| figures.cpu_us);
+        let within = within.figures;
         let what = format!(
-            "embedded: requests per CPU-second beside the fleet's, {} in flight",
+            "requests per CPU-second beside the fleet's, {} in flight",
             within.in_flight
         );
         if within.in_flight == 64 {
+            let what = format!("embedded: {what}");
             report.at_least(Weight::Must, what, gain, 5.0);
         } else {
             report.fact("embedded", what, gain, "times");

@@ -47,17 +47,25 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     })?;
     report.measured("aggregate", &measured);
     for level in measured.chunks_exact(RATINGS.len()) {
-        let [few, many] = [level[0].figures, level[RATINGS.len() - 1].figures];
+        let [few, many] = [&level[0], &level[RATINGS.len() - 1]];
+        let in_flight = few.figures.in_flight;
         let what = |figure: &str| {
-            format!(
-                "aggregate: {figure} of 1,000,000 ratings beside 10, {} in flight",
-                few.in_flight
-            )
+            format!("aggregate: {figure} of 1,000,000 ratings beside 10, {in_flight} in flight")
         };
-        if few.in_flight == 1 {
-            report.at_most(Weight::Must, what("latency"), many.p50_us / few.p50_us, 1.2);
+        if in_flight == 1 {
+            report.at_most(
+                Weight::Must,
+                what("latency"),
+                many.times(few, |figures| figures.p50_us),
+                1.2,
+            );
         } else {
-            report.at_most(Weight::Must, what("CPU"), many.cpu_us / few.cpu_us, 1.2);
+            report.at_most(
+                Weight::Must,
+                what("CPU"),
+                many.times(few, |figures| figures.cpu_us),
+                1.2,
+            );
         }
     }
     Ok(())

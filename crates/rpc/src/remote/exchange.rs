@@ -1,0 +1,186 @@
+//! One call over an open connection: the request, the messages of the answer, how it ended.
+
+use crate::frame::Frames;
+use crate::status;
+use backlot_core::Error;
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
+use http::header::{CONTENT_TYPE, TE};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, uri};
+use tonic::Status;
+
+/// A call about to be made.
+pub(super) struct Call {
+    pub(super) sender: SendRequest<Bytes>,
+    pub(super) authority: Authority,
+}
+
+/// Why a call failed.
+pub(super) enum Failure {
+    /// The callee says so.
+    Told(Box<Status>),
+    /// The connection broke: whether the callee did the work is unknown.
+    Broken(h2::Error),
+    /// What came back is no gRPC, or not what the contract says.
+    Malformed(Error),
+}
+
+impl Failure {
+    /// What it means to the caller of `target`.
+    pub(super) fn error(self, target: &str) -> Error {
+        match self {
+            Failure::Told(status) => status::to_error(&status, target),
+            Failure::Broken(error) => {
+                Error::unavailable(format!("the connection to {target} broke"))
+                    .with_source(error.to_string())
+            }
+            Failure::Malformed(error) => {
+                Error::internal(format!("the answer of {target} is malformed")).with_source(error)
+            }
+        }
+    }
+}
+
+impl Call {
+    /// Sends the request: one frame, and no more.
+    pub(super) async fn send(
+        mut self,
+        path: PathAndQuery,
+        headers: HeaderMap,
+        frame: Bytes,
+    ) -> Result<Answer, Failure> {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(self.authority);
+        parts.path_and_query = Some(path);
+        let uri = Uri::from_parts(parts)
+            .map_err(|error| malformed(format!("no address to call: {error}")))?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        request
+            .headers_mut()
+            .insert(TE, HeaderValue::from_static("trailers"));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let (response, mut body) = self
+            .sender
+            .send_request(request, false)
+            .map_err(Failure::Broken)?;
+        body.send_data(frame, true).map_err(Failure::Broken)?;
+        Answer::of(response.await.map_err(Failure::Broken)?)
+    }
+}
+
+/// The answer to a call while it comes. Dropping it tells the callee that nobody listens any more.
+pub(super) struct Answer {
+    body: RecvStream,
+    frames: Frames,
+    /// There is no body: the call was over with its head, and went well.
+    over: bool,
+}
+
+impl Answer {
+    fn of(response: Response<RecvStream>) -> Result<Self, Failure> {
+        let (head, body) = response.into_parts();
+        if let Some(status) = Status::from_header_map(&head.headers) {
+            return match status.code() {
+                tonic::Code::Ok => Ok(Answer {
+                    body,
+                    frames: Frames::default(),
+                    over: true,
+                }),
+                _ => Err(Failure::Told(Box::new(status))),
+            };
+        }
+        if head.status != StatusCode::OK {
+            return Err(Failure::Told(Box::new(Status::new(
+                code_of(head.status),
+                format!("HTTP status {} instead of an answer", head.status.as_u16()),
+            ))));
+        }
+        Ok(Answer {
+            body,
+            frames: Frames::default(),
+            over: false,
+        })
+    }
+
+    /// The next encoded message; nothing at the end of a call that went well.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        while !self.over {
+            if let Some(message) = self.frames.next().map_err(Failure::Malformed)? {
+                return Ok(Some(message));
+            }
+            match self.body.data().await {
+                Some(data) => {
+                    let data = data.map_err(Failure::Broken)?;
+                    // The window reopens as fast as it is read: what is kept is bounded by the
+                    // size of a message. An error means that the stream has ended already.
+                    drop(self.body.flow_control().release_capacity(data.len()));
+                    self.frames.push(data);
+                }
+                None => self.end().await?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How the call ended.
+    async fn end(&mut self) -> Result<(), Failure> {
+        self.over = true;
+        let trailers = self.body.trailers().await.map_err(Failure::Broken)?;
+        let Some(trailers) = trailers else {
+            return Err(malformed("it ends without a status"));
+        };
+        if trailers
+            .get(Status::GRPC_STATUS)
+            .is_none_or(|status| status != "0")
+        {
+            let status = Status::from_header_map(&trailers)
+                .ok_or_else(|| malformed("it ends without a status"))?;
+            return Err(Failure::Told(Box::new(status)));
+        }
+        if self.frames.is_empty() {
+            Ok(())
+        } else {
+            Err(malformed("its last message is cut short"))
+        }
+    }
+
+    /// The one message of a unary answer.
+    pub(super) async fn one(mut self) -> Result<Bytes, Failure> {
+        let message = self
+            .next()
+            .await?
+            .ok_or_else(|| malformed("it holds no message"))?;
+        match self.next().await? {
+            None => Ok(message),
+            Some(_second) => Err(malformed("it holds several messages")),
+        }
+    }
+}
+
+fn malformed(words: impl Into<std::borrow::Cow<'static, str>>) -> Failure {
+    Failure::Malformed(Error::internal(words))
+}
+
+/// What an HTTP status means where no gRPC status came, as the protocol maps it.
+fn code_of(status: StatusCode) -> tonic::Code {
+    match status.as_u16() {
+        400 => tonic::Code::Internal,
+        401 => tonic::Code::Unauthenticated,
+        403 => tonic::Code::PermissionDenied,
+        404 => tonic::Code::Unimplemented,
+        429 | 502 | 503 | 504 => tonic::Code::Unavailable,
+        _ => tonic::Code::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests;
