@@ -8,6 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The beginning of this second since 1970 UTC.
+    #[must_use]
+    pub const fn of_seconds(seconds: i64) -> Timestamp {
+        Timestamp(seconds.saturating_mul(1000))
+    }
+
     /// Whole seconds since 1970 UTC.
     #[must_use]
     pub const fn seconds(self) -> i64 {

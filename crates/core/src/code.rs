@@ -104,7 +104,9 @@ impl Code {
     pub const fn http_status(self) -> u16 {
         match self {
             Code::Cancelled => 499,
-            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+            Code::InvalidArgument | Code::OutOfRange => 400,
+            // Well formed, but not to be done as things stand: a reused idempotency key is one.
+            Code::FailedPrecondition => 422,
             Code::DeadlineExceeded => 504,
             Code::NotFound => 404,
             Code::AlreadyExists | Code::Aborted => 409,

@@ -1,8 +1,12 @@
 //! Who asks, and what they may do.
 
-use crate::Error;
+use crate::{Error, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How far the clocks of those who make tokens and those who believe them may differ.
+pub const LEEWAY: Duration = Duration::from_secs(30);
 
 /// Who a call is made for. It comes from a verified token, never from a body.
 #[derive(Clone, Debug)]
@@ -25,8 +29,18 @@ pub struct User {
     pub roles: BTreeSet<String>,
     /// The services the token is meant for, by discovery name.
     pub audience: BTreeSet<String>,
+    /// When the token ends.
+    pub expires: Timestamp,
     /// The token itself, so that calls made on the user's behalf can show it.
     pub token: Token,
+}
+
+impl User {
+    /// Whether the token has ended, [`LEEWAY`] allowed.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.plus(LEEWAY) <= now
+    }
 }
 
 /// A bearer token; its `Debug` hides it.
@@ -154,6 +168,7 @@ mod tests {
             subject: subject.into(),
             roles: BTreeSet::new(),
             audience: BTreeSet::from(["rating".to_owned()]),
+            expires: Timestamp::of_seconds(100),
             token: Token::new("secret"),
         }))
     }

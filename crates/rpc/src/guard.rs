@@ -1,15 +1,18 @@
 //! The semantic policies: what every call runs under, whichever binding it came through.
 //!
-//! In this order: deadline, validation, idempotency fingerprint, the handler (until the deadline),
+//! In this order: deadline, the end of the caller's token, validation, idempotency fingerprint, the handler (until the deadline),
 //! metrics, one log line for a failure that is the server's fault. Identity is checked before, at
 //! the edge ([`crate::edge`]); access after, by the controller ([`Context::allow`]).
 
 use crate::contract::{Effect, Method, Service};
+use crate::identity::expired;
 use crate::mount::{Payload, StreamCall, UnaryCall};
 use crate::{Streaming, Violations};
 use backlot_core::deadline::MAX_UNARY;
 use backlot_core::env::{Phase, Shutdown};
-use backlot_core::{Code, Context, Deadline, Error, Idempotency, idempotency};
+use backlot_core::{
+    Clock, Code, Context, Deadline, Env, Error, Idempotency, Principal, idempotency,
+};
 use backlot_service::telemetry::{CallMetrics, InFlight, Metrics, Side};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -46,6 +49,7 @@ impl Via {
 #[derive(Debug)]
 pub struct Guard {
     observed: Option<Observed>,
+    clock: Clock,
     shutdown: Shutdown,
 }
 
@@ -57,16 +61,18 @@ struct Observed {
 }
 
 impl Guard {
-    /// Policies that count into `metrics` and end streams when `shutdown` starts to drain.
+    /// Policies that count into `metrics`, go by the clock of `env` and end streams when its
+    /// shutdown starts to drain.
     #[must_use]
-    pub fn new(service: &'static Service, metrics: &Metrics, shutdown: Shutdown) -> Self {
+    pub fn new(service: &'static Service, metrics: &Metrics, env: &Env) -> Self {
         let calls = service.methods.iter().map(|_| Default::default()).collect();
         Guard {
             observed: Some(Observed {
                 metrics: metrics.clone(),
                 calls,
             }),
-            shutdown,
+            clock: env.clock.clone(),
+            shutdown: env.shutdown.clone(),
         }
     }
 
@@ -75,6 +81,7 @@ impl Guard {
     pub fn unobserved() -> Self {
         Guard {
             observed: None,
+            clock: Clock::real(),
             shutdown: Shutdown::new(),
         }
     }
@@ -118,7 +125,7 @@ impl Guard {
         let recording = self.start(method, via, started);
         let deadline = cx.deadline().min(Deadline::at(started + MAX_UNARY));
         let outcome = async {
-            let cx = admit(method, cx, &request, deadline, started)?;
+            let cx = self.admit(method, via, cx, &request, deadline, started)?;
             deadline.run(call(service, &cx, request)).await
         }
         .await
@@ -145,13 +152,51 @@ impl Guard {
         let recording = self.start(method, via, started);
         let deadline = cx.deadline().min(Deadline::at(started + MAX_STREAM));
         let outcome = async {
-            let cx = admit(method, cx, &request, deadline, started)?;
+            let cx = self.admit(method, via, cx, &request, deadline, started)?;
             deadline.run(call(service, &cx, request)).await
         }
         .await
         .map_err(bounded);
         recording.finish(method, outcome.as_ref().err(), cx);
         outcome.map(|stream| until(stream, deadline, self.shutdown.clone()))
+    }
+
+    /// What is checked before the handler runs; the context it then runs in.
+    fn admit<Req: Payload>(
+        &self,
+        method: &'static Method,
+        via: Via,
+        cx: &Context,
+        request: &Req,
+        deadline: Deadline,
+        now: Instant,
+    ) -> Result<Context, Error> {
+        if deadline.instant() <= now {
+            return Err(Error::deadline_exceeded(
+                "the deadline had passed before the call arrived",
+            ));
+        }
+        // The edge has looked at the token of a call that came from outside just now.
+        if via == Via::Direct
+            && let Principal::User(user) = cx.principal()
+            && user.has_expired(self.clock.wall())
+        {
+            return Err(expired());
+        }
+        Violations::check(request)?;
+        let cx = cx.clone().with_deadline(deadline);
+        let Some(idempotency) = cx.idempotency() else {
+            return Ok(cx);
+        };
+        if method.effect == Effect::Read {
+            return Ok(cx.with_idempotency(None));
+        }
+        let seen = Idempotency {
+            key: idempotency.key.clone(),
+            method: method.path,
+            fingerprint: idempotency::fingerprint(&request.encode_to_vec()),
+        };
+        Ok(cx.with_idempotency(Some(Arc::new(seen))))
     }
 }
 
@@ -187,35 +232,6 @@ fn until<T: Send + 'static>(
 
 fn bounded(error: Error) -> Error {
     error.with_message_at_most(MAX_ERROR_MESSAGE)
-}
-
-/// What is checked before the handler runs; the context it then runs in.
-fn admit<Req: Payload>(
-    method: &'static Method,
-    cx: &Context,
-    request: &Req,
-    deadline: Deadline,
-    now: Instant,
-) -> Result<Context, Error> {
-    if deadline.instant() <= now {
-        return Err(Error::deadline_exceeded(
-            "the deadline had passed before the call arrived",
-        ));
-    }
-    Violations::check(request)?;
-    let cx = cx.clone().with_deadline(deadline);
-    let Some(idempotency) = cx.idempotency() else {
-        return Ok(cx);
-    };
-    if method.effect == Effect::Read {
-        return Ok(cx.with_idempotency(None));
-    }
-    let seen = Idempotency {
-        key: idempotency.key.clone(),
-        method: method.path,
-        fingerprint: idempotency::fingerprint(&request.encode_to_vec()),
-    };
-    Ok(cx.with_idempotency(Some(Arc::new(seen))))
 }
 
 /// Records the call even when its future is dropped half way: then it was cancelled.

@@ -17,6 +17,7 @@ mod token;
 mod verified;
 
 pub use keys::{KeySource, Keys};
+pub(crate) use token::expired;
 pub use token::{Claims, MAX_LIFETIME, SigningKey};
 
 use backlot_core::{Clock, Error, Principal};

@@ -3,6 +3,7 @@
 use crate::clock::{self, clock};
 use crate::logs::Hosts;
 use crate::network::Simulated;
+use crate::power::Power;
 use crate::service;
 use crate::trace::Trace;
 use backlot_cluster::Registry;
@@ -16,7 +17,6 @@ use backlot_service::telemetry::Metrics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// A host, as the process that runs on it now sees it. Clones are the same process.
 #[derive(Clone, Debug)]
@@ -27,18 +27,12 @@ pub struct Host {
     /// The host's own, from which every process gets a branch.
     dice: Dice,
     runs: Arc<AtomicU64>,
-    restarts: watch::Receiver<u64>,
+    power: Power,
     hosts: Hosts,
 }
 
 impl Host {
-    pub(crate) fn new(
-        name: &str,
-        trace: Trace,
-        dice: &Dice,
-        restarts: watch::Receiver<u64>,
-        hosts: Hosts,
-    ) -> Self {
+    pub(crate) fn new(name: &str, trace: Trace, dice: &Dice, power: Power, hosts: Hosts) -> Self {
         let dice = dice.branch(name);
         let env = Env {
             clock: clock(),
@@ -53,7 +47,7 @@ impl Host {
             env,
             dice,
             runs: Arc::default(),
-            restarts,
+            power,
             hosts,
         }
     }
@@ -104,10 +98,9 @@ impl Host {
         clock::elapsed()
     }
 
-    /// Resolves each time the process is told to stop and start again.
-    #[must_use]
-    pub fn restarts(&self) -> watch::Receiver<u64> {
-        self.restarts.clone()
+    /// The switch of this host.
+    pub(crate) fn power(&self) -> &Power {
+        &self.power
     }
 
     /// A way to the services of this world, over the network and through its registry.

@@ -114,9 +114,11 @@ pub(crate) async fn registry(host: Host) -> std::io::Result<()> {
 
 /// Runs a service for ever: starts it again when it does not start, and when it was told to stop.
 pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
-    let mut restarts = host.restarts();
-    restarts.mark_unchanged();
+    // A process that crashed told nobody.
+    host.power().serves(false);
+    let mut orders = host.power().orders();
     loop {
+        orders.on().await;
         let host = host.process();
         let (env, trace) = (host.env(), host.trace());
         let tasks = Tasks::new(env);
@@ -131,8 +133,8 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
         match Node::start(&program.prepared, world).await {
             Ok(node) => {
                 trace.note(host.name(), "serves");
-                // The world holds the sender as long as the host runs.
-                drop(restarts.changed().await);
+                host.power().serves(true);
+                orders.stop().await;
                 trace.note(host.name(), "drains");
                 let ended = node.stop(SPREAD).await;
                 let cut = if ended.is_clean() {
@@ -146,6 +148,10 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
         }
         env.shutdown.advance(Phase::Stopped);
         tasks.shutdown(Duration::from_millis(200)).await;
+        host.power().serves(false);
+        if orders.is_off() {
+            continue;
+        }
         // Whoever supervises it takes a moment to start it again.
         tokio::time::sleep(Duration::from_millis(200 + host.dice("restart").below(600))).await;
     }

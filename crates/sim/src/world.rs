@@ -5,13 +5,13 @@ use crate::database::{self, DATABASE, Database, Mood, Weakness};
 use crate::faults::{Fault, SLOW, What};
 use crate::host::Host;
 use crate::logs::Hosts;
+use crate::power::Power;
 use crate::service::{self, Program, REGISTRY};
 use crate::trace::Trace;
 use backlot_core::Dice;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-use tokio::sync::watch;
 
 /// The time between two looks at the network.
 const TICK: Duration = Duration::from_millis(2);
@@ -36,7 +36,7 @@ pub struct World {
     trace: Trace,
     hosts: Hosts,
     sim: turmoil::Sim<'static>,
-    restarts: BTreeMap<String, watch::Sender<u64>>,
+    power: BTreeMap<String, Power>,
     database: Option<Database>,
     faults: Vec<Fault>,
     probes: Vec<Probe>,
@@ -69,7 +69,7 @@ impl World {
             trace,
             hosts,
             sim,
-            restarts: BTreeMap::new(),
+            power: BTreeMap::new(),
             database: None,
             faults: Vec::new(),
             probes: Vec::new(),
@@ -158,6 +158,12 @@ impl World {
         });
     }
 
+    /// The switch of a host that runs a service, if there is such a host.
+    #[must_use]
+    pub fn power(&self, host: &str) -> Option<Power> {
+        self.power.get(host).cloned()
+    }
+
     /// What goes wrong, in order of time.
     pub fn faults(&mut self, faults: Vec<Fault>) {
         self.faults = faults;
@@ -178,13 +184,13 @@ impl World {
     }
 
     fn host(&mut self, name: &str) -> Host {
-        let (restart, restarts) = watch::channel(0);
-        self.restarts.insert(name.to_owned(), restart);
+        let power = Power::new();
+        self.power.insert(name.to_owned(), power.clone());
         Host::new(
             name,
             self.trace.clone(),
             &self.dice.branch("hosts"),
-            restarts,
+            power,
             self.hosts.clone(),
         )
     }
@@ -263,8 +269,8 @@ impl World {
             What::Crash(host) if begins => sim.crash(host.as_str()),
             What::Crash(host) => sim.bounce(host.as_str()),
             What::Restart(host) => {
-                if let Some(restart) = self.restarts.get(host) {
-                    restart.send_modify(|count| *count += 1);
+                if let Some(power) = self.power.get(host) {
+                    power.restart();
                 }
             }
             What::Partition([a, b]) if begins => sim.partition(a.as_str(), b.as_str()),

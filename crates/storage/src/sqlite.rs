@@ -18,4 +18,5 @@ mod threads;
 mod writer;
 
 pub use connection::Connection;
+pub use inline::Memory;
 pub use open::{Options, check_version, memory, open};

@@ -83,6 +83,7 @@ scenarios! {
     deadline::no_deadline_is_longer_than_a_minute,
     identity::a_part_of_the_system_is_nobody_to_others,
     identity::a_token_for_others_shows_nobody,
+    identity::a_token_that_has_ended_is_refused,
     identity::a_user_stays_the_same_from_hop_to_hop,
     identity::a_picked_name_can_rate,
     identity::trace_and_criticality_travel,

@@ -57,10 +57,27 @@ impl Tokens {
     /// When it cannot be signed.
     #[must_use]
     pub fn principal(&self, name: &str, roles: &[&str], audience: &[&str]) -> Principal {
-        let claims = Claims {
+        self.sign(Claims {
             roles: set(roles),
             ..self.claims(name, audience, MAX_LIFETIME)
-        };
+        })
+    }
+
+    /// A user whose token has ended.
+    ///
+    /// # Panics
+    /// When it cannot be signed.
+    #[must_use]
+    pub fn expired(&self, name: &str) -> Principal {
+        let ago = 2 * i64::try_from(MAX_LIFETIME.as_secs()).unwrap_or_default();
+        let mut claims = self.claims(name, &AUDIENCE, MAX_LIFETIME);
+        for time in [&mut claims.iat, &mut claims.nbf, &mut claims.exp] {
+            *time -= ago;
+        }
+        self.sign(claims)
+    }
+
+    fn sign(&self, claims: Claims) -> Principal {
         match self.key.principal(claims) {
             Ok(principal) => principal,
             Err(error) => panic!("claims can be signed: {}", error.chain()),

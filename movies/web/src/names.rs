@@ -2,7 +2,7 @@
 
 use crate::name::Name;
 use backlot::core::principal::{Token, User};
-use backlot::{Clock, Context, Error, Principal};
+use backlot::{Clock, Context, Error, Principal, Timestamp};
 use movies_api::{Auth, PickNameRequest};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,7 @@ impl Names {
             // The page acts for people towards ratings alone; the token itself says what it is
             // meant for and is verified there.
             audience: BTreeSet::from(["rating".to_owned()]),
+            expires: Timestamp::of_seconds(picked.expires_at),
             token: Token::new(picked.token),
         });
         self.lock().keep(

@@ -3,7 +3,7 @@
 use super::contract::identity::v1::Key;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use backlot_core::principal::{Token, User};
-use backlot_core::{Clock, Dice, Error, Principal};
+use backlot_core::{Clock, Dice, Error, Principal, Timestamp};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,8 @@ use std::time::Duration;
 /// The longest a token may live.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(15 * 60);
 const MAX_LENGTH: usize = 8 * 1024;
-const LEEWAY: i64 = 30;
+/// In seconds.
+const LEEWAY: i64 = backlot_core::principal::LEEWAY.as_secs().cast_signed();
 
 /// Exactly these members: anything else (`crit`, `jku`, `jwk`, ...) is refused.
 #[derive(Debug, Deserialize, Serialize)]
@@ -93,6 +94,7 @@ impl Claims {
             subject: self.sub,
             roles: self.roles,
             audience: self.aud,
+            expires: Timestamp::of_seconds(self.exp),
             token: Token::new(token),
         }
     }
@@ -251,7 +253,7 @@ impl<'a> Parts<'a> {
         } else if claims.exp.saturating_sub(claims.iat) > lifetime {
             Some("it lives longer than 15 minutes")
         } else if claims.exp.saturating_add(LEEWAY) <= now {
-            Some("it has expired: get a new one")
+            Some(EXPIRED)
         } else if claims.nbf.saturating_sub(LEEWAY) > now || claims.iat.saturating_sub(LEEWAY) > now
         {
             Some("it is not valid yet")
@@ -274,6 +276,13 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str, name: &str) -> Result<T, Err
     // serde_json refuses duplicate members of a struct, and the error names no value.
     serde_json::from_slice(&bytes)
         .map_err(|error| refused(&format!("its {name} is malformed")).with_source(error))
+}
+
+const EXPIRED: &str = "it has expired: get a new one";
+
+/// What the bearer of a token that has ended is told, on every binding.
+pub(crate) fn expired() -> Error {
+    refused(EXPIRED)
 }
 
 fn refused(why: &str) -> Error {

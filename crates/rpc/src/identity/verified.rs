@@ -66,6 +66,7 @@ mod tests {
             subject: name.into(),
             roles: Default::default(),
             audience: Default::default(),
+            expires: backlot_core::Timestamp::of_seconds(100),
             token: Token::new(name),
         })
     }

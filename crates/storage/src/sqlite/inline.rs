@@ -1,17 +1,23 @@
 //! A database in memory on the caller's own thread. Whoever finds it idle works off what waits:
 //! no thread, no lock held while a closure runs, and always the same order.
 
+use super::connection::Connection;
 use super::group;
+use super::open::{check_version, migrate_here};
 use super::queue::Entry;
 use crate::backend::{Backend, Call, Job, Mode};
-use crate::{Dialect, StoreError, Tx};
-use backlot_core::BoxFuture;
+use crate::{Dialect, Migrations, Refusal, Store, StoreError, Tx};
+use backlot_core::{BoxFuture, Clock};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-pub(super) struct Inline(Mutex<State>);
+pub(super) struct Inline {
+    state: Mutex<State>,
+    home: Memory,
+}
 
 struct State {
     waiting: VecDeque<Entry>,
@@ -21,34 +27,41 @@ struct State {
 }
 
 impl Inline {
-    pub(super) fn new(tx: Tx) -> Self {
-        Inline(Mutex::new(State {
+    /// Works with a database that goes back to its home when this is closed or dropped.
+    pub(super) fn new(tx: Tx, home: Memory) -> Self {
+        let state = State {
             waiting: VecDeque::new(),
             idle: Some(tx),
             closed: false,
-        }))
+        };
+        Inline {
+            state: Mutex::new(state),
+            home,
+        }
     }
 
     /// Takes the database and an entry, if both are there; puts the database back otherwise.
     fn take(&self, back: Option<Tx>) -> Option<(Tx, Entry)> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if back.is_some() {
             state.idle = back;
         }
         let tx = state.idle.take()?;
         match state.waiting.pop_front() {
             Some(entry) => Some((tx, entry)),
+            None if state.closed => {
+                self.home.put(tx);
+                None
+            }
             None => {
-                if !state.closed {
-                    state.idle = Some(tx);
-                }
+                state.idle = Some(tx);
                 None
             }
         }
     }
 
     fn work(&self, entry: Entry) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.closed {
             drop(state);
             return entry.job.answer(Err(StoreError::Closed));
@@ -103,11 +116,76 @@ impl Backend for Inline {
     }
 
     fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.closed = true;
-        drop(state.idle.take());
+        if let Some(tx) = state.idle.take() {
+            self.home.put(tx);
+        }
         drop(state);
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        if let Some(tx) = self.state.get_mut().idle.take() {
+            self.home.put(tx);
+        }
+    }
+}
+
+/// A database in memory that outlives the stores opened on it, one at a time: for services that
+/// stop and start again in one test. Clones are the same database.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<Place>>);
+
+#[derive(Default)]
+enum Place {
+    /// Not made yet.
+    #[default]
+    New,
+    /// A store works with it.
+    Out,
+    Home(Box<Tx>),
+}
+
+impl Memory {
+    /// Opens it, as [`memory`](super::memory) does an empty one.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for an old SQLite, a migration that fails, or while another store
+    /// has it open.
+    pub fn open(&self, migrations: Migrations, clock: Clock) -> Result<Store, StoreError> {
+        check_version(rusqlite::version_number())?;
+        let mut tx = self.take()?;
+        let migrated = migrate_here(&mut tx, migrations, &clock);
+        let inline = Inline::new(tx, self.clone());
+        migrated?;
+        Ok(Store::over(Arc::new(inline), clock))
+    }
+
+    fn take(&self) -> Result<Tx, StoreError> {
+        let mut place = self.0.lock();
+        let tx = match std::mem::replace(&mut *place, Place::Out) {
+            Place::Home(tx) => *tx,
+            Place::New => Tx::local(Connection::in_memory().inspect_err(|_| *place = Place::New)?),
+            Place::Out => {
+                return Err(Refusal::InUse.because(
+                    "the database in memory is open already: close the store that has it",
+                ));
+            }
+        };
+        Ok(tx)
+    }
+
+    fn put(&self, tx: Tx) {
+        *self.0.lock() = Place::Home(Box::new(tx));
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sqlite in memory")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening a store: what is refused, and with which words.
 
 use super::connection::Connection;
-use super::inline::Inline;
+use super::inline::Memory;
 use super::queue::Queue;
 use super::threads::Threads;
 use super::writer::{self, Commit, Connect, Limits, Writer};
@@ -116,10 +116,7 @@ fn open_with(
 /// # Errors
 /// [`StoreError::Refused`] for an old SQLite or a migration that fails.
 pub fn memory(migrations: Migrations, clock: Clock) -> Result<Store, StoreError> {
-    check_version(rusqlite::version_number())?;
-    let mut tx = Tx::local(Connection::in_memory()?);
-    migrate_here(&mut tx, migrations, &clock)?;
-    Ok(Store::over(Arc::new(Inline::new(tx)), clock))
+    Memory::default().open(migrations, clock)
 }
 
 /// Refuses a SQLite whose write-ahead log can lose commits; `number` counts as
@@ -288,7 +285,11 @@ fn in_file(path: &Path, error: StoreError) -> StoreError {
 }
 
 /// Brings the schema up to date on this connection, each migration in its own transaction.
-fn migrate_here(tx: &mut Tx, migrations: Migrations, clock: &Clock) -> Result<(), StoreError> {
+pub(super) fn migrate_here(
+    tx: &mut Tx,
+    migrations: Migrations,
+    clock: &Clock,
+) -> Result<(), StoreError> {
     now(migrate::prepare(tx))?;
     for (space, migrations) in migrate::spaces(migrations) {
         migrate::check(migrations)?;

@@ -212,3 +212,22 @@ async fn a_store_that_is_open_is_refused_to_others() {
     let again = attempt(&path, MIGRATIONS).unwrap();
     assert_eq!(count(&again).await, 1);
 }
+
+#[tokio::test]
+async fn a_database_in_memory_is_one_stores_at_a_time_and_outlives_it() {
+    let memory = sqlite::Memory::default();
+    let open = || memory.open(MIGRATIONS, Clock::real());
+    let first = open().unwrap();
+    write(&first, 1).await.unwrap();
+    let error = open().unwrap_err().to_string();
+    assert!(error.starts_with(Refusal::InUse.code()), "{error}");
+    first.close().await.unwrap();
+    let second = open().unwrap();
+    assert_eq!(count(&second).await, 1);
+    assert!(write(&first, 2).await.is_err(), "it is closed");
+    drop(second);
+    // Refused, and nothing is lost by it.
+    let error = memory.open(TWO, Clock::real()).unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert_eq!(count(&open().unwrap()).await, 1);
+}

@@ -1,7 +1,9 @@
 use super::*;
 use crate::repository::MIGRATIONS;
 use backlot::storage::sqlite;
-use backlot::{Clock, Code, Idempotency, Principal, core::principal::Token, core::principal::User};
+use backlot::{
+    Clock, Code, Idempotency, Principal, Timestamp, core::principal::Token, core::principal::User,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ fn user(name: &str) -> Context {
         subject: name.into(),
         roles: BTreeSet::new(),
         audience: BTreeSet::from(["rating".to_owned()]),
+        expires: Timestamp(i64::MAX),
         token: Token::new("unused"),
     };
     Context::background().with_principal(Principal::User(Arc::new(user)))

@@ -5,7 +5,7 @@ use crate::clients::rating;
 use crate::probe::{LookRequest, Sight};
 use backlot::core::principal::{Token, User};
 use backlot::core::trace::TraceContext;
-use backlot::{Code, Context, Criticality, Principal};
+use backlot::{Code, Context, Criticality, Principal, Timestamp};
 use movies_api::PickNameRequest;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,6 +46,18 @@ pub(super) async fn a_token_for_others_shows_nobody(world: &Clients) {
     assert_eq!(seen[0].subject.as_deref(), Some("ann"));
 }
 
+pub(super) async fn a_token_that_has_ended_is_refused(world: &Clients) {
+    let cx = world.nobody().with_principal(world.tokens.expired("late"));
+    let outcome = world
+        .rating
+        .put_rating(&cx, rating("late", "too-late", 4))
+        .await;
+    world.refused("put", outcome, Code::Unauthenticated);
+    // Even where nobody has to be anybody.
+    let outcome = world.probe.look(&cx, LookRequest { hops: 0 }).await;
+    world.refused("look", outcome, Code::Unauthenticated);
+}
+
 pub(super) async fn a_user_stays_the_same_from_hop_to_hop(world: &Clients) {
     let cx = world.nobody().with_principal(world.tokens.principal(
         "änn 1",
@@ -75,6 +87,7 @@ pub(super) async fn a_picked_name_can_rate(world: &Clients) {
         subject: "zoë_1-a".to_owned(),
         roles: BTreeSet::new(),
         audience: BTreeSet::from(["rating".to_owned()]),
+        expires: Timestamp::of_seconds(picked.expires_at),
         token: Token::new(picked.token),
     }));
     let cx = world.nobody().with_principal(named);

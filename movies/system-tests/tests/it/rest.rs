@@ -471,11 +471,7 @@ async fn a_repeated_request_gives_the_first_answer() {
     assert_eq!((first.status.as_u16(), first.json()), (200, again.json()));
     let other = site.put(&[JSON, key], r#"{"value": 2}"#).await;
     assert_eq!(
-        problem(
-            "another payload",
-            &other,
-            Code::FailedPrecondition.http_status()
-        )["code"],
+        problem("another payload", &other, 422)["code"],
         "FAILED_PRECONDITION"
     );
     site.running.stop().await;

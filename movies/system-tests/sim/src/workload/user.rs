@@ -4,7 +4,7 @@ use super::{FILMS, Party, Person, UNTIL, audience, may_pass};
 use crate::model::Change;
 use crate::plan::Defence;
 use backlot::core::principal::{Token, User};
-use backlot::{Code, Context, Dice, Error, Idempotency, Principal};
+use backlot::{Code, Context, Dice, Error, Idempotency, Principal, Timestamp};
 use backlot_sim::Host;
 use backlot_sim::host::Caller;
 use movies_api::{
@@ -75,6 +75,7 @@ impl Person {
                         subject: self.name.to_owned(),
                         roles: BTreeSet::new(),
                         audience: audience(),
+                        expires: Timestamp::of_seconds(picked.expires_at),
                         token: Token::new(picked.token),
                     })));
                 }

@@ -1,6 +1,7 @@
 //! A call means the same over the simulated network as within one process.
 
 use movies_sim::scenarios::play;
+use movies_system_tests::scenarios;
 use std::fmt::Write as _;
 
 #[test]
@@ -11,7 +12,7 @@ fn every_scenario_is_seen_the_same_simulated_and_direct() {
         let _written = writeln!(broken, "{}: {}", event.host, event.text);
     }
     assert!(broken.is_empty(), "{broken}");
-    assert!(plays.direct.len() >= 40, "{}", plays.direct.len());
+    assert_eq!(plays.direct.len(), scenarios::all().len());
     assert_eq!(plays.simulated.len(), plays.direct.len());
     for (simulated, direct) in plays.simulated.iter().zip(&plays.direct) {
         assert_eq!(simulated, direct);
