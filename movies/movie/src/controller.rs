@@ -73,6 +73,7 @@ impl Controller {
                 ListMetadataRequest {
                     page_size,
                     page_token,
+                    ..Default::default()
                 },
             )
             .await?;

@@ -71,6 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 year,
                 cast,
                 genres,
+                ..Default::default()
             },
             sample.count,
             sample.mean,

@@ -3,7 +3,7 @@
 use crate::controller::Controller;
 use crate::model::Film;
 use async_trait::async_trait;
-use backlot::{Context, Error};
+use backlot::{Context, Error, Streaming};
 use movies_api as api;
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
@@ -51,6 +51,78 @@ impl api::Metadata for Grpc {
             next_page_token,
         })
     }
+
+    async fn search_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::SearchMetadataRequest,
+    ) -> Result<api::SearchMetadataResponse, Error> {
+        Err(Error::unimplemented("SearchMetadata is not there yet"))
+    }
+
+    async fn batch_get_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::BatchGetMetadataRequest,
+    ) -> Result<api::BatchGetMetadataResponse, Error> {
+        Err(Error::unimplemented("BatchGetMetadata is not there yet"))
+    }
+
+    async fn batch_put_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutMetadataRequest,
+    ) -> Result<api::BatchPutMetadataResponse, Error> {
+        Err(Error::unimplemented("BatchPutMetadata is not there yet"))
+    }
+
+    async fn list_facets(
+        &self,
+        _cx: &Context,
+        _request: api::ListFacetsRequest,
+    ) -> Result<api::ListFacetsResponse, Error> {
+        Err(Error::unimplemented("ListFacets is not there yet"))
+    }
+
+    async fn list_metadata_changes(
+        &self,
+        _cx: &Context,
+        _request: api::ListMetadataChangesRequest,
+    ) -> Result<api::ListMetadataChangesResponse, Error> {
+        Err(Error::unimplemented("ListMetadataChanges is not there yet"))
+    }
+
+    async fn start_upload(
+        &self,
+        _cx: &Context,
+        _request: api::StartUploadRequest,
+    ) -> Result<api::StartUploadResponse, Error> {
+        Err(Error::unimplemented("StartUpload is not there yet"))
+    }
+
+    async fn append_upload(
+        &self,
+        _cx: &Context,
+        _request: api::AppendUploadRequest,
+    ) -> Result<api::AppendUploadResponse, Error> {
+        Err(Error::unimplemented("AppendUpload is not there yet"))
+    }
+
+    async fn finish_upload(
+        &self,
+        _cx: &Context,
+        _request: api::FinishUploadRequest,
+    ) -> Result<api::FinishUploadResponse, Error> {
+        Err(Error::unimplemented("FinishUpload is not there yet"))
+    }
+
+    async fn get_file(
+        &self,
+        _cx: &Context,
+        _request: api::GetFileRequest,
+    ) -> Result<Streaming<api::GetFileResponse>, Error> {
+        Err(Error::unimplemented("GetFile is not there yet"))
+    }
 }
 
 impl From<Film> for Metadata {
@@ -72,6 +144,7 @@ impl From<Film> for Metadata {
             year,
             cast,
             genres,
+            ..Default::default()
         }
     }
 }
@@ -86,6 +159,7 @@ impl From<Metadata> for Film {
             year,
             cast,
             genres,
+            ..
         } = metadata;
         Film {
             id,

@@ -41,4 +41,36 @@ impl api::Movie for Grpc {
             degraded: joined.degraded,
         })
     }
+
+    async fn search_movies(
+        &self,
+        _cx: &Context,
+        _request: api::SearchMoviesRequest,
+    ) -> Result<api::SearchMoviesResponse, Error> {
+        Err(Error::unimplemented("SearchMovies is not there yet"))
+    }
+
+    async fn batch_get_movies(
+        &self,
+        _cx: &Context,
+        _request: api::BatchGetMoviesRequest,
+    ) -> Result<api::BatchGetMoviesResponse, Error> {
+        Err(Error::unimplemented("BatchGetMovies is not there yet"))
+    }
+
+    async fn get_chart(
+        &self,
+        _cx: &Context,
+        _request: api::GetChartRequest,
+    ) -> Result<api::GetChartResponse, Error> {
+        Err(Error::unimplemented("GetChart is not there yet"))
+    }
+
+    async fn list_facets(
+        &self,
+        _cx: &Context,
+        _request: api::ListFacetsRequest,
+    ) -> Result<api::ListFacetsResponse, Error> {
+        Err(Error::unimplemented("ListFacets is not there yet"))
+    }
 }

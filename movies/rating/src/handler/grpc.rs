@@ -129,6 +129,50 @@ impl api::Rating for Grpc {
             }
         }))
     }
+
+    async fn batch_put_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutRatingsRequest,
+    ) -> Result<api::BatchPutRatingsResponse, Error> {
+        Err(Error::unimplemented("BatchPutRatings is not there yet"))
+    }
+
+    async fn list_user_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListUserRatingsRequest,
+    ) -> Result<api::ListUserRatingsResponse, Error> {
+        Err(Error::unimplemented("ListUserRatings is not there yet"))
+    }
+
+    async fn list_aggregate_changes(
+        &self,
+        _cx: &Context,
+        _request: api::ListAggregateChangesRequest,
+    ) -> Result<api::ListAggregateChangesResponse, Error> {
+        Err(Error::unimplemented(
+            "ListAggregateChanges is not there yet",
+        ))
+    }
+
+    async fn batch_put_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutOutsideRatingsRequest,
+    ) -> Result<api::BatchPutOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented(
+            "BatchPutOutsideRatings is not there yet",
+        ))
+    }
+
+    async fn list_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListOutsideRatingsRequest,
+    ) -> Result<api::ListOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("ListOutsideRatings is not there yet"))
+    }
 }
 
 impl From<Aggregate> for api::Aggregate {

@@ -95,6 +95,7 @@ pub(super) async fn films_come_a_page_at_a_time_each_with_its_rating(world: &Cli
         let request = ListMoviesRequest {
             page_size: 2,
             page_token,
+            ..Default::default()
         };
         let page = world.worked(
             "a page",
@@ -130,6 +131,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMetadataRequest {
             page_size: 1,
             page_token: page_token.clone(),
+            ..Default::default()
         };
         let error = world.refused(
             "metadata",
@@ -140,6 +142,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMoviesRequest {
             page_size: 1,
             page_token,
+            ..Default::default()
         };
         let error = world.refused(
             "movies",
@@ -152,6 +155,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMoviesRequest {
             page_size,
             page_token: String::new(),
+            ..Default::default()
         };
         let error = world.refused(
             "size",
@@ -242,6 +246,7 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
         year: 2200,
         cast: (0..200).map(|number| format!("{number:0200}")).collect(),
         genres: (0..40).map(|number| format!("{number:060}")).collect(),
+        ..Default::default()
     };
     let request = PutMetadataRequest {
         metadata: Some(film.clone()),

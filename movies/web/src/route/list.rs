@@ -31,6 +31,7 @@ pub(crate) async fn show(
     let request = ListMoviesRequest {
         page_size: i32::from(page.config().films_per_page),
         page_token: place.page,
+        ..Default::default()
     };
     let answer = match page
         .ports()

@@ -217,6 +217,38 @@ impl api::Movie for House {
             degraded: self.degraded(),
         })
     }
+
+    async fn search_movies(
+        &self,
+        _cx: &Context,
+        _request: api::SearchMoviesRequest,
+    ) -> Result<api::SearchMoviesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_get_movies(
+        &self,
+        _cx: &Context,
+        _request: api::BatchGetMoviesRequest,
+    ) -> Result<api::BatchGetMoviesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn get_chart(
+        &self,
+        _cx: &Context,
+        _request: api::GetChartRequest,
+    ) -> Result<api::GetChartResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_facets(
+        &self,
+        _cx: &Context,
+        _request: api::ListFacetsRequest,
+    ) -> Result<api::ListFacetsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
 }
 
 #[async_trait::async_trait]
@@ -316,6 +348,46 @@ impl api::Rating for House {
                 yield Ok(RatingChanged { record_type, record_id, aggregate: Some(aggregate) });
             }
         }))
+    }
+
+    async fn batch_put_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutRatingsRequest,
+    ) -> Result<api::BatchPutRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_user_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListUserRatingsRequest,
+    ) -> Result<api::ListUserRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_aggregate_changes(
+        &self,
+        _cx: &Context,
+        _request: api::ListAggregateChangesRequest,
+    ) -> Result<api::ListAggregateChangesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_put_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutOutsideRatingsRequest,
+    ) -> Result<api::BatchPutOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListOutsideRatingsRequest,
+    ) -> Result<api::ListOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
     }
 }
 

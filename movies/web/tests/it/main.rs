@@ -29,6 +29,7 @@ fn film(id: &str, title: &str, year: i32, genres: &[&str]) -> Metadata {
         year,
         cast: vec!["Sigourney Weaver".into(), "John Hurt".into()],
         genres: genres.iter().map(|genre| (*genre).to_owned()).collect(),
+        ..Default::default()
     }
 }
 
