@@ -8,19 +8,26 @@ pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
     1,
     "movies",
     include_str!("../migrations/1_movies.sql"),
-)];
+)
+.mysql(include_str!("../migrations/1_movies.mysql.sql"))
+.postgres(include_str!("../migrations/1_movies.postgres.sql"))];
 
 const SELECT: Sql = sql!(
     "SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?"
 );
 const EXISTS: Sql = sql!("SELECT 1 FROM movies WHERE id = ?");
-const UPSERT: Sql = sql!(
-    "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres)
+const UPSERT: Sql = sql! {
+    default: "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
         description = excluded.description, director = excluded.director, year = excluded.year,
-        cast_names = excluded.cast_names, genres = excluded.genres"
-);
+        cast_names = excluded.cast_names, genres = excluded.genres",
+    mysql: "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON DUPLICATE KEY UPDATE sort_key = VALUES(sort_key), title = VALUES(title),
+        description = VALUES(description), director = VALUES(director), year = VALUES(year),
+        cast_names = VALUES(cast_names), genres = VALUES(genres)",
+};
 const FIRST_PAGE: Sql = sql!(
     "SELECT id, title, description, director, year, cast_names, genres FROM movies
      ORDER BY sort_key, id LIMIT ?"

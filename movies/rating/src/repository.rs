@@ -7,14 +7,18 @@ pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
     1,
     "ratings",
     include_str!("../migrations/1_ratings.sql"),
-)];
+)
+.mysql(include_str!("../migrations/1_ratings.mysql.sql"))
+.postgres(include_str!("../migrations/1_ratings.postgres.sql"))];
 
 const SELECT_RATING: Sql =
     sql!("SELECT half_stars FROM ratings WHERE record_type = ? AND record_id = ? AND user_id = ?");
-const UPSERT_RATING: Sql = sql!(
-    "INSERT INTO ratings (record_type, record_id, user_id, half_stars) VALUES (?, ?, ?, ?)
-     ON CONFLICT (record_type, record_id, user_id) DO UPDATE SET half_stars = excluded.half_stars"
-);
+const UPSERT_RATING: Sql = sql! {
+    default: "INSERT INTO ratings (record_type, record_id, user_id, half_stars) VALUES (?, ?, ?, ?)
+     ON CONFLICT (record_type, record_id, user_id) DO UPDATE SET half_stars = excluded.half_stars",
+    mysql: "INSERT INTO ratings (record_type, record_id, user_id, half_stars) VALUES (?, ?, ?, ?)
+     ON DUPLICATE KEY UPDATE half_stars = VALUES(half_stars)",
+};
 const DELETE_RATING: Sql =
     sql!("DELETE FROM ratings WHERE record_type = ? AND record_id = ? AND user_id = ?");
 // The first change of a record is an addition, so that the inserted row is its aggregate; a later
