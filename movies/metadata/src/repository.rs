@@ -4,13 +4,12 @@ use crate::model::Film;
 use crate::page::After;
 use backlot::storage::{Migration, Migrations, Row, Sql, StoreError, Tx, params, sql};
 
-pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
-    1,
-    "movies",
-    include_str!("../migrations/1_movies.sql"),
-)
-.mysql(include_str!("../migrations/1_movies.mysql.sql"))
-.postgres(include_str!("../migrations/1_movies.postgres.sql"))];
+pub(crate) const MIGRATIONS: Migrations =
+    &[
+        Migration::new(1, "movies", include_str!("../migrations/1_movies.sql"))
+            .mysql(include_str!("../migrations/1_movies.mysql.sql"))
+            .postgres(include_str!("../migrations/1_movies.postgres.sql")),
+    ];
 
 const SELECT: Sql = sql!(
     "SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?"

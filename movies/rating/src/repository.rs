@@ -3,13 +3,12 @@
 use crate::model::{Aggregate, Difference, HalfStars, Rating, Record};
 use backlot::storage::{Migration, Migrations, Row, Sql, StoreError, Tx, params, sql};
 
-pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
-    1,
-    "ratings",
-    include_str!("../migrations/1_ratings.sql"),
-)
-.mysql(include_str!("../migrations/1_ratings.mysql.sql"))
-.postgres(include_str!("../migrations/1_ratings.postgres.sql"))];
+pub(crate) const MIGRATIONS: Migrations =
+    &[
+        Migration::new(1, "ratings", include_str!("../migrations/1_ratings.sql"))
+            .mysql(include_str!("../migrations/1_ratings.mysql.sql"))
+            .postgres(include_str!("../migrations/1_ratings.postgres.sql")),
+    ];
 
 const SELECT_RATING: Sql =
     sql!("SELECT half_stars FROM ratings WHERE record_type = ? AND record_id = ? AND user_id = ?");
