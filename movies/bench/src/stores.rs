@@ -10,11 +10,18 @@ const OF_METADATA: Migrations = &[Migration::new(
     "movies",
     include_str!("../../metadata/migrations/1_movies.sql"),
 )];
-const OF_RATING: Migrations = &[Migration::new(
-    1,
-    "ratings",
-    include_str!("../../rating/migrations/1_ratings.sql"),
-)];
+const OF_RATING: Migrations = &[
+    Migration::new(
+        1,
+        "ratings",
+        include_str!("../../rating/migrations/1_ratings.sql"),
+    ),
+    Migration::new(
+        2,
+        "times",
+        include_str!("../../rating/migrations/2_times.sql"),
+    ),
+];
 
 /// Opens the store of metadata in a data folder.
 ///
