@@ -139,6 +139,12 @@ fn read_rule(
             "{name}: GET {template:?} cannot have a body; use the query (no body) or POST"
         ));
     }
+    if method.is_client_streaming() && body == Body::None {
+        problems.push(format!(
+            "{name}: {} {template:?} has no body, which is where a stream of requests comes from; use POST with body: \"*\"",
+            verb.lower().to_uppercase()
+        ));
+    }
     if let Body::Field(field) = &body
         && resolved.iter().any(|(path, _)| path == field.name())
     {

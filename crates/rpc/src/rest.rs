@@ -2,11 +2,13 @@
 //!
 //! A request is put together from path, query and body, then takes the way of every other call
 //! ([`Mount::bytes`]); the answer is canonical proto3 JSON with all fields written out, save those
-//! that can be absent and are. Streams are server-sent events. What goes wrong is told as RFC 9457
-//! describes it.
+//! that can be absent and are. A stream of answers is server-sent events; a stream of requests is a
+//! body of `application/x-ndjson`, a message on each line, read as it comes. What goes wrong is told
+//! as RFC 9457 describes it.
 
 mod events;
 mod json;
+mod lines;
 mod openapi;
 mod problem;
 mod request;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use template::Tree;
 use tower::ServiceExt;
 
-/// The largest body of a request, in bytes.
+/// The largest body of a request, and the longest line of one that has a message on each, in bytes.
 pub const MAX_BODY: usize = 4 << 20;
 /// How deep the JSON of a body may nest.
 pub const MAX_DEPTH: usize = 100;
@@ -138,19 +140,26 @@ impl Rest {
 
     async fn call(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         captures: &[&str],
         request: Request<Body>,
         instance: &str,
     ) -> Result<Response<Body>, Problem> {
         let (parts, body) = request.into_parts();
         let cx = (self.contexts)(&parts, endpoint.method).await?;
-        let message = request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
-        match endpoint
-            .mount
-            .bytes(endpoint.method.index, cx, message)
-            .await?
-        {
+        let (mount, method) = (&endpoint.mount, endpoint.method);
+        let reply = match method.shape {
+            Shape::Unary | Shape::ServerStream => {
+                let message =
+                    request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
+                mount.bytes(method.index, cx, message).await?
+            }
+            Shape::ClientStream => {
+                let messages = request::lines(Arc::clone(endpoint), captures, parts, body)?;
+                mount.stream_bytes(method.index, cx, messages).await?
+            }
+        };
+        match reply {
             Reply::One(message) => Ok(json(endpoint.write(message)?.into())),
             Reply::Stream(stream) => Ok(events::response(
                 endpoint.output.clone(),

@@ -30,7 +30,7 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
     };
     let timeout = asked.unwrap_or(match method.shape {
         Shape::Unary => DEFAULT_UNARY,
-        Shape::ServerStream => MAX_STREAM,
+        Shape::ServerStream | Shape::ClientStream => MAX_STREAM,
     });
     let mut cx = Context::background().with_deadline(Deadline::after(timeout));
     if let Some(value) = headers

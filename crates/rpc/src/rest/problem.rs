@@ -43,10 +43,10 @@ impl Problem {
         }
     }
 
-    pub(super) fn not_json(got: &str) -> Self {
+    pub(super) fn wrong_type(expected: &str, got: &str) -> Self {
         Problem {
             error: Error::invalid_argument(format!(
-                "the body must have the content type application/json, got {got}"
+                "the body must have the content type {expected}, got {got}"
             )),
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }

@@ -1,11 +1,13 @@
 //! Messages of a contract to and from JSON, for callers that know its methods by name only.
 
-use super::json::{Form, Reader, Written, document};
+use super::json::{Form, Reader, Written, document, line};
 use crate::contract::{Method, Service};
+use crate::validate::located;
 use backlot_core::Error;
 use bytes::Bytes;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use serde_json::Value as Json;
 
 /// Transcodes the messages of one service.
 #[derive(Debug)]
@@ -32,7 +34,49 @@ impl Transcoder {
     /// # Errors
     /// `InvalidArgument` naming position or fields of what is wrong.
     pub fn request(&self, method: &'static Method, json: &str) -> Result<Bytes, Error> {
-        let json = document(json.as_bytes())?;
+        self.encode(method, document(json.as_bytes())?)
+    }
+
+    /// Encodes requests that are given as a JSON array, or as JSON with one on each line.
+    ///
+    /// # Errors
+    /// As [`Transcoder::request`], naming the message or the line.
+    pub fn requests(&self, method: &'static Method, json: &str) -> Result<Vec<Bytes>, Error> {
+        if !json.trim_start().starts_with('[') {
+            return (1..)
+                .zip(json.lines())
+                .filter(|(_, text)| !text.trim().is_empty())
+                .map(|(number, text)| self.request_on_line(method, text, number))
+                .collect();
+        }
+        // An array is what begins so, or it is refused.
+        let Json::Array(items) = document(json.as_bytes())? else {
+            return Ok(Vec::new());
+        };
+        (1..)
+            .zip(items)
+            .map(|(number, json)| {
+                self.encode(method, json)
+                    .map_err(|error| located(error, &format!("message {number}")))
+            })
+            .collect()
+    }
+
+    /// Encodes the request on one line of many, counted from 1.
+    ///
+    /// # Errors
+    /// As [`Transcoder::request`], naming the line.
+    pub fn request_on_line(
+        &self,
+        method: &'static Method,
+        json: &str,
+        number: u64,
+    ) -> Result<Bytes, Error> {
+        self.encode(method, line(json.as_bytes(), number)?)
+            .map_err(|error| located(error, &format!("line {number}")))
+    }
+
+    fn encode(&self, method: &'static Method, json: Json) -> Result<Bytes, Error> {
         let mut reader = Reader::new(&self.form);
         let message = reader.message(&self.message(method.input)?, json, "");
         let message = reader.finish(message)?;
