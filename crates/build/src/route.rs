@@ -263,9 +263,10 @@ pub(crate) fn refuse_conflicts(services: &[Service], problems: &mut Problems) {
         for route in &method.routes {
             let name = method.descriptor.full_name();
             let shape = shape(&route.template);
-            if shape == "/openapi.json" {
+            if shape == "/openapi.json" || shape == "/docs" || shape.starts_with("/docs/") {
                 problems.push(format!(
-                    "{name}: the path /openapi.json is taken by the description of the service"
+                    "{name}: the path {} is taken by the description of the service",
+                    route.template
                 ));
             }
             if let Some(other) = seen.insert((route.verb, shape), name.to_owned()) {

@@ -62,6 +62,8 @@ fn a_malformed_path_is_refused() {
         ("/v1/x{id}", "segment \"x{id}\""),
         ("/v1/{id}:", "what follows the colon"),
         ("/openapi.json", "is taken"),
+        ("/docs", "is taken"),
+        ("/docs/{id}", "is taken"),
     ] {
         assert_has(&refusal(&service(&format!("get: {path:?}"))), &[problem]);
     }

@@ -106,3 +106,45 @@ impl Transcoder {
             .ok_or_else(|| Error::internal(format!("the contract's descriptors lack {name}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::contract::KEY_SET_SERVICE;
+
+    fn requests(json: &str) -> Result<usize, String> {
+        let method = &KEY_SET_SERVICE.methods[0];
+        let transcoder = Transcoder::of(&KEY_SET_SERVICE).unwrap();
+        let requests = transcoder.requests(method, json);
+        requests
+            .map(|requests| requests.len())
+            .map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn many_requests_are_an_array_or_lines() {
+        for (json, count) in [
+            ("", 0),
+            ("[]", 0),
+            (" [{},\n{}]\n", 2),
+            ("{}", 1),
+            ("{}\n\n{}\r\n{}\n", 3),
+        ] {
+            assert_eq!(requests(json), Ok(count), "{json:?}");
+        }
+    }
+
+    #[test]
+    fn the_one_that_is_wrong_is_named() {
+        for (json, words) in [
+            ("[{}, {\"x\": 1}]", "in message 2"),
+            ("[{}, 7]", "in message 2"),
+            ("{}\n\n{\"x\": 1}", "in line 3"),
+            ("{}\n{", "line 2 is not valid JSON"),
+            ("[{}", "not valid JSON"),
+        ] {
+            let refused = requests(json).unwrap_err();
+            assert!(refused.contains(words), "{json:?}: {refused}");
+        }
+    }
+}
