@@ -204,7 +204,7 @@ async fn start(
     );
     (prepared.start)(&mut startup).await?;
 
-    let edge = edge(&startup, prepared.name, &world, env, tasks);
+    let edge = edge(&startup, prepared.name, &world, env, tasks).tracing(env.dice.branch("edge"));
     let limits = Limits {
         drain: server.drain,
         ..Limits::default()

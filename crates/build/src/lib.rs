@@ -20,7 +20,8 @@
 //!
 //! What is refused, with a message that names the place and the cure: a path template that names
 //! no field, two rpcs with the same verb and template, a body on GET, a rule that is not supported
-//! or does not fit its field, streams of requests.
+//! or does not fit its field, streams in both directions, a stream of requests whose route has no
+//! body.
 //!
 //! | module | what it holds |
 //! |---|---|

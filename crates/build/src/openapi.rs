@@ -3,7 +3,7 @@
 mod schemas;
 
 use crate::comment;
-use crate::model::{Contract, Effect, Method, Service};
+use crate::model::{Contract, Effect, Method, Service, Shape};
 use crate::route::{Body, Route};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use schemas::Schemas;
@@ -78,10 +78,17 @@ fn operation(
         Body::Field(field) => Some(schemas.field(field)),
     };
     if let Some(schema) = body {
-        operation["requestBody"] = json!({
-            "required": true,
-            "content": { "application/json": { "schema": schema } },
-        });
+        operation["requestBody"] = match method.shape {
+            Shape::Unary | Shape::ServerStream => json!({
+                "required": true,
+                "content": { "application/json": { "schema": schema } },
+            }),
+            Shape::ClientStream => json!({
+                "required": true,
+                "description": "A stream of messages: each line is one of them in JSON, read as it comes. What the path and the query say is part of the first.",
+                "content": { "application/x-ndjson": { "schema": schema } },
+            }),
+        };
     }
     operation
 }
@@ -101,7 +108,7 @@ fn whole_body(input: &MessageDescriptor, route: &Route, schemas: &mut Schemas<'_
 fn responses(method: &Method, schemas: &mut Schemas<'_>) -> Value {
     let output = method.descriptor.output();
     let schema = schemas.reference(&output);
-    let answer = if method.descriptor.is_server_streaming() {
+    let answer = if method.shape == Shape::ServerStream {
         json!({
             "description": "A stream of events; the data of each is one message. An event named `error` ends it, its data a problem.",
             "content": { "text/event-stream": { "schema": schema } },

@@ -10,6 +10,7 @@ mod idempotency;
 mod identity;
 mod power;
 mod rating;
+mod requests;
 mod watch;
 
 use crate::Clients;
@@ -98,6 +99,15 @@ scenarios! {
     failure::violations_and_pushback_come_as_they_were_told,
     failure::a_stream_fails_after_what_it_gave,
     failure::a_stream_ends_after_what_it_gave,
+    requests::many_requests_arrive_whole_and_in_order,
+    requests::no_requests_at_all_are_answered_too,
+    requests::the_first_wrong_request_is_named_and_refuses_the_call,
+    requests::a_callee_that_fails_early_ends_the_sending,
+    requests::requests_that_fail_give_the_call_up_and_their_error_is_the_callers,
+    requests::a_stream_of_requests_ends_at_its_deadline,
+    requests::a_sender_that_leaves_ends_the_handler,
+    requests::a_slow_callee_holds_the_sender_back,
+    requests::requests_pass_through_hops_under_their_key,
     watch::a_watcher_sees_the_present_and_then_each_change_the_latest_last,
     watch::a_watcher_of_one_record_hears_nothing_of_others,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,

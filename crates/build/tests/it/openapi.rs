@@ -14,6 +14,9 @@ fn document() -> Value {
             option idempotency_level = NO_SIDE_EFFECTS;
             option (google.api.http) = { get: "/v1/things" };
           }
+          rpc RateAll(stream RateRequest) returns (RateResponse) {
+            option (google.api.http) = { post: "/v1/things/{thing_id}:rateAll" body: "*" };
+          }
         }
         message RateRequest {
           // Which thing.
@@ -108,4 +111,17 @@ fn answers_are_schemas_and_failures_are_problems() {
         "bearer"
     );
     assert_eq!(put["summary"], "Rates a thing.");
+}
+
+#[test]
+fn a_stream_of_requests_is_a_body_of_lines() {
+    let document = document();
+    let body = &document["paths"]["/v1/things/{thing_id}:rateAll"]["post"]["requestBody"];
+    let line = &body["content"]["application/x-ndjson"]["schema"];
+    assert_eq!(line["properties"]["value"]["maximum"], 5.0);
+    assert!(line["properties"].get("thingId").is_none(), "{line}");
+    assert!(
+        body["description"].as_str().unwrap().contains("each line"),
+        "{body}"
+    );
 }

@@ -1,10 +1,12 @@
 //! A request put together from path, query and body.
 
 use super::json::{self, Reader};
+use super::lines::Lines;
 use super::problem::Problem;
 use super::route::{Endpoint, Variable};
 use super::{Body, MAX_BODY, text};
-use crate::contract;
+use crate::validate::located;
+use crate::{Streaming, contract};
 use backlot_core::{Deadline, Error, Violation};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -14,6 +16,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a body of one message is.
+const JSON: &str = "application/json";
+/// What a body of many is.
+const LINES: &str = "application/x-ndjson";
 
 /// Reads a request into an encoded message.
 ///
@@ -48,6 +56,66 @@ pub(super) async fn read(
     Ok(message.encode_to_vec().into())
 }
 
+/// Reads a request whose body has a message on each line, as they are taken. What path and query say
+/// is part of the first message, which is there for their sake alone if no line comes.
+///
+/// # Errors
+/// 415 for the body as a whole; 400 from the stream with the line, what is wrong and where.
+pub(super) fn lines(
+    endpoint: Arc<Endpoint>,
+    captures: &[&str],
+    parts: Parts,
+    body: Body,
+) -> Result<Streaming<Bytes>, Problem> {
+    if !body.is_end_stream() {
+        check_type(&parts, LINES, is_lines)?;
+    }
+    let captures: Vec<String> = captures.iter().map(|&capture| capture.to_owned()).collect();
+    Ok(Streaming::new(async_stream::try_stream! {
+        let mut lines = Lines::new(body);
+        let mut number = 0;
+        while let Some(line) = lines.next().await? {
+            number += 1;
+            let document = json::line(&line, number)?;
+            let message = on_line(&endpoint, document, number).and_then(|message| {
+                first(&endpoint, message, number, &captures, &parts)
+            });
+            yield message?;
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        if number == 0 && !(captures.is_empty() && query.is_empty()) {
+            let message = DynamicMessage::new(endpoint.input.clone());
+            yield first(&endpoint, message, 1, &captures, &parts)?;
+        }
+    }))
+}
+
+fn on_line(
+    endpoint: &Endpoint,
+    document: serde_json::Value,
+    number: u64,
+) -> Result<DynamicMessage, Error> {
+    from_document(endpoint, document, "a line")
+        .map_err(|error| located(error, &format!("line {number}")))
+}
+
+/// Adds to the first message what path and query say.
+fn first(
+    endpoint: &Endpoint,
+    mut message: DynamicMessage,
+    number: u64,
+    captures: &[String],
+    parts: &Parts,
+) -> Result<Bytes, Error> {
+    if number == 1 {
+        let query = parts.uri.query().unwrap_or_default();
+        apply_query(endpoint, &mut message, query)?;
+        let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
+        apply_path(endpoint, &mut message, &captures)?;
+    }
+    Ok(message.encode_to_vec().into())
+}
+
 async fn receive(body: Body, deadline: Deadline) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(Problem::too_large(MAX_BODY));
@@ -72,12 +140,19 @@ async fn receive(body: Body, deadline: Deadline) -> Result<Bytes, Problem> {
 }
 
 fn from_body(endpoint: &Endpoint, parts: &Parts, body: &[u8]) -> Result<DynamicMessage, Problem> {
-    let mut message = DynamicMessage::new(endpoint.input.clone());
     if body.is_empty() {
-        return Ok(message);
+        return Ok(DynamicMessage::new(endpoint.input.clone()));
     }
-    check_type(parts)?;
-    let document = json::document(body)?;
+    check_type(parts, JSON, is_json)?;
+    Ok(from_document(endpoint, json::document(body)?, "the body")?)
+}
+
+fn from_document(
+    endpoint: &Endpoint,
+    document: serde_json::Value,
+    what: &str,
+) -> Result<DynamicMessage, Error> {
+    let mut message = DynamicMessage::new(endpoint.input.clone());
     let mut reader = Reader::new(&endpoint.form);
     match (&endpoint.body_field, document) {
         (Some(field), document) => {
@@ -86,14 +161,26 @@ fn from_body(endpoint: &Endpoint, parts: &Parts, body: &[u8]) -> Result<DynamicM
             }
         }
         (None, serde_json::Value::Object(members)) => reader.members(&mut message, members, ""),
-        (None, _) => return Err(Error::invalid_argument("the body must be a JSON object").into()),
+        (None, _) => {
+            return Err(Error::invalid_argument(format!(
+                "{what} must be a JSON object"
+            )));
+        }
     }
-    Ok(reader.finish(message)?)
+    reader.finish(message)
 }
 
-fn check_type(parts: &Parts) -> Result<(), Problem> {
+fn is_json(kind: &str) -> bool {
+    kind == JSON || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+fn is_lines(kind: &str) -> bool {
+    matches!(kind, LINES | "application/ndjson" | "application/jsonl")
+}
+
+fn check_type(parts: &Parts, expected: &str, fits: fn(&str) -> bool) -> Result<(), Problem> {
     let Some(value) = parts.headers.get(CONTENT_TYPE) else {
-        return Err(Problem::not_json("none"));
+        return Err(Problem::wrong_type(expected, "none"));
     };
     let value = value.to_str().unwrap_or_default();
     let kind = value
@@ -102,12 +189,10 @@ fn check_type(parts: &Parts) -> Result<(), Problem> {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let is_json =
-        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
-    if is_json {
+    if fits(&kind) {
         Ok(())
     } else {
-        Err(Problem::not_json(&json::shown(value)))
+        Err(Problem::wrong_type(expected, &json::shown(value)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::rest::bearer;
 use crate::worlds::{Running, Ways};
-use backlot::rpc::contract::{Method, Service};
+use backlot::rpc::contract::{Method, Service, Shape};
 use backlot_testkit::grpc::{Answer, Connection, field, frame};
 use backlot_testkit::wait_until;
 use movies_api as api;
@@ -119,6 +119,10 @@ async fn a_malformed_message_is_the_callers_fault_at_every_method() {
             b"\xff\xff\xff\xff\xff",
         ];
         for body in frames {
+            // No message at all is a stream without messages.
+            if body.is_empty() && method.shape == Shape::ClientStream {
+                continue;
+            }
             let call = connection.start(method.path, &[], body).await.unwrap();
             refused(
                 &format!("{body:?} to {}", method.path),

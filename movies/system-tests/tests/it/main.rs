@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod problem;
 mod reflection;
+mod requests;
 mod rest;
 mod rolling;
 mod slow;
