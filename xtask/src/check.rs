@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::Workspace;
 
+pub(crate) mod contract;
 mod layers;
 mod links;
 mod logs;
@@ -72,6 +73,7 @@ pub(crate) fn run() -> Result<()> {
     for (name, findings) in [
         ("layers", layers::check(&workspace)),
         ("reach", reach::check(&workspace)),
+        ("contract", contract::check(&workspace.root)),
         ("manifests", manifests::check(&sources)),
         ("names", names::check(&sources)),
         ("sql", sql::check(&sources)),

@@ -3,7 +3,7 @@
 mod message;
 mod package;
 mod service;
-mod text;
+pub(crate) mod text;
 mod validation;
 mod writer;
 

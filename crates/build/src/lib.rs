@@ -33,8 +33,10 @@
 //! | `name` | Rust names of proto names |
 //! | `emit` | Rust code |
 //! | `openapi` | OpenAPI 3.1 |
+//! | [`compatibility`] | whether callers of an older contract may go on calling |
 
 mod comment;
+pub mod compatibility;
 mod emit;
 mod error;
 mod model;
