@@ -218,7 +218,7 @@ async fn start(
         .limits(limits);
     let mut services = Vec::new();
     for mount in startup.mounts {
-        let guard = Guard::new(mount.service(), metrics, env);
+        let guard = Guard::new(mount.service(), metrics, env).with_silence(server.silence);
         let mount = mount.with_guard(Arc::new(guard));
         health.set_serving(mount.service().name, true);
         services.push(mount.service());

@@ -14,6 +14,9 @@
 //! include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 //! ```
 //!
+//! A method is asked with a message or a stream of them, and answers with a message or a stream:
+//! `requests: Streaming<A>` for `stream A`, `Streaming<B>` for `returns (stream B)`.
+//!
 //! These may be imported without an include path, and are read rather than turned into code:
 //! `google/api/annotations.proto` (REST routes), `buf/validate/validate.proto` (rules),
 //! `backlot/json/v1/json.proto` (the form in JSON) and the well-known types of `google/protobuf`.

@@ -64,7 +64,7 @@ fn operation(
     };
     let mut operation = json!({
         "operationId": format!("{}_{id}", service.descriptor.name()),
-        "summary": method.docs.first(),
+        "summary": summary(&method.docs),
         "description": method.docs.join("\n"),
         "tags": [service.short],
         "parameters": parameters(method, route, schemas),
@@ -91,6 +91,17 @@ fn operation(
         };
     }
     operation
+}
+
+/// The first sentence, wherever its lines break.
+fn summary(docs: &[String]) -> String {
+    let paragraph = docs.split(|line| line.trim().is_empty()).next();
+    let lines = paragraph.unwrap_or_default().iter();
+    let text = lines.map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    match text.find(". ") {
+        Some(end) => text[..=end].to_owned(),
+        None => text,
+    }
 }
 
 /// The request without what the path says already.

@@ -10,6 +10,8 @@
 //! key that comes with a stream reaches the handler without a fingerprint: the payload is not known
 //! when the handler begins, so whether a repeated key comes with the same payload is not checked.
 
+mod answers;
+mod recording;
 mod requests;
 
 use crate::contract::{Effect, Method, Service};
@@ -17,11 +19,10 @@ use crate::identity::expired;
 use crate::mount::{ClientStreamCall, Payload, StreamCall, UnaryCall};
 use crate::{Streaming, Violations};
 use backlot_core::deadline::MAX_UNARY;
-use backlot_core::env::{Phase, Shutdown};
-use backlot_core::{
-    Clock, Code, Context, Deadline, Env, Error, Idempotency, Principal, idempotency,
-};
-use backlot_service::telemetry::{CallMetrics, InFlight, Metrics, Side};
+use backlot_core::env::Shutdown;
+use backlot_core::{Clock, Context, Deadline, Env, Error, Idempotency, Principal, idempotency};
+use backlot_service::telemetry::{CallMetrics, Metrics, Side};
+use recording::Recording;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -90,8 +91,8 @@ impl Guard {
         }
     }
 
-    /// The same policies, under which a sender of many requests may be silent for so long:
-    /// [`MAX_SILENCE`] unless told otherwise.
+    /// The same policies, under which a sender of many requests may be silent for so long between two
+    /// of them: [`MAX_SILENCE`] unless told otherwise.
     #[must_use]
     pub fn with_silence(mut self, most: Duration) -> Self {
         self.silence = most;
@@ -123,11 +124,7 @@ impl Guard {
             };
             Some(cell.get_or_init(new).enter())
         });
-        Recording {
-            running,
-            started,
-            finished: false,
-        }
+        Recording::new(running, started)
     }
 
     /// Runs a unary call.
@@ -181,7 +178,7 @@ impl Guard {
         .await
         .map_err(bounded);
         recording.finish(method, outcome.as_ref().err(), cx);
-        outcome.map(|stream| until(stream, deadline, self.shutdown.clone()))
+        outcome.map(|stream| answers::until(stream, deadline, self.shutdown.clone()))
     }
 
     /// Runs a call whose requests come as a stream. It lives as long as a stream of answers may, each
@@ -277,76 +274,6 @@ fn stopping() -> Error {
     Error::unavailable("this instance is stopping: reconnect").with_pushback(Duration::ZERO)
 }
 
-/// Ends a stream at its deadline or when the process drains.
-fn until<T: Send + 'static>(
-    mut stream: Streaming<T>,
-    deadline: Deadline,
-    shutdown: Shutdown,
-) -> Streaming<T> {
-    Streaming::new(async_stream::stream! {
-        let draining = shutdown.reached(Phase::Draining);
-        let over = tokio::time::sleep_until(deadline.instant());
-        tokio::pin!(draining, over);
-        loop {
-            let item = tokio::select! {
-                biased;
-                () = &mut draining => Some(Err(stopping())),
-                () = &mut over => Some(Err(Error::deadline_exceeded("the stream reached its deadline: reconnect"))),
-                item = stream.next() => item,
-            };
-            match item {
-                Some(Ok(item)) => yield Ok(item),
-                Some(Err(error)) => {
-                    yield Err(bounded(error));
-                    break;
-                }
-                None => break,
-            }
-        }
-    })
-}
-
 fn bounded(error: Error) -> Error {
     error.with_message_at_most(MAX_ERROR_MESSAGE)
-}
-
-/// Records the call even when its future is dropped half way: then it was cancelled.
-struct Recording {
-    running: Option<InFlight>,
-    started: Instant,
-    finished: bool,
-}
-
-impl Recording {
-    fn finish(mut self, method: &'static Method, error: Option<&Error>, cx: &Context) {
-        self.finished = true;
-        self.record(error.map(Error::code));
-        let Some(error) = error.filter(|error| error.code().is_server_fault()) else {
-            return;
-        };
-        let trace = format_args!("{:032x}", cx.trace().trace_id);
-        match error.code() {
-            Code::Unavailable | Code::DeadlineExceeded => {
-                tracing::debug!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed");
-            }
-            _ => {
-                tracing::error!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed")
-            }
-        }
-    }
-
-    fn record(&self, code: Option<Code>) {
-        if let Some(running) = &self.running {
-            let took = Instant::now().saturating_duration_since(self.started);
-            running.metrics().record(code.map_or(Ok(()), Err), took);
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.record(Some(Code::Cancelled));
-        }
-    }
 }

@@ -165,7 +165,7 @@ impl Rest {
                 mount.bytes(method.index, cx, message).await?
             }
             Shape::ClientStream => {
-                let messages = request::lines(Arc::clone(endpoint), captures, parts, body)?;
+                let messages = request::messages(Arc::clone(endpoint), captures, parts, body)?;
                 mount.stream_bytes(method.index, cx, messages).await?
             }
         };

@@ -6,7 +6,8 @@ fn document() -> Value {
         r#"
         // Ratings of things.
         service CartService {
-          // Rates a thing.
+          // Rates a thing, or a part
+          // of it. Only those who have it may.
           rpc Rate(RateRequest) returns (RateResponse) {
             option (google.api.http) = { put: "/v1/things/{thing_id}/rating" body: "*" };
           }
@@ -110,7 +111,11 @@ fn answers_are_schemas_and_failures_are_problems() {
         document["components"]["securitySchemes"]["bearer"]["scheme"],
         "bearer"
     );
-    assert_eq!(put["summary"], "Rates a thing.");
+    assert_eq!(put["summary"], "Rates a thing, or a part of it.");
+    assert_eq!(
+        put["description"],
+        "Rates a thing, or a part\nof it. Only those who have it may."
+    );
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! A request put together from path, query and body.
 
+mod many;
+
+pub(super) use many::messages;
+
 use super::json::{self, Reader};
-use super::lines::Lines;
 use super::problem::Problem;
 use super::route::{Endpoint, Variable};
 use super::{Body, MAX_BODY, text};
-use crate::validate::located;
-use crate::{Streaming, contract};
+use crate::contract;
 use backlot_core::{Deadline, Error, Violation};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -16,7 +18,6 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// What a body of one message is.
 const JSON: &str = "application/json";
@@ -53,66 +54,6 @@ pub(super) async fn read(
         parts.uri.query().unwrap_or_default(),
     )?;
     apply_path(endpoint, &mut message, captures)?;
-    Ok(message.encode_to_vec().into())
-}
-
-/// Reads a request whose body has a message on each line, as they are taken. What path and query say
-/// is part of the first message, which is there for their sake alone if no line comes.
-///
-/// # Errors
-/// 415 for the body as a whole; 400 from the stream with the line, what is wrong and where.
-pub(super) fn lines(
-    endpoint: Arc<Endpoint>,
-    captures: &[&str],
-    parts: Parts,
-    body: Body,
-) -> Result<Streaming<Bytes>, Problem> {
-    if !body.is_end_stream() {
-        check_type(&parts, LINES, is_lines)?;
-    }
-    let captures: Vec<String> = captures.iter().map(|&capture| capture.to_owned()).collect();
-    Ok(Streaming::new(async_stream::try_stream! {
-        let mut lines = Lines::new(body);
-        let mut number = 0;
-        while let Some(line) = lines.next().await? {
-            number += 1;
-            let document = json::line(&line, number)?;
-            let message = on_line(&endpoint, document, number).and_then(|message| {
-                first(&endpoint, message, number, &captures, &parts)
-            });
-            yield message?;
-        }
-        let query = parts.uri.query().unwrap_or_default();
-        if number == 0 && !(captures.is_empty() && query.is_empty()) {
-            let message = DynamicMessage::new(endpoint.input.clone());
-            yield first(&endpoint, message, 1, &captures, &parts)?;
-        }
-    }))
-}
-
-fn on_line(
-    endpoint: &Endpoint,
-    document: serde_json::Value,
-    number: u64,
-) -> Result<DynamicMessage, Error> {
-    from_document(endpoint, document, "a line")
-        .map_err(|error| located(error, &format!("line {number}")))
-}
-
-/// Adds to the first message what path and query say.
-fn first(
-    endpoint: &Endpoint,
-    mut message: DynamicMessage,
-    number: u64,
-    captures: &[String],
-    parts: &Parts,
-) -> Result<Bytes, Error> {
-    if number == 1 {
-        let query = parts.uri.query().unwrap_or_default();
-        apply_query(endpoint, &mut message, query)?;
-        let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
-        apply_path(endpoint, &mut message, &captures)?;
-    }
     Ok(message.encode_to_vec().into())
 }
 

@@ -60,6 +60,9 @@ function pretty(text, type, write = indented) {
 // A path that breaks where its parts do.
 const breakable = (path) => path.split(/(?=[/:])/).flatMap((part) => [make("wbr"), part]);
 
+// Text whose lines may break anywhere within a paragraph.
+const flowing = (text) => (text ?? "").replace(/([^\n])\n(?!\n)/g, "$1 ");
+
 // === schemas
 
 let description = {};
@@ -167,7 +170,7 @@ function tree(schema, seen = []) {
         " ",
         make("span", { class: "kind" }, [kindOf(property), ...rulesOf(property)].join(", ")),
         needed ? make("span", { class: "need" }, " required") : "",
-        inner.description ? make("div", { class: "doc" }, inner.description) : "",
+        inner.description ? make("div", { class: "doc" }, flowing(inner.description)) : "",
         opens ? make("details", {}, make("summary", {}, reference ?? "Fields"), tree(below, [...seen, reference])) : "",
       );
     }),
@@ -205,7 +208,7 @@ function fieldFor(parameter) {
   const generated = parameter.in === "header" && parameter.name === "idempotency-key";
   const input = control(parameter.schema, { id, "aria-describedby": hint, required: parameter.required });
   if (generated) input.value = key();
-  const says = [parameter.description, rulesOf(parameter.schema).join(", ")].filter(Boolean).join(" — ");
+  const says = [flowing(parameter.description), rulesOf(parameter.schema).join(", ")].filter(Boolean).join(" — ");
   const another = () => {
     input.value = key();
     input.dispatchEvent(new Event("input", { bubbles: true }));
@@ -304,8 +307,8 @@ class Method {
 
   // The description, unless the heading has said all of it.
   told() {
-    const { summary, description: told } = this.operation;
-    return told && told !== summary ? make("p", { class: "wide told" }, told) : "";
+    const told = flowing(this.operation.description);
+    return told && told !== this.operation.summary ? make("p", { class: "wide told" }, told) : "";
   }
 
   bodyField() {
@@ -505,7 +508,7 @@ function build() {
   const { info = {}, paths = {} } = description;
   document.title = `${info.title} API`;
   byId("title").textContent = info.title ?? "API";
-  byId("about").textContent = [info.description, info.version].filter(Boolean).join(" · ");
+  byId("about").textContent = [flowing(info.description), info.version].filter(Boolean).join(" · ");
   const methods = Object.entries(paths).flatMap(([path, operations]) =>
     VERBS.filter((verb) => operations[verb]).map((verb) => new Method(path, verb, operations[verb])),
   );
