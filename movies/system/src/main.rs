@@ -33,7 +33,7 @@ struct Command {
 enum Task {
     /// Run every service as a process of its own, restarted when it crashes
     Fleet {
-        /// Copies of each service that keeps no data of its own
+        /// Copies of each service; of one whose store is on SQLite there is one
         #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
         replicas: u16,
     },

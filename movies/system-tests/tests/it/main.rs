@@ -6,6 +6,7 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod databases;
 mod equivalence;
 mod garbage;
 mod grpc;

@@ -6,6 +6,7 @@
 )]
 
 mod alone;
+mod databases;
 mod embedded;
 mod fleet;
 mod kills;
