@@ -22,11 +22,18 @@ const OF_METADATA: Migrations = &[
         include_str!("../../metadata/migrations/3_uploads.sql"),
     ),
 ];
-const OF_RATING: Migrations = &[Migration::new(
-    1,
-    "ratings",
-    include_str!("../../rating/migrations/1_ratings.sql"),
-)];
+const OF_RATING: Migrations = &[
+    Migration::new(
+        1,
+        "ratings",
+        include_str!("../../rating/migrations/1_ratings.sql"),
+    ),
+    Migration::new(
+        2,
+        "times",
+        include_str!("../../rating/migrations/2_times.sql"),
+    ),
+];
 
 /// Opens the store of metadata in a data folder.
 ///
