@@ -21,6 +21,7 @@ const given = options("url", "chromium", "driver", "screenshots");
 rmSync(given.screenshots, { recursive: true, force: true });
 const visit = await Visit.start(given);
 try {
+  await visit.ready();
   for (const part of [search, rating, lists, plain, access, weight, looks]) await part(visit);
   await visit.check("no script failed, and nothing was asked of anybody else", () =>
     assert.deepEqual(visit.complaints, []),

@@ -10,6 +10,7 @@ const RATED = { "spirited-away-2001": 5, "nosferatu-1922": 4, "the-general-1926"
 
 const visit = await Visit.start(options("url", "chromium", "driver", "screenshots"));
 try {
+  await visit.ready();
   const page = await visit.open("/", { name: VISITOR, viewport: WINDOW });
   for (const [film, stars] of Object.entries(RATED)) {
     await page.goto(`${visit.url}/movies/${film}`);

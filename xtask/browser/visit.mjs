@@ -11,6 +11,8 @@ export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 export const NARROW = { width: 360, height: 740 };
 const PATIENCE = 10_000;
+// Places of the chart.
+const CHART = 50;
 
 // Reads the arguments, all of which are needed: --url and so on.
 export function options(...names) {
@@ -72,6 +74,20 @@ export class Visit {
     const page = await this.tab(await this.visitor(settings));
     await page.goto(this.url + path);
     return page;
+  }
+
+  // Waits until the chart has been drawn up: it follows the ratings by a second or two.
+  async ready() {
+    const page = await this.tab(await this.visitor(), { mayFail: true });
+    const rows = async () => {
+      await page.goto(`${this.url}/charts`);
+      return page.locator(".chart-table tbody tr").count();
+    };
+    for (let tries = 0; (await rows()) < CHART; tries += 1) {
+      assert(tries < 60, "the chart is not drawn up");
+      await new Promise((done) => setTimeout(done, 500));
+    }
+    await page.context().close();
   }
 
   async check(sentence, body) {

@@ -50,7 +50,10 @@ pub(crate) async fn show(
         Err(error) if error.code() == Code::InvalidArgument => {
             return message::wrong(frame, "There is no such chart.", PATH);
         }
-        Err(_) => return message::away(frame),
+        Err(_) => {
+            let text = "The chart is not to be had just now; it may still be drawn up. This page looks again every few seconds, so there is nothing you need to do.";
+            return message::later(frame, "Back in a moment", text);
+        }
     };
     let order = Order::of(asked.get("sort"), asked.get("dir"));
     let mut rows: Vec<Row> = answer.entries.into_iter().filter_map(Row::of).collect();

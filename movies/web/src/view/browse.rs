@@ -49,7 +49,7 @@ impl Browse<'_> {
             ("", _, _) => return "In order of title.".to_owned(),
             (_, "", 0) => "Films".to_owned(),
             (_, "", decade) => format!("Films of the {decade}s"),
-            (_, genre, 0) => format!("{genre}"),
+            (_, genre, 0) => genre.to_owned(),
             (_, genre, decade) => format!("{genre} of the {decade}s"),
         };
         format!("{what} directed by them, or with them in the cast.")

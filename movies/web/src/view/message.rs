@@ -55,15 +55,23 @@ pub(crate) fn wrong(frame: Frame<'_>, text: &str, start: &str) -> Response {
 
 /// Films cannot be had now.
 pub(crate) fn away(frame: Frame<'_>) -> Response {
-    let text = "The catalogue does not answer just now. This page looks again every few seconds, so there is nothing you need to do.";
-    let frame_here = frame.here;
+    later(
+        frame,
+        "Back in a moment",
+        "The catalogue does not answer just now. This page looks again every few seconds, so there is nothing you need to do.",
+    )
+}
+
+/// What was asked for cannot be had now; the page looks again by itself.
+pub(crate) fn later(frame: Frame<'_>, title: &str, text: &str) -> Response {
+    let here = frame.here;
     let message = Message {
         frame,
         code: 503,
-        title: "Back in a moment",
+        title,
         text,
         retry: true,
-        way: (frame_here, "Look again now"),
+        way: (here, "Look again now"),
     };
     let mut response = html(StatusCode::SERVICE_UNAVAILABLE, &message);
     response

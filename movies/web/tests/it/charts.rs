@@ -19,7 +19,7 @@ fn site() -> Site {
 
 /// Films in the order of the table.
 fn order(text: &str) -> Vec<&str> {
-    text.split("<tr id=\"")
+    text.split("<tr id=\"film-")
         .skip(1)
         .map(|row| row.split('"').next().unwrap())
         .collect()

@@ -192,7 +192,7 @@ async fn a_film_of_the_chart_tells_its_place() {
     let site = Site::new();
     let text = site.get("/movies/alien-1979").await.text;
     assert!(
-        text.contains("href=\"/charts#alien-1979\">No. 1 "),
+        text.contains("href=\"/charts#film-alien-1979\">No. 1 "),
         "{text}"
     );
     let text = site.get("/movies/unrated-2024").await.text;

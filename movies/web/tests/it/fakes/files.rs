@@ -30,7 +30,7 @@ impl api::Metadata for House {
         Ok(Streaming::new(async_stream::stream! {
             let mut file = Some(file);
             for chunk in bytes.chunks(4) {
-                yield Ok(GetFileResponse { file: file.take(), chunk: chunk.to_vec().into() });
+                yield Ok(GetFileResponse { file: file.take(), chunk: chunk.to_vec() });
             }
         }))
     }
