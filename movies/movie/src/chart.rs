@@ -10,11 +10,10 @@ mod drawn;
 mod follow;
 mod projection;
 
-pub(crate) use drawn::{Entry, Selection};
+pub(crate) use drawn::{Entry, LENGTH, Selection};
 pub(crate) use follow::{Charts, Sources, follow};
 
 #[cfg(test)]
-pub(crate) use follow::charts_for_tests;
-
+mod speed;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use super::drawn::Drawn;
 use super::projection::Projection;
 use backlot::core::backoff::Backoff;
-use backlot::{Clock, Context, Criticality, Dice, Error, Timestamp};
+use backlot::{Clock, Code, Context, Criticality, Dice, Error, Timestamp};
 use movies_api as api;
 use movies_api::{ListAggregateChangesRequest, ListMetadataChangesRequest};
 use std::sync::Arc;
@@ -131,8 +131,9 @@ impl Follower {
                 page_size: PAGE,
                 page_token: self.films.token.clone(),
             };
-            let page = self.sources.metadata.list_metadata_changes(&call(), request);
-            let page = page.await.inspect_err(|_| self.films.restart())?;
+            let cx = call();
+            let page = self.sources.metadata.list_metadata_changes(&cx, request);
+            let page = page.await.inspect_err(|error| self.films.failed(error))?;
             for change in &page.changes {
                 self.changed |= self.projection.sort(change);
                 self.films.saw(change.changed_at);
@@ -145,14 +146,15 @@ impl Follower {
 
     async fn follow_ratings(&mut self) -> Result<(), Error> {
         loop {
+            let cx = call();
             let request = ListAggregateChangesRequest {
                 record_type: crate::controller::MOVIE.to_owned(),
                 since: self.ratings.since,
                 page_size: PAGE,
                 page_token: self.ratings.token.clone(),
             };
-            let page = self.sources.rating.list_aggregate_changes(&call(), request);
-            let page = page.await.inspect_err(|_| self.ratings.restart())?;
+            let page = self.sources.rating.list_aggregate_changes(&cx, request);
+            let page = page.await.inspect_err(|error| self.ratings.failed(error))?;
             for change in &page.changes {
                 self.changed |= self.projection.rate(change);
                 self.ratings.saw(change.changed_at);
@@ -195,7 +197,7 @@ impl Cursor {
         if let Some((newest, seen)) = self.newest {
             // What is older than the newest change may still come for a while; then it is all
             // there, and need not come again.
-            let settled = Instant::now().saturating_duration_since(seen) > OVERLAP;
+            let settled = Instant::now().saturating_duration_since(seen) > 2 * OVERLAP;
             let overlap = i64::try_from(OVERLAP.as_millis()).unwrap_or(i64::MAX);
             self.since = if settled {
                 newest.saturating_add(1)
@@ -206,8 +208,10 @@ impl Cursor {
         true
     }
 
-    /// Asks from the last full pass on: a token is not for another instance to understand.
-    fn restart(&mut self) {
-        self.token.clear();
+    /// Goes on where it was, unless that is what was wrong.
+    fn failed(&mut self, error: &Error) {
+        if error.code() == Code::InvalidArgument {
+            self.token.clear();
+        }
     }
 }
