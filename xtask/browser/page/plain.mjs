@@ -52,8 +52,8 @@ export default async function (visit) {
     await page.locator("a[rel=prev]").click();
     assert.equal(await page.locator(".card-title").first().textContent(), first);
     await page.goto(`${visit.url}/charts`);
-    await page.locator("th.of-year a").click();
-    await page.locator("th.of-year[aria-sort=descending]").waitFor();
+    await page.locator("thead .of-year a").click();
+    await page.locator("thead .of-year[aria-sort=descending]").waitFor();
     const years = (await page.locator("td.of-year").allTextContents()).map(Number);
     assert.deepEqual(years, [...years].sort((one, other) => other - one));
   });

@@ -9,7 +9,6 @@
 const keys = { on: true };
 
 function startKeys() {
-  const line = document.querySelector("[data-keys]");
   const button = document.querySelector("[data-keys-switch]");
   const set = (on) => {
     keys.on = on;
@@ -30,7 +29,6 @@ function startKeys() {
       // As above.
     }
   });
-  line.hidden = false;
 }
 
 // Whether a key was meant for the page and not for a field.
