@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod browser;
 mod check;
 mod machine;
+mod movies;
+mod pictures;
 mod release;
 mod test;
 mod tools;
@@ -33,6 +36,8 @@ enum Command {
     ReleaseContract,
     /// Measure Movies beside a bare tonic system, as processes and embedded
     Bench(bench::Options),
+    /// Take the pictures of the README, of Movies as it is
+    Pictures(pictures::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::ReleaseContract => release::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(options) => bench::run(&options),
+        Command::Pictures(options) => pictures::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod charts;
 mod fakes;
+mod files;
+mod lists;
 mod live;
+mod mine;
 mod pages;
 mod posters;
+mod start;
+mod weight;
 mod writes;
 
 use axum::Router;

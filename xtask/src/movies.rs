@@ -1,4 +1,4 @@
-//! Movies, started on an empty folder and free ports for a step that looks at it from outside.
+//! Movies, started on an empty folder and free ports for a command that looks at it from outside.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -18,15 +18,15 @@ const SERVICES: &[&str] = &["auth", "metadata", "rating", "movie", "web"];
 
 /// Movies, running until this is dropped.
 #[derive(Debug)]
-pub(super) struct Movies {
+pub(crate) struct Movies {
     child: Child,
     /// Where the page is, without a slash at the end.
-    pub(super) page: String,
+    pub(crate) page: String,
 }
 
 impl Movies {
     /// Starts it on this folder, emptied, and waits until ratings have stopped coming in by themselves.
-    pub(super) fn start(binary: &Path, folder: &Path) -> Result<Movies> {
+    pub(crate) fn start(binary: &Path, folder: &Path) -> Result<Movies> {
         if folder.exists() {
             fs::remove_dir_all(folder)
                 .with_context(|| format!("cannot empty {}", folder.display()))?;
