@@ -2,6 +2,7 @@
 //! gRPC, simulated. They use no time, thread, file or network of their own, and each its own films
 //! and users, so that they can be played in any order, each once per world.
 
+mod catalogue;
 mod deadline;
 mod failure;
 mod film;
@@ -61,6 +62,11 @@ scenarios! {
     film::only_an_editor_writes_films,
     film::all_that_is_wrong_with_a_film_is_told_at_once,
     film::a_film_of_the_largest_size_comes_back_whole,
+    catalogue::films_are_found_as_people_type,
+    catalogue::lists_are_narrowed_by_genre_decade_and_person,
+    catalogue::films_are_written_and_read_in_batches,
+    catalogue::a_poster_comes_in_pieces_and_back_whole,
+    catalogue::changes_are_told_in_order,
     rating::rating_again_replaces,
     rating::deleting_takes_a_rating_back,
     rating::a_value_out_of_range_is_the_callers_fault_and_changes_nothing,

@@ -30,10 +30,7 @@ impl api::Movie for Grpc {
         cx: &Context,
         request: ListMoviesRequest,
     ) -> Result<ListMoviesResponse, Error> {
-        let joined = self
-            .0
-            .list(cx, request.page_size, request.page_token)
-            .await?;
+        let joined = self.0.list(cx, request).await?;
         let (movies, next_page_token) = joined.answer;
         Ok(ListMoviesResponse {
             movies,
@@ -44,33 +41,45 @@ impl api::Movie for Grpc {
 
     async fn search_movies(
         &self,
-        _cx: &Context,
-        _request: api::SearchMoviesRequest,
+        cx: &Context,
+        request: api::SearchMoviesRequest,
     ) -> Result<api::SearchMoviesResponse, Error> {
-        Err(Error::unimplemented("SearchMovies is not there yet"))
+        let joined = self.0.search(cx, request).await?;
+        let (movies, next_page_token) = joined.answer;
+        Ok(api::SearchMoviesResponse {
+            movies,
+            next_page_token,
+            degraded: joined.degraded,
+        })
     }
 
     async fn batch_get_movies(
         &self,
-        _cx: &Context,
-        _request: api::BatchGetMoviesRequest,
+        cx: &Context,
+        request: api::BatchGetMoviesRequest,
     ) -> Result<api::BatchGetMoviesResponse, Error> {
-        Err(Error::unimplemented("BatchGetMovies is not there yet"))
+        let joined = self.0.batch(cx, request.movie_ids).await?;
+        let (movies, missing) = joined.answer;
+        Ok(api::BatchGetMoviesResponse {
+            movies,
+            missing,
+            degraded: joined.degraded,
+        })
     }
 
     async fn get_chart(
         &self,
-        _cx: &Context,
-        _request: api::GetChartRequest,
+        cx: &Context,
+        request: api::GetChartRequest,
     ) -> Result<api::GetChartResponse, Error> {
-        Err(Error::unimplemented("GetChart is not there yet"))
+        self.0.chart(cx, request).await
     }
 
     async fn list_facets(
         &self,
-        _cx: &Context,
+        cx: &Context,
         _request: api::ListFacetsRequest,
     ) -> Result<api::ListFacetsResponse, Error> {
-        Err(Error::unimplemented("ListFacets is not there yet"))
+        self.0.facets(cx).await
     }
 }
