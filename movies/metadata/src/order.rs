@@ -37,12 +37,17 @@ impl Asked<'_> {
             return self.walk(films, self.at_most, leave_out).await;
         };
         let (found, all) = (set.count(), films.count().await? as usize);
-        // A walk meets one of the set in all / found places.
+        // A walk meets one of the set in all / found places; and nearly nothing else where titles
+        // begin alike, for there the walk is short.
         let walked = self.at_most * all / found.max(1);
         if found <= walked / WALK {
             self.look_up(films, set, leave_out).await
         } else {
-            self.walk(films, walked + walked / 4, leave_out).await
+            let expected = match self.beginning {
+                "" => walked + walked / 4,
+                _ => self.at_most,
+            };
+            self.walk(films, expected, leave_out).await
         }
     }
 

@@ -93,7 +93,7 @@ pub(super) async fn films_are_found_as_people_type(world: &Clients) {
             .metadata
             .search_metadata(&world.nobody(), request)
             .await;
-        let error = world.refused("nothing asked", outcome.await, Code::InvalidArgument);
+        let error = world.refused("nothing asked", outcome, Code::InvalidArgument);
         assert_eq!(error.violations()[0].field, "query");
     }
 }
@@ -151,7 +151,7 @@ pub(super) async fn lists_are_narrowed_by_genre_decade_and_person(world: &Client
         ..request
     };
     let outcome = world.metadata.list_metadata(&world.nobody(), other).await;
-    world.refused("another list", outcome.await, Code::InvalidArgument);
+    world.refused("another list", outcome, Code::InvalidArgument);
 }
 
 pub(super) async fn films_are_written_and_read_in_batches(world: &Clients) {
@@ -178,7 +178,7 @@ pub(super) async fn films_are_written_and_read_in_batches(world: &Clients) {
         .metadata
         .batch_put_metadata(&world.user("ann"), request)
         .await;
-    world.refused("a user", by_a_user.await, Code::PermissionDenied);
+    world.refused("a user", by_a_user, Code::PermissionDenied);
 }
 
 pub(super) async fn a_poster_comes_in_pieces_and_back_whole(world: &Clients) {
@@ -192,7 +192,7 @@ pub(super) async fn a_poster_comes_in_pieces_and_back_whole(world: &Clients) {
         .metadata
         .start_upload(&world.user("ann"), start.clone())
         .await;
-    world.refused("a user", by_a_user.await, Code::PermissionDenied);
+    world.refused("a user", by_a_user, Code::PermissionDenied);
     let started = world
         .metadata
         .start_upload(&world.editor(), start.clone())
@@ -216,7 +216,7 @@ pub(super) async fn a_poster_comes_in_pieces_and_back_whole(world: &Clients) {
         .metadata
         .finish_upload(&world.editor(), finish())
         .await;
-    world.refused("early", early.await, Code::FailedPrecondition);
+    world.refused("early", early, Code::FailedPrecondition);
     let resumed = world.metadata.start_upload(&world.editor(), start).await;
     let upload = world.answered("resumed", resumed).upload;
     assert_eq!(world.some("the upload", upload).received, 10);
