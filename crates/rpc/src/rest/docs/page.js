@@ -208,7 +208,7 @@ function fieldFor(parameter) {
   const generated = parameter.in === "header" && parameter.name === "idempotency-key";
   const input = control(parameter.schema, { id, "aria-describedby": hint, required: parameter.required });
   if (generated) input.value = key();
-  const says = [flowing(parameter.description), rulesOf(parameter.schema).join(", ")].filter(Boolean).join(" — ");
+  const says = [flowing(parameter.description), rulesOf(parameter.schema).join(", ")].filter(Boolean).join(" · ");
   const another = () => {
     input.value = key();
     input.dispatchEvent(new Event("input", { bubbles: true }));
