@@ -270,7 +270,10 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
             .get_movie_details(&world.nobody(), details(&film.id))
             .await,
     );
-    assert_eq!(world.some("the film", got.movie).metadata, Some(film.clone()));
+    assert_eq!(
+        world.some("the film", got.movie).metadata,
+        Some(film.clone())
+    );
 
     // Not every database keeps this character, so none is asked to.
     let request = PutMetadataRequest {
