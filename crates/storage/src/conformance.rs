@@ -194,8 +194,9 @@ struct Stage {
 }
 
 impl Stage {
+    /// Time enough for a busy machine: how long anything takes is not what the suite is about.
     fn cx(&self) -> Context {
-        Context::background()
+        Context::background().with_timeout(Duration::from_secs(60))
     }
 
     fn wait(&self, time: Duration) {

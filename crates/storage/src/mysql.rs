@@ -264,6 +264,10 @@ impl Engine for Mine {
         failure::of(mode, error, sql)
     }
 
+    fn is_starting(&self, error: &sqlx::Error) -> bool {
+        failure::is_starting(error)
+    }
+
     fn is_lost(&self, error: &sqlx::Error) -> bool {
         failure::is_lost(error)
     }

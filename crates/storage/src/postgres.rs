@@ -89,7 +89,7 @@ struct Pg {
 }
 
 /// What programs that change one database's schema share: any number, the same in all of them.
-const SCHEMA_LOCK: i64 = 0x6261_636b_6c6f_74;
+const SCHEMA_LOCK: i64 = 0x0062_6163_6b6c_6f74;
 
 /// Kept back for the answer of a server that ended a statement by itself.
 const SLACK: Duration = Duration::from_secs(1);
@@ -214,6 +214,10 @@ impl Engine for Pg {
 
     fn failure(&self, mode: Mode, error: &sqlx::Error, sql: &str) -> StoreError {
         failure::of(mode, error, sql)
+    }
+
+    fn is_starting(&self, error: &sqlx::Error) -> bool {
+        failure::is_starting(error)
     }
 
     fn is_lost(&self, error: &sqlx::Error) -> bool {

@@ -162,7 +162,7 @@ async fn drive(
         match attempted {
             Err(StoreError::Conflict { .. }) if attempts < MAX_ATTEMPTS => {
                 let drawn = fingerprint(&pauses.fetch_add(1, Ordering::Relaxed).to_le_bytes());
-                let cut = pause.as_micros() as u64 / 2 * (drawn >> 32) >> 32;
+                let cut = (pause.as_micros() as u64 / 2 * (drawn >> 32)) >> 32;
                 tokio::time::sleep(pause - Duration::from_micros(cut)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 attempts += 1;

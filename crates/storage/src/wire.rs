@@ -115,6 +115,9 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync + 'static {
     /// What an error means. `sql` goes into the cause of one that is the statement's fault.
     fn failure(&self, mode: Mode, error: &sqlx::Error, sql: &str) -> StoreError;
 
+    /// Whether a server that is only just starting says so while one connects.
+    fn is_starting(&self, error: &sqlx::Error) -> bool;
+
     /// Whether the connection is of no use after this error.
     fn is_lost(&self, error: &sqlx::Error) -> bool;
 }
@@ -161,7 +164,7 @@ async fn reach<E: Engine>(connections: &Connections<E>, place: &str) -> Result<(
     let deadline = Deadline::after(STARTING);
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match connections.alone(deadline).await {
+        let error = match connections.dial(deadline).await {
             Ok(mut wire) => {
                 let checked = connections.engine().check(&mut wire).await;
                 return checked.map_err(|error| match error {
@@ -173,8 +176,12 @@ async fn reach<E: Engine>(connections: &Connections<E>, place: &str) -> Result<(
             }
             Err(error) => error,
         };
-        let passing = matches!(error, StoreError::Unavailable { .. });
-        if !passing || deadline.remaining() < pause {
+        let engine = connections.engine();
+        let is_starting = error.as_ref().is_none_or(|error| engine.is_starting(error));
+        if !is_starting || deadline.remaining() < pause {
+            let error = error.map_or_else(connections::silence, |error| {
+                engine.failure(Mode::Write, &error, "")
+            });
             return Err(Refusal::NoDatabase.because(format!(
                 "{place} lets nobody in: {}; see that the server runs there, and that it knows the \
                  user, the password and the database of the url",

@@ -9,7 +9,7 @@ mod postgres;
 mod template;
 
 use crate::ports::Ports;
-use crate::process::{self, Process, Program, children, runs, signal};
+use crate::process::{Process, Program, children, runs, signal};
 use crate::wait::wait_until;
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ impl Engine {
             Kind::Mariadb => mariadb::server(&self.programs, data, port),
             Kind::Postgres => postgres::server(&self.programs, data, port),
         };
-        let mut process = as_account(self.account, &arguments).start();
+        let mut process = as_account(self.account, self.kind.leave(), &arguments).start();
         let programs = &self.programs;
         let kind = self.kind;
         process
@@ -247,14 +247,46 @@ impl Drop for Engine {
         let pid = process.pid();
         let mut all = vec![pid];
         all.extend(children(pid).into_iter().map(|(pid, _)| pid));
+        // It may be gone by itself, or frozen. A PostgreSQL that is killed leaves a segment of
+        // shared memory behind, of which a machine has few; so it is told to leave at once.
+        for (target, sent) in [(pid, self.kind.leave())]
+            .into_iter()
+            .chain(all.iter().map(|pid| (*pid, Signal::SIGCONT)))
+        {
+            drop(signal(target, sent));
+        }
+        for _ in 0..LEAVING {
+            if !runs(pid) {
+                return;
+            }
+            pause();
+        }
         for pid in all {
-            // It may be gone by itself.
-            drop(process::signal(pid, Signal::SIGKILL));
+            drop(signal(pid, Signal::SIGKILL));
         }
     }
 }
 
+/// How many pauses of ten milliseconds it gets to leave.
+const LEAVING: u32 = 500;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever drops cannot wait otherwise, and the condition is looked at each time"
+)]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(10));
+}
+
 impl Kind {
+    /// What makes it end at once, without writing anything down.
+    fn leave(self) -> Signal {
+        match self {
+            Kind::Mariadb => Signal::SIGKILL,
+            Kind::Postgres => Signal::SIGQUIT,
+        }
+    }
+
     /// What Debian calls it.
     #[must_use]
     pub fn package(self) -> &'static str {
@@ -280,8 +312,9 @@ impl Installed {
 }
 
 /// A program as another account, which ends when we do, however we end.
-fn as_account(account: Option<&str>, arguments: &[String]) -> Program {
-    let mut program = Program::new("/usr/bin/setpriv").args(["--pdeathsig", "KILL"]);
+fn as_account(account: Option<&str>, leave: Signal, arguments: &[String]) -> Program {
+    let leave = leave.as_str().trim_start_matches("SIG");
+    let mut program = Program::new("/usr/bin/setpriv").args(["--pdeathsig", leave]);
     if let Some(account) = account {
         program = program.args([
             format!("--reuid={account}"),

@@ -25,6 +25,7 @@
 //! | [`ports`] | ports that are free and stay so |
 //! | [`process`] | programs started, told to stop, killed, and what they said |
 //! | [`engine`] | real database servers, killed, frozen and started again |
+//! | [`proxy`] | a wire that can be cut |
 //! | [`http`](mod@http) | requests over HTTP/1.1, and bytes that are no request |
 //! | [`grpc`] | gRPC from bytes |
 //! | [`token`] | tokens of any shape, signed |
@@ -38,6 +39,7 @@ pub mod http;
 pub mod knob;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod token;
 pub mod wait;
 

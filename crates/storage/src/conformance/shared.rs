@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 fn cx() -> Context {
-    Context::background().with_timeout(Duration::from_secs(30))
+    Context::background().with_timeout(Duration::from_secs(60))
 }
 
 fn insert(store: &Store, name: &'static str, value: i64) -> BoxFuture<'static, Result<u64, Error>> {

@@ -64,6 +64,14 @@ pub(super) fn of(mode: Mode, error: &sqlx::Error, sql: &str) -> StoreError {
     }
 }
 
+/// Nobody listens yet, or nobody is let in for the moment.
+pub(super) fn is_starting(error: &sqlx::Error) -> bool {
+    match refused(error) {
+        None => matches!(error, sqlx::Error::Io(_)),
+        Some(refused) => matches!(refused.number(), 1040 | 1053 | 1203),
+    }
+}
+
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match refused(error) {
         None => true,

@@ -50,6 +50,14 @@ pub(super) fn of(mode: Mode, error: &sqlx::Error, sql: &str) -> StoreError {
     }
 }
 
+/// Nobody listens yet, or nobody is let in for the moment.
+pub(super) fn is_starting(error: &sqlx::Error) -> bool {
+    match refused(error) {
+        None => matches!(error, sqlx::Error::Io(_)),
+        Some(refused) => matches!(refused.code(), "57P01" | "57P02" | "57P03" | "53300"),
+    }
+}
+
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match refused(error) {
         None => true,

@@ -141,7 +141,14 @@ impl<E: Engine> Connections<E> {
 
     /// A connection of its own, beside the bounded number.
     pub(crate) async fn alone(&self, deadline: Deadline) -> Result<Wire<E>, StoreError> {
-        let failure = |error: sqlx::Error| self.engine.failure(Mode::Write, &error, "");
+        self.dial(deadline).await.map_err(|error| match error {
+            Some(error) => self.engine.failure(Mode::Write, &error, ""),
+            None => silence(),
+        })
+    }
+
+    /// As [`alone`](Self::alone), with the client's own words, or none at the deadline.
+    pub(super) async fn dial(&self, deadline: Deadline) -> Result<Wire<E>, Option<sqlx::Error>> {
         let connecting = async {
             match &self.source {
                 Source::Own { address, .. } => {
@@ -153,10 +160,8 @@ impl<E: Engine> Connections<E> {
             }
         };
         match tokio::time::timeout_at(deadline.instant(), connecting).await {
-            Ok(connected) => connected.map_err(failure),
-            Err(_elapsed) => Err(StoreError::unavailable(
-                "the database did not answer in time while connecting",
-            )),
+            Ok(connected) => connected.map_err(Some),
+            Err(_elapsed) => Err(None),
         }
     }
 
@@ -202,6 +207,11 @@ impl<E: Engine> fmt::Debug for Connections<E> {
             .field("waiting", &self.waiting)
             .finish_non_exhaustive()
     }
+}
+
+/// Nobody answered while connecting.
+pub(super) fn silence() -> StoreError {
+    StoreError::unavailable("the database did not answer in time while connecting")
 }
 
 /// One that waits, counted.

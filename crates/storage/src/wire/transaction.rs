@@ -15,6 +15,9 @@ pub(super) struct Running<E: Engine> {
     lost: bool,
 }
 
+/// Connections that may turn out dead before one is asked for no more.
+const TRIES: u32 = 8;
+
 /// Begins a transaction on a connection that works: one that rested may have died meanwhile, and
 /// nothing has happened yet, so the next is taken.
 pub(super) async fn begin<E: Engine>(
@@ -22,6 +25,7 @@ pub(super) async fn begin<E: Engine>(
     mode: Mode,
     deadline: Deadline,
 ) -> Result<Running<E>, StoreError> {
+    let mut tries = 1;
     loop {
         let (mut lease, used) = connections.take(mode, deadline).await?;
         let script = lease.engine().begin(mode, deadline.remaining());
@@ -32,8 +36,9 @@ pub(super) async fn begin<E: Engine>(
                 lost: false,
             });
         };
-        if used && lease.engine().is_lost(&error) {
+        if used && tries < TRIES && lease.engine().is_lost(&error) {
             connections.forget();
+            tries += 1;
             continue;
         }
         return Err(lease.engine().failure(mode, &error, "BEGIN"));

@@ -5,5 +5,7 @@
     reason = "in a test the panic is the report, in its helpers too"
 )]
 
+mod faults;
+mod migrations;
 mod promises;
 mod stage;
