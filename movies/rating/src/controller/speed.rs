@@ -1,6 +1,9 @@
 //! How fast batches go into a file: to be asked for, in release.
 //!
 //! `cargo test --release -p movies-rating batches_a_second -- --ignored --nocapture`
+//!
+//! The variables RATINGS and RANDOM say how many go in, in order of user and in no order; GROUP_MS
+//! and LOG_PAGES change the store's options.
 
 use super::*;
 use crate::batch::{Batch, Entry};
@@ -32,6 +35,13 @@ fn entry(user: u64, dice: &Dice) -> Entry {
     )
 }
 
+/// Bytes this process has written so far.
+fn written() -> u64 {
+    let told = std::fs::read_to_string("/proc/self/io").unwrap();
+    let line = told.lines().find(|line| line.starts_with("wchar")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 async fn fill(
     ratings: &Arc<Controller>,
     what: &str,
@@ -41,7 +51,8 @@ async fn fill(
     let began = Instant::now();
     let mut flying = tokio::task::JoinSet::new();
     let (mut created, mut given) = (0_u64, 0);
-    let mut steps = began;
+    let mut next_step = 500_000;
+    let written_before = written();
     while given < total || !flying.is_empty() {
         while given < total && flying.len() < IN_FLIGHT {
             let entries = (given..given + PER_CALL).map(&mut next).collect();
@@ -56,14 +67,18 @@ async fn fill(
         if let Some(done) = flying.join_next().await {
             created += u64::from(done.unwrap().0);
         }
-        if given % 500_000 == 0 && steps.elapsed() > Duration::from_millis(1) {
-            println!("{what}: {given} so far, {:.1?}", began.elapsed());
-            steps = Instant::now();
+        if given >= next_step {
+            next_step += 500_000;
+            let took = Instant::now() - began;
+            println!("{what}: {given} so far, {took:.1?}");
         }
     }
-    let took = began.elapsed();
+    let took = Instant::now() - began;
     let rate = total as f64 / took.as_secs_f64();
     println!("{what}: {total} ratings, {created} of them new, in {took:.1?}: {rate:.0}/s");
+    // These say the same on a busy machine.
+    let bytes = (written() - written_before) / total as u64;
+    println!("{what}: {bytes} bytes written a rating");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,9 +92,11 @@ async fn batches_a_second() {
             .unwrap_or(otherwise)
     };
     let folder = tempfile::tempdir().unwrap();
-    let mut options = sqlite::Options::default();
-    options.group_time = Duration::from_millis(number("GROUP_MS", 2) as u64);
-    options.log_pages = number("LOG_PAGES", 1024) as u32;
+    let options = sqlite::Options {
+        group_time: Duration::from_millis(number("GROUP_MS", 2) as u64),
+        log_pages: number("LOG_PAGES", 1024) as u32,
+        ..sqlite::Options::default()
+    };
     let path = folder.path().join("rating.db");
     let store = sqlite::open(&path, options, MIGRATIONS, Clock::real()).unwrap();
     let ratings = Arc::new(Controller::new(store.clone(), Clock::real()));
