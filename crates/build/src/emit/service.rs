@@ -86,7 +86,7 @@ impl Emitter<'_> {
         out.close("],");
         out.line("descriptors: DESCRIPTORS,");
         out.line(format!(
-            "openapi: include_str!(concat!(env!(\"OUT_DIR\"), \"/{}\")),",
+            "openapi: include_str!(\"{}\"),",
             service.openapi_file()
         ));
         out.close("};");

@@ -12,6 +12,7 @@ mod garbage;
 mod grpc;
 mod health;
 mod identity;
+mod old_client;
 mod problem;
 mod reflection;
 mod requests;
