@@ -19,7 +19,7 @@ try {
     await said.waitFor({ state: "attached" });
   }
   const pictures = [
-    ["home", "/", {}],
+    ["home", "/", { name: undefined, viewport: { width: 1200, height: 1130 } }],
     ["film", "/movies/alien-1979", { colorScheme: "dark" }],
     ["chart", "/charts", {}],
     ["phone", "/", { viewport: { ...NARROW, height: 780 }, isMobile: true, colorScheme: "dark", deviceScaleFactor: 2 }],
