@@ -3,11 +3,13 @@
 //! and users, so that they can be played in any order, each once per world.
 
 mod catalogue;
+mod chart;
 mod deadline;
 mod failure;
 mod film;
 mod idempotency;
 mod identity;
+mod mine;
 mod power;
 mod rating;
 mod watch;
@@ -100,8 +102,16 @@ scenarios! {
     failure::a_stream_ends_after_what_it_gave,
     watch::a_watcher_sees_the_present_and_then_each_change_the_latest_last,
     watch::a_watcher_of_one_record_hears_nothing_of_others,
+    mine::own_ratings_come_the_latest_first_a_page_at_a_time,
+    mine::only_the_user_sees_the_own_ratings,
+    mine::a_batch_needs_the_role_importer,
+    mine::a_batch_counts_each_rating_once_however_often_it_comes,
+    mine::changed_aggregates_are_told_from_a_time_on,
+    chart::a_chart_follows_new_ratings,
+    chart::charts_are_of_a_genre_a_decade_or_both,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,
     #[power] power::without_the_catalogue_there_is_no_film,
     #[power] power::acknowledged_ratings_survive_a_restart,
+    #[power] chart::a_chart_outlives_the_ratings_it_comes_from,
     #[power] power::a_watcher_is_told_to_reconnect_when_the_service_stops,
 }
