@@ -8,6 +8,7 @@
 mod alone;
 mod embedded;
 mod fleet;
+mod import;
 mod kills;
 mod pages;
 mod refusals;
