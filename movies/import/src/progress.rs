@@ -73,6 +73,15 @@ impl Progress {
         }
     }
 
+    /// Says something beside the progress.
+    pub(crate) fn say(&self, what: &str) {
+        match &self.kind {
+            Kind::Silent => {}
+            Kind::Bar(bar) => bar.suspend(|| eprintln!("{what}")),
+            Kind::Lines { .. } => eprintln!("{what}"),
+        }
+    }
+
     /// There are so many bytes to read in all.
     pub(crate) fn total(&mut self, bytes: u64) {
         self.total = bytes;

@@ -145,14 +145,18 @@ impl Run {
             Earlier::None => State::default(),
             Earlier::Unfinished(state) => {
                 let Mark { pass, lines, .. } = state.mark;
-                if let Some(pass) = import.passes.get(pass) {
-                    let name = &pass.file.name;
-                    eprintln!("going on with {name} after line {lines}, where the last run ended");
-                }
+                let file = import.passes.get(pass).map(|pass| &pass.file.name);
+                progress.say(&match (file, lines) {
+                    (Some(file), 1..) => {
+                        format!("going on in {file} after line {lines}, where the last run ended")
+                    }
+                    (Some(file), 0) => format!("going on with {file}, where the last run ended"),
+                    (None, _) => "all was read: ending what the last run began".to_owned(),
+                });
                 state
             }
             Earlier::Stale => {
-                eprintln!("the files have changed since the last run: beginning anew");
+                progress.say("the files have changed since the last run: beginning anew");
                 State::default()
             }
         };

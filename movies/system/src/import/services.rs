@@ -65,7 +65,7 @@ impl Services {
             .into());
         }
         let data = configuration.platform.data.display();
-        eprintln!("no system runs at {metadata} and {rating}: importing into {data} alone");
+        eprintln!("no system answers at {metadata} and {rating}: importing into {data} alone");
         Services::start(configuration, env).await
     }
 

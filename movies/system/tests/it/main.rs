@@ -9,6 +9,7 @@ mod alone;
 mod databases;
 mod embedded;
 mod fleet;
+mod import;
 mod kills;
 mod pages;
 mod refusals;
