@@ -16,6 +16,14 @@ on_each! {
         .await;
     }
 
+    async fn large_values_and_many_rows_come_back(engine: Engine) {
+        conformance::run_amounts(async |migrations, clock| {
+            let database = engine.database().await;
+            open(&engine, &database, migrations, clock).await
+        })
+        .await;
+    }
+
     async fn a_pool_that_somebody_has_already_serves_as_well(engine: Engine) {
         conformance::run(async |migrations, clock| {
             let database = engine.database().await;
