@@ -49,7 +49,12 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
         report.at_most(Weight::Must, what, peak, 150.0);
         if let Some(running) = running {
             let resident = machine::resident(running.pid())? as f64 / 1024.0 / 1024.0;
-            report.fact("import", "resident memory of the running system", resident, "MiB");
+            report.fact(
+                "import",
+                "resident memory of the running system",
+                resident,
+                "MiB",
+            );
             running.stop().await?;
         }
     }
