@@ -197,8 +197,8 @@ mod tests {
     proptest! {
         #[test]
         fn of_the_same_key_the_last_row_is_left(rows in proptest::collection::vec((0u8..5, 0u8..5, 1..=10i32), 0..60)) {
-            let mut batch = Batch::default();
-            batch.ratings = rows.iter().map(|(user, record, value)| rated(*user, *record, *value)).collect();
+            let ratings = rows.iter().map(|(user, record, value)| rated(*user, *record, *value)).collect();
+            let mut batch = Batch { ratings, ..Batch::default() };
             let last: BTreeMap<_, _> = rows.iter().map(|(user, record, value)| ((user.to_string(), record.to_string()), *value)).collect();
             let keys = batch.settle();
             let left: BTreeMap<_, _> = batch.ratings.iter().map(|rated| ((rated.entry.user_id.clone(), rated.entry.record_id.clone()), rated.entry.half_stars)).collect();

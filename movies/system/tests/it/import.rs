@@ -166,10 +166,6 @@ async fn what_cannot_be_imported_says_why_and_what_to_do() {
 
 /// The real data set, where it is.
 fn latest_small() -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "says where the data set of this machine is"
-    )]
     let named = std::env::var_os("BACKLOT_MOVIELENS").map(PathBuf::from);
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/ml-latest-small");
     let folder = named.unwrap_or(usual);
