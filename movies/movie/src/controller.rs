@@ -2,6 +2,7 @@
 //! rating without its film is not.
 
 mod chart;
+mod upload;
 
 use crate::chart::Charts;
 use backlot::{Code, Context, Deadline, Error};

@@ -13,6 +13,7 @@ mod mine;
 mod power;
 mod rating;
 mod requests;
+mod upload;
 mod watch;
 
 use crate::Clients;
@@ -117,6 +118,9 @@ scenarios! {
     mine::a_batch_needs_the_role_importer,
     mine::a_batch_counts_each_rating_once_however_often_it_comes,
     mine::changed_aggregates_are_told_from_a_time_on,
+    upload::a_file_sent_in_pieces_becomes_the_poster,
+    upload::an_upload_that_broke_off_goes_on_where_it_stopped,
+    upload::what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_it,
     chart::a_chart_follows_new_ratings,
     chart::charts_are_of_a_genre_a_decade_or_both,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,

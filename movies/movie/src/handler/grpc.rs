@@ -2,7 +2,7 @@
 
 use crate::controller::Controller;
 use async_trait::async_trait;
-use backlot::{Context, Error};
+use backlot::{Context, Error, Streaming};
 use movies_api as api;
 use movies_api::{
     GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest, ListMoviesResponse,
@@ -81,5 +81,28 @@ impl api::Movie for Grpc {
         _request: api::ListFacetsRequest,
     ) -> Result<api::ListFacetsResponse, Error> {
         self.0.facets(cx).await
+    }
+
+    async fn upload_file(
+        &self,
+        cx: &Context,
+        requests: Streaming<api::UploadFileRequest>,
+    ) -> Result<api::UploadFileResponse, Error> {
+        let file = self.0.upload(cx, requests).await?;
+        Ok(api::UploadFileResponse { file: Some(file) })
+    }
+
+    async fn get_upload(
+        &self,
+        cx: &Context,
+        request: api::GetUploadRequest,
+    ) -> Result<api::GetUploadResponse, Error> {
+        let request = api::StartUploadRequest {
+            movie_id: request.movie_id,
+            size: request.size,
+            sha256: request.sha256,
+        };
+        let received = self.0.received(cx, request).await?;
+        Ok(api::GetUploadResponse { received })
     }
 }

@@ -1,7 +1,7 @@
 //! The double of the movie service.
 
 use super::House;
-use backlot::{Context, Error};
+use backlot::{Context, Error, Streaming};
 use movies_api as api;
 use movies_api::metadata::v1::{Decade, Genre, ListFacetsRequest, ListFacetsResponse, Metadata};
 use movies_api::*;
@@ -209,5 +209,21 @@ impl api::Movie for House {
                 .collect(),
             films: self.films.len() as u32,
         })
+    }
+
+    async fn upload_file(
+        &self,
+        _cx: &Context,
+        _requests: Streaming<api::UploadFileRequest>,
+    ) -> Result<api::UploadFileResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn get_upload(
+        &self,
+        _cx: &Context,
+        _request: api::GetUploadRequest,
+    ) -> Result<api::GetUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
     }
 }
