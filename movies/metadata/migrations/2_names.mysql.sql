@@ -19,7 +19,7 @@ INSERT INTO catalogue (id, films, last_number, changed_at) VALUES (1, 0, 0, 0);
 
 -- Which films a name leads to: 4,096 numbers to a block.
 CREATE TABLE postings (
-    name VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    name VARCHAR(128) NOT NULL,
     block BIGINT NOT NULL,
     bits VARBINARY(512) NOT NULL,
     PRIMARY KEY (name, block)
@@ -27,9 +27,9 @@ CREATE TABLE postings (
 
 -- How many films a genre ("g" and its key) or decade ("d" and its first year) has.
 CREATE TABLE facets (
-    facet VARCHAR(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
-    kind VARCHAR(1) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    facet VARCHAR(128) NOT NULL PRIMARY KEY,
+    kind VARCHAR(1) NOT NULL,
+    name VARCHAR(64) NOT NULL,
     films BIGINT NOT NULL,
     INDEX facets_by_size (kind, films, facet)
 );

@@ -8,6 +8,9 @@ use movies_api::{GetMetadataRequest, GetUploadRequest, UploadFileRequest, Upload
 const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\nand so forth";
 /// What `IMAGE` hashes to.
 const HASH: &str = "ab5f11437e76e39be2c9010d8a5924e544d000018e7a3d5df8f7a04c3c1a08b0";
+/// Bytes and hash of the file that breaks off: content that is known already counts as received.
+const HALVES: &[u8] = b"\x89PNG\r\n\x1a\nin two halves!";
+const HASH_OF_HALVES: &str = "9b5060b1ac76447f3ea7bfad64d140e08a699841e81103ecf9b8a0de72b1fd54";
 /// Of other bytes.
 const OTHER: &str = "bd5363518ed014d47ae1c46ab28e0f1dc4872fe413444cb54d0c2a1058b8a038";
 
@@ -35,16 +38,6 @@ async fn upload(
     requests: Vec<UploadFileRequest>,
 ) -> Result<UploadFileResponse, Error> {
     world.movie.upload_file(cx, Streaming::of(requests)).await
-}
-
-async fn received(world: &Clients, film: &str) -> u32 {
-    let request = GetUploadRequest {
-        movie_id: film.to_owned(),
-        size: IMAGE.len() as u32,
-        sha256: HASH.to_owned(),
-    };
-    let found = world.movie.get_upload(&world.editor(), request).await;
-    world.answered("how much arrived", found).received
 }
 
 async fn poster(world: &Clients, film: &str) -> String {
@@ -77,16 +70,30 @@ pub(super) async fn a_file_sent_in_pieces_becomes_the_poster(world: &Clients) {
 
 pub(super) async fn an_upload_that_broke_off_goes_on_where_it_stopped(world: &Clients) {
     world.film("broken-off").await;
-    let some = vec![first("broken-off", 0), piece(0, 9)];
-    let outcome = upload(world, &world.editor(), some).await;
+    let cx = world.editor();
+    let from = |offset: usize| UploadFileRequest {
+        size: HALVES.len() as u32,
+        sha256: HASH_OF_HALVES.to_owned(),
+        ..first("broken-off", offset)
+    };
+    let piece = |from: usize, to: usize| UploadFileRequest {
+        chunk: HALVES[from..to].to_vec(),
+        ..UploadFileRequest::default()
+    };
+    let outcome = upload(world, &cx, vec![from(0), piece(0, 9)]).await;
     world.refused("too little", outcome, Code::FailedPrecondition);
-    assert_eq!(received(world, "broken-off").await, 9);
-    let gap = vec![first("broken-off", 10), piece(10, IMAGE.len())];
-    let outcome = upload(world, &world.editor(), gap).await;
+    let request = GetUploadRequest {
+        movie_id: "broken-off".to_owned(),
+        size: HALVES.len() as u32,
+        sha256: HASH_OF_HALVES.to_owned(),
+    };
+    let found = world.movie.get_upload(&cx, request).await;
+    assert_eq!(world.answered("how much arrived", found).received, 9);
+    let outcome = upload(world, &cx, vec![from(10), piece(10, HALVES.len())]).await;
     world.refused("a gap", outcome, Code::FailedPrecondition);
-    let rest = vec![first("broken-off", 9), piece(9, IMAGE.len())];
-    world.answered("the rest", upload(world, &world.editor(), rest).await);
-    assert_eq!(poster(world, "broken-off").await, HASH);
+    let rest = vec![from(9), piece(9, HALVES.len())];
+    world.answered("the rest", upload(world, &cx, rest).await);
+    assert_eq!(poster(world, "broken-off").await, HASH_OF_HALVES);
 }
 
 pub(super) async fn what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_it(
