@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::Workspace;
 
+pub(crate) mod contract;
 mod layers;
 mod links;
 mod logs;
@@ -71,7 +72,8 @@ pub(crate) fn run() -> Result<()> {
     let mut all = 0;
     for (name, findings) in [
         ("layers", layers::check(&workspace)),
-        ("reach", reach::check(&workspace)),
+        ("reach", reach::check(&workspace, is_built)),
+        ("contract", contract::check(&workspace.root)),
         ("manifests", manifests::check(&sources)),
         ("names", names::check(&sources)),
         ("sql", sql::check(&sources)),
@@ -95,6 +97,14 @@ pub(crate) fn run() -> Result<()> {
         bail!("{all} findings in {} files", sources.len());
     }
     Ok(())
+}
+
+/// Whether any build of the workspace, with whatever features, has this package.
+fn is_built(package: &str) -> bool {
+    let mut tree = crate::workspace::cargo();
+    tree.args(["tree", "--workspace", "--all-features", "--target", "all"]);
+    // When cargo cannot tell, the lock file's word counts.
+    crate::machine::answer(tree.args(["-i", package])).is_none_or(|tree| !tree.is_empty())
 }
 
 /// Every text file that is, or would be, committed.

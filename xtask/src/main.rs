@@ -6,8 +6,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod browser;
 mod check;
 mod machine;
+mod movies;
+mod pictures;
+mod release;
 mod test;
 mod tools;
 mod workspace;
@@ -26,17 +30,23 @@ struct Arguments {
 enum Command {
     /// Run everything that has to pass, from the quickest step to the slowest; stop at the first failure
     Test(test::Options),
-    /// Check the rules no compiler knows: layers, SQL, links, names, log messages
+    /// Check the rules no compiler knows: layers, contracts, SQL, links, names, log messages
     Check,
+    /// Take today's .proto files over as those of the release; refuses while something breaks callers
+    ReleaseContract,
     /// Measure Movies beside a bare tonic system, as processes and embedded
     Bench(bench::Options),
+    /// Take the pictures of the README, of Movies as it is
+    Pictures(pictures::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
+        Command::ReleaseContract => release::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(options) => bench::run(&options),
+        Command::Pictures(options) => pictures::run(&options),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

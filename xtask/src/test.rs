@@ -13,7 +13,6 @@ use crate::machine::{self, Stopwatch};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-mod movies;
 mod page;
 mod report;
 mod simulation;

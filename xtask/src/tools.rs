@@ -2,7 +2,7 @@
 //! when the run may install.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -25,6 +25,18 @@ const CHROMIUM: &[&str] = &[
     "chromium-browser",
     "google-chrome",
     "google-chrome-stable",
+];
+
+/// Servers by their packages, with where their programs are.
+const ENGINES: &[(&str, &[&str])] = &[
+    (
+        "mariadb-server",
+        &["/usr/sbin/mariadbd", "/usr/local/bin/mariadbd"],
+    ),
+    (
+        "postgresql",
+        &["/usr/lib/postgresql/*/bin/initdb", "/usr/local/bin/initdb"],
+    ),
 ];
 
 struct Crate {
@@ -156,6 +168,42 @@ impl Tools {
         }))
     }
 
+    /// The database servers that tests start by themselves.
+    pub(crate) fn engines(&self) -> Result<Found<()>> {
+        for (package, folders) in ENGINES {
+            if let Err(reason) = self.server(package, folders)? {
+                return Ok(Err(reason));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// A server, whose programs need not be on `PATH`. It is installed, and not started: tests run
+    /// their own.
+    fn server(&self, package: &str, programs: &[&str]) -> Result<Found<()>> {
+        let is_there = || programs.iter().any(|pattern| is_found(pattern));
+        if is_there() {
+            return Ok(Ok(()));
+        }
+        let may = self.install && machine::is_root() && machine::program(&["apt-get"]).is_some();
+        if !may {
+            return Ok(Err(format!(
+                "{package} is not installed (apt-get install {package}): tests on it do nothing"
+            )));
+        }
+        println!("installing {package}");
+        let quiet = Quiet::ask()?;
+        install(package)?;
+        drop(quiet);
+        if !is_there() {
+            bail!(
+                "{package} was installed but brought none of {}",
+                programs.join(", ")
+            );
+        }
+        Ok(Ok(()))
+    }
+
     /// A program of the system.
     fn package(&self, package: &str, programs: &[&str]) -> Result<Found<PathBuf>> {
         if let Some(program) = machine::program(programs) {
@@ -168,13 +216,7 @@ impl Tools {
             )));
         }
         println!("installing {package}");
-        let apt = || {
-            let mut apt = Command::new("apt-get");
-            apt.env("DEBIAN_FRONTEND", "noninteractive");
-            apt
-        };
-        run(apt().args(["update", "-q"]))?;
-        run(apt().args(["install", "-y", "-q", "--no-install-recommends", package]))?;
+        install(package)?;
         match machine::program(programs) {
             Some(program) => Ok(Ok(program)),
             None => bail!(
@@ -188,6 +230,55 @@ impl Tools {
         self.cache
             .as_ref()
             .context("this account has no home for a cache; set XDG_CACHE_HOME")
+    }
+}
+
+/// Installs a package of the system.
+fn install(package: &str) -> Result<()> {
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    run(apt().args(["update", "-q"]))?;
+    run(apt().args(["install", "-y", "-q", "--no-install-recommends", package]))
+}
+
+/// Whether a program is there; a `*` stands for one folder, such as a version.
+fn is_found(pattern: &str) -> bool {
+    match pattern.split_once("/*/") {
+        None => Path::new(pattern).is_file(),
+        Some((folder, rest)) => fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(std::result::Result::ok)
+            .any(|entry| entry.path().join(rest).is_file()),
+    }
+}
+
+/// Tells Debian to start no service it installs, until it is dropped; unless it was told before.
+struct Quiet(Option<&'static Path>);
+
+impl Quiet {
+    fn ask() -> Result<Quiet> {
+        let policy = Path::new("/usr/sbin/policy-rc.d");
+        if policy.exists() {
+            return Ok(Quiet(None));
+        }
+        fs::write(policy, "#!/bin/sh\nexit 101\n")
+            .with_context(|| format!("cannot write {}", policy.display()))?;
+        let quiet = Quiet(Some(policy));
+        run(Command::new("chmod").arg("755").arg(policy))?;
+        Ok(quiet)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(policy) = self.0 {
+            // Left behind it would only keep services from starting; the next run says so.
+            drop(fs::remove_file(policy));
+        }
     }
 }
 
@@ -248,6 +339,12 @@ mod tests {
             found,
             Err("cargo-no-such-tool is not installed (--engines installs it)".to_owned())
         );
+    }
+
+    #[test]
+    fn a_program_is_found_below_any_version() {
+        assert!(is_found("/bin/sh") && is_found("/usr/*/sh"));
+        assert!(!is_found("/usr/*/no-such-program") && !is_found("/no/*/sh"));
     }
 
     #[test]

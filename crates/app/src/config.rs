@@ -37,6 +37,9 @@ pub struct ServerConfig {
     /// How long calls in flight may take to finish while draining: up to 20 s.
     #[serde(with = "human_duration")]
     pub drain: Duration,
+    /// How long the sender of a stream of requests may be silent between two of them: up to 1 h.
+    #[serde(with = "human_duration")]
+    pub silence: Duration,
 }
 
 impl Default for ServerConfig {
@@ -47,6 +50,7 @@ impl Default for ServerConfig {
             advertise: None,
             reflection: None,
             drain: Duration::from_secs(20),
+            silence: backlot_rpc::guard::MAX_SILENCE,
         }
     }
 }
@@ -79,6 +83,14 @@ impl Validate for ServerConfig {
                 "drain",
                 "is longer than 20s",
                 "a drain has 28 s in all: set at most 20s",
+            );
+        }
+        if self.silence.is_zero() || self.silence > backlot_rpc::guard::MAX_STREAM {
+            problems.push(
+                at,
+                "silence",
+                "is not between 1ms and 1h",
+                "set for example 60s; a stream lives for an hour at most",
             );
         }
     }

@@ -25,7 +25,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// What a fleet consists of.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Copies of each service that keeps no data of its own.
+    /// Copies of each service; of one whose store is on SQLite there is one.
     pub replicas: usize,
 }
 
@@ -81,12 +81,9 @@ async fn keep(
     let board = Board::default();
     let services = (product.services)();
     for (service, prepared) in services.iter().zip(&configuration.services) {
-        let replicas = if service.keeps_data() {
-            1
-        } else {
-            plan.replicas.max(1)
-        };
-        if service.keeps_data() && plan.replicas > 1 {
+        let alone = service.keeps_data() && !prepared.shares_store();
+        let replicas = if alone { 1 } else { plan.replicas.max(1) };
+        if alone && plan.replicas > 1 {
             eprintln!(
                 "{}: one copy, because SQLite belongs to one process; put its store on PostgreSQL or MySQL for more",
                 service.name()

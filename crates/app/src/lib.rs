@@ -33,5 +33,5 @@ pub use error::StartError;
 pub use node::Node;
 pub use service::{Owner, Service};
 pub use startup::Startup;
-pub use store::StoreConfig;
+pub use store::{StoreConfig, StoreUrl};
 pub use world::World;

@@ -204,7 +204,7 @@ async fn start(
     );
     (prepared.start)(&mut startup).await?;
 
-    let edge = edge(&startup, prepared.name, &world, env, tasks);
+    let edge = edge(&startup, prepared.name, &world, env, tasks).tracing(env.dice.branch("edge"));
     let limits = Limits {
         drain: server.drain,
         ..Limits::default()
@@ -218,7 +218,7 @@ async fn start(
         .limits(limits);
     let mut services = Vec::new();
     for mount in startup.mounts {
-        let guard = Guard::new(mount.service(), metrics, env);
+        let guard = Guard::new(mount.service(), metrics, env).with_silence(server.silence);
         let mount = mount.with_guard(Arc::new(guard));
         health.set_serving(mount.service().name, true);
         services.push(mount.service());

@@ -1,6 +1,7 @@
 //! All that a composition needs to know of a service.
 
 use crate::config::{ServerConfig, Table};
+use crate::store::StoreUrl;
 use crate::{StartError, Startup};
 use backlot_service::config::{Problems, Tree, Validate, print};
 use serde::Serialize;
@@ -54,6 +55,8 @@ pub struct Prepared {
     pub(crate) server: ServerConfig,
     /// The configuration in force, secrets masked.
     pub(crate) printed: String,
+    /// Whether several copies may have its store open at once.
+    pub(crate) shares_store: bool,
     pub(crate) start: Arc<dyn for<'a> Fn(&'a mut Startup) -> Starting<'a> + Send + Sync>,
 }
 
@@ -82,6 +85,7 @@ impl Service {
                 owner,
                 server: config.server.clone(),
                 printed: print(name, &config),
+                shares_store: shares_store(&config.own),
                 start: Arc::new(move |cx| {
                     let (start, own) = (Arc::clone(&start), own.clone());
                     Box::pin(async move { start(own, cx).await })
@@ -105,7 +109,8 @@ impl Service {
         self
     }
 
-    /// Says that it keeps data in a store: on SQLite it runs as one copy only.
+    /// Says that it keeps data in a store, whose [`StoreConfig`](crate::StoreConfig) is the key
+    /// `store` of its configuration: on SQLite it runs as one copy only.
     #[must_use]
     pub fn with_store(mut self) -> Self {
         self.keeps_data = true;
@@ -137,6 +142,15 @@ impl Service {
     }
 }
 
+/// Whether the store of this configuration is one that several processes may open.
+fn shares_store(config: &impl Serialize) -> bool {
+    let table = toml::Value::try_from(config).ok();
+    let url = table
+        .as_ref()
+        .and_then(|table| table.get("store")?.get("url")?.as_str());
+    url.is_some_and(|url| StoreUrl::from(url).is_shared())
+}
+
 impl Prepared {
     /// The service's name.
     #[must_use]
@@ -156,6 +170,12 @@ impl Prepared {
         self.server.listen = Some(listen.into());
         self.server.admin = Some(admin.into());
         self
+    }
+
+    /// Whether its store is one that several copies of it may have open at once.
+    #[must_use]
+    pub fn shares_store(&self) -> bool {
+        self.shares_store
     }
 
     /// The configuration in force as TOML, secrets masked.

@@ -3,7 +3,7 @@
 mod message;
 mod package;
 mod service;
-mod text;
+pub(crate) mod text;
 mod validation;
 mod writer;
 
@@ -25,7 +25,8 @@ pub(crate) fn contract(
     if !contract.services.is_empty() {
         out.blank();
         out.line("/// The descriptors of this contract: an encoded `FileDescriptorSet` with imports and options.");
-        out.line("pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!(\"OUT_DIR\"), \"/contract.bin\"));");
+        // Beside the code, wherever that is: a package may hold several contracts.
+        out.line("pub const DESCRIPTORS: &[u8] = include_bytes!(\"contract.bin\");");
     }
     for service in &contract.services {
         service::emit(&mut out, service, &packages, runtime);

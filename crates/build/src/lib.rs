@@ -14,13 +14,17 @@
 //! include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 //! ```
 //!
+//! A method is asked with a message or a stream of them, and answers with a message or a stream:
+//! `requests: Streaming<A>` for `stream A`, `Streaming<B>` for `returns (stream B)`.
+//!
 //! These may be imported without an include path, and are read rather than turned into code:
 //! `google/api/annotations.proto` (REST routes), `buf/validate/validate.proto` (rules),
 //! `backlot/json/v1/json.proto` (the form in JSON) and the well-known types of `google/protobuf`.
 //!
 //! What is refused, with a message that names the place and the cure: a path template that names
 //! no field, two rpcs with the same verb and template, a body on GET, a rule that is not supported
-//! or does not fit its field, streams of requests.
+//! or does not fit its field, streams in both directions, a stream of requests whose route has no
+//! body.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -32,8 +36,10 @@
 //! | `name` | Rust names of proto names |
 //! | `emit` | Rust code |
 //! | `openapi` | OpenAPI 3.1 |
+//! | [`compatibility`] | whether callers of an older contract may go on calling |
 
 mod comment;
+pub mod compatibility;
 mod emit;
 mod error;
 mod model;

@@ -32,9 +32,30 @@ pub(crate) struct Service {
 
 pub(crate) struct Method {
     pub(crate) descriptor: MethodDescriptor,
+    pub(crate) shape: Shape,
     pub(crate) effect: Effect,
     pub(crate) docs: Vec<String>,
     pub(crate) routes: Vec<Route>,
+}
+
+/// How many messages go each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Unary,
+    ServerStream,
+    ClientStream,
+}
+
+impl Shape {
+    fn of(method: &MethodDescriptor) -> Shape {
+        if method.is_client_streaming() {
+            Shape::ClientStream
+        } else if method.is_server_streaming() {
+            Shape::ServerStream
+        } else {
+            Shape::Unary
+        }
+    }
 }
 
 /// What calling a method twice does.
@@ -135,9 +156,10 @@ impl Method {
         docs: Vec<String>,
         problems: &mut Problems,
     ) -> Method {
-        if descriptor.is_client_streaming() {
+        let shape = Shape::of(&descriptor);
+        if descriptor.is_client_streaming() && descriptor.is_server_streaming() {
             problems.push(format!(
-                "{}: streams of requests are not supported yet; send batches in a request of your own",
+                "{}: streams in both directions are not supported; stream the requests or the answers, or make it two methods",
                 descriptor.full_name()
             ));
         }
@@ -163,6 +185,7 @@ impl Method {
         let routes = route::read(schema, &descriptor, problems);
         Method {
             descriptor,
+            shape,
             effect,
             docs,
             routes,

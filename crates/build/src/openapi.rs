@@ -3,7 +3,7 @@
 mod schemas;
 
 use crate::comment;
-use crate::model::{Contract, Effect, Method, Service};
+use crate::model::{Contract, Effect, Method, Service, Shape};
 use crate::route::{Body, Route};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use schemas::Schemas;
@@ -64,7 +64,7 @@ fn operation(
     };
     let mut operation = json!({
         "operationId": format!("{}_{id}", service.descriptor.name()),
-        "summary": method.docs.first(),
+        "summary": summary(&method.docs),
         "description": method.docs.join("\n"),
         "tags": [service.short],
         "parameters": parameters(method, route, schemas),
@@ -78,12 +78,30 @@ fn operation(
         Body::Field(field) => Some(schemas.field(field)),
     };
     if let Some(schema) = body {
-        operation["requestBody"] = json!({
-            "required": true,
-            "content": { "application/json": { "schema": schema } },
-        });
+        operation["requestBody"] = match method.shape {
+            Shape::Unary | Shape::ServerStream => json!({
+                "required": true,
+                "content": { "application/json": { "schema": schema } },
+            }),
+            Shape::ClientStream => json!({
+                "required": true,
+                "description": "A stream of messages: each line is one of them in JSON, read as it comes. What the path and the query say is part of the first.",
+                "content": { "application/x-ndjson": { "schema": schema } },
+            }),
+        };
     }
     operation
+}
+
+/// The first sentence, wherever its lines break.
+fn summary(docs: &[String]) -> String {
+    let paragraph = docs.split(|line| line.trim().is_empty()).next();
+    let lines = paragraph.unwrap_or_default().iter();
+    let text = lines.map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    match text.find(". ") {
+        Some(end) => text[..=end].to_owned(),
+        None => text,
+    }
 }
 
 /// The request without what the path says already.
@@ -101,7 +119,7 @@ fn whole_body(input: &MessageDescriptor, route: &Route, schemas: &mut Schemas<'_
 fn responses(method: &Method, schemas: &mut Schemas<'_>) -> Value {
     let output = method.descriptor.output();
     let schema = schemas.reference(&output);
-    let answer = if method.descriptor.is_server_streaming() {
+    let answer = if method.shape == Shape::ServerStream {
         json!({
             "description": "A stream of events; the data of each is one message. An event named `error` ends it, its data a problem.",
             "content": { "text/event-stream": { "schema": schema } },

@@ -139,6 +139,12 @@ fn read_rule(
             "{name}: GET {template:?} cannot have a body; use the query (no body) or POST"
         ));
     }
+    if method.is_client_streaming() && body == Body::None {
+        problems.push(format!(
+            "{name}: {} {template:?} has no body, which is where a stream of requests comes from; use POST with body: \"*\"",
+            verb.lower().to_uppercase()
+        ));
+    }
     if let Body::Field(field) = &body
         && resolved.iter().any(|(path, _)| path == field.name())
     {
@@ -257,9 +263,10 @@ pub(crate) fn refuse_conflicts(services: &[Service], problems: &mut Problems) {
         for route in &method.routes {
             let name = method.descriptor.full_name();
             let shape = shape(&route.template);
-            if shape == "/openapi.json" {
+            if shape == "/openapi.json" || shape == "/docs" || shape.starts_with("/docs/") {
                 problems.push(format!(
-                    "{name}: the path /openapi.json is taken by the description of the service"
+                    "{name}: the path {} is taken by the description of the service",
+                    route.template
                 ));
             }
             if let Some(other) = seen.insert((route.verb, shape), name.to_owned()) {

@@ -4,7 +4,7 @@
 use crate::Streaming;
 use crate::contract::{Effect, Method, Service};
 use crate::direct::Direct;
-use crate::mount::{Payload, StreamCall, UnaryCall};
+use crate::mount::{ClientStreamCall, Payload, StreamCall, UnaryCall};
 use crate::remote::Remote;
 use backlot_core::{Context, Dice, Error, Idempotency};
 use std::sync::Arc;
@@ -68,6 +68,30 @@ impl Binding {
         match self {
             Binding::Direct(direct) => direct.server_stream(method, cx, request, call).await,
             Binding::Remote(remote) => remote.server_stream(method, cx, request).await,
+        }
+    }
+
+    /// Calls a method that takes a stream of requests. They are read as fast as the callee takes
+    /// them, and no further once it has answered; an error among them gives the call up and is what
+    /// the caller gets.
+    ///
+    /// # Errors
+    /// As [`Binding::unary`]; the first error of `requests`.
+    pub async fn client_stream<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        requests: Streaming<Req>,
+        call: ClientStreamCall<S, Req, Res>,
+    ) -> Result<Res, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+        Res: Payload,
+    {
+        match self {
+            Binding::Direct(direct) => direct.client_stream(method, cx, requests, call).await,
+            Binding::Remote(remote) => remote.client_stream(method, cx, requests).await,
         }
     }
 }

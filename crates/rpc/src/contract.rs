@@ -28,7 +28,7 @@ pub struct Method {
     pub path: &'static str,
     /// What calling it twice does.
     pub effect: Effect,
-    /// How many answers it gives.
+    /// How many messages go each way.
     pub shape: Shape,
     /// Full name of the request message.
     pub input: &'static str,
@@ -49,13 +49,15 @@ pub enum Effect {
     Once,
 }
 
-/// How many answers a method gives.
+/// How many messages go each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// One.
+    /// One request, one answer.
     Unary,
-    /// A stream of them.
+    /// One request, a stream of answers.
     ServerStream,
+    /// A stream of requests, one answer.
+    ClientStream,
 }
 
 /// A REST route of a method, from `google.api.http`.

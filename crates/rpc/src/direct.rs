@@ -4,12 +4,13 @@ use crate::Streaming;
 use crate::binding::child;
 use crate::contract::{Method, Service};
 use crate::guard::Via;
-use crate::mount::{Mount, Payload, StreamCall, UnaryCall};
+use crate::mount::{ClientStreamCall, Mount, Payload, StreamCall, UnaryCall};
 use arc_swap::ArcSwapOption;
 use backlot_core::{Context, Dice, Error};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 type Slot = Arc<ArcSwapOption<Mount>>;
 
@@ -121,6 +122,62 @@ impl Direct {
             .server_stream(method, Via::Direct, &cx, request, &**object, call)
             .await
     }
+
+    pub(crate) async fn client_stream<S, Req, Res>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        requests: Streaming<Req>,
+        call: ClientStreamCall<S, Req, Res>,
+    ) -> Result<Res, Error>
+    where
+        S: ?Sized + Send + Sync + 'static,
+        Req: Payload,
+    {
+        let cx = child(cx, method, self.target, &self.dice)?;
+        let mount = arc_swap::Guard::into_inner(self.mount()?);
+        let Some((mount, object)) = mount
+            .as_deref()
+            .and_then(|mount| Some((mount, mount.object::<S>()?)))
+        else {
+            return Err(wrong_object(self.target));
+        };
+        let (requests, failed) = own(requests);
+        let guard = mount.guard();
+        tokio::select! {
+            biased;
+            outcome = guard.client_stream(method, Via::Direct, &cx, requests, &**object, call) => outcome,
+            error = failed => Err(error),
+        }
+    }
+}
+
+/// The requests as the callee gets them, and the caller's own error among them. The callee never
+/// sees that error: the call is given up, as it is when a request breaks off on its way.
+fn own<Req: Send + 'static>(
+    mut requests: Streaming<Req>,
+) -> (Streaming<Req>, impl Future<Output = Error>) {
+    let (failed, failure) = oneshot::channel();
+    let passed = Streaming::new(async_stream::stream! {
+        while let Some(request) = requests.next().await {
+            match request {
+                Ok(request) => yield Ok(request),
+                Err(error) => {
+                    // Nobody waits for it once the call has ended.
+                    drop(failed.send(error));
+                    std::future::pending::<()>().await;
+                    break;
+                }
+            }
+        }
+    });
+    let failure = async move {
+        match failure.await {
+            Ok(error) => error,
+            Err(_ended_well) => std::future::pending().await,
+        }
+    };
+    (passed, failure)
 }
 
 fn wrong_object(target: &str) -> Error {

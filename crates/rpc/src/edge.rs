@@ -3,7 +3,8 @@
 use crate::contract::Method;
 use crate::identity::Verifier;
 use crate::wire;
-use backlot_core::{Context, Error};
+use backlot_core::trace::TraceContext;
+use backlot_core::{Context, Dice, Error};
 use http::HeaderMap;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Edge {
     verifier: Option<Arc<Verifier>>,
+    /// For traces that begin here.
+    dice: Option<Dice>,
 }
 
 impl Edge {
@@ -19,13 +22,25 @@ impl Edge {
     pub fn new(verifier: Arc<Verifier>) -> Self {
         Edge {
             verifier: Some(verifier),
+            dice: None,
         }
+    }
+
+    /// The same edge, where a call that belongs to no trace begins one: what its caller is told of a
+    /// failure and what the log says of it can then be brought together.
+    #[must_use]
+    pub fn tracing(mut self, dice: Dice) -> Self {
+        self.dice = Some(dice);
+        self
     }
 
     /// An edge where nobody can have an identity: a token is refused, not ignored.
     #[must_use]
     pub fn anonymous() -> Self {
-        Edge { verifier: None }
+        Edge {
+            verifier: None,
+            dice: None,
+        }
     }
 
     /// The context of a call.
@@ -38,7 +53,26 @@ impl Edge {
         headers: &HeaderMap,
         method: &'static Method,
     ) -> Result<Context, Error> {
-        let cx = wire::read(headers, method)?;
+        self.context_in(self.trace(headers), headers, method).await
+    }
+
+    /// The trace a call belongs to, or the one it begins.
+    pub(crate) fn trace(&self, headers: &HeaderMap) -> TraceContext {
+        let trace = wire::trace(headers);
+        match &self.dice {
+            Some(dice) if trace.is_none() => trace.child(dice),
+            _ => trace,
+        }
+    }
+
+    /// The context of a call of this trace.
+    pub(crate) async fn context_in(
+        &self,
+        trace: TraceContext,
+        headers: &HeaderMap,
+        method: &'static Method,
+    ) -> Result<Context, Error> {
+        let cx = wire::read(headers, method)?.with_trace(trace);
         let Some(token) = wire::bearer(headers)? else {
             return Ok(cx);
         };

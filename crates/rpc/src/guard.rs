@@ -1,25 +1,38 @@
 //! The semantic policies: what every call runs under, whichever binding it came through.
 //!
-//! In this order: deadline, the end of the caller's token, validation, idempotency fingerprint, the handler (until the deadline),
-//! metrics, one log line for a failure that is the server's fault. Identity is checked before, at
-//! the edge ([`crate::edge`]); access after, by the controller ([`Context::allow`]).
+//! In this order: deadline, the end of the caller's token, validation, idempotency fingerprint, the
+//! handler (until the deadline), metrics, one log line for a failure that is the server's fault.
+//! Identity is checked before, at the edge ([`crate::edge`]); access after, by the controller
+//! ([`Context::allow`]).
+//!
+//! A stream of requests is checked message by message as the handler takes it. What is wrong with
+//! it is the handler's next item, and the outcome of the call whatever the handler makes of it. A
+//! key that comes with a stream reaches the handler without a fingerprint: the payload is not known
+//! when the handler begins, so whether a repeated key comes with the same payload is not checked.
+
+mod answers;
+mod recording;
+mod requests;
 
 use crate::contract::{Effect, Method, Service};
 use crate::identity::expired;
-use crate::mount::{Payload, StreamCall, UnaryCall};
+use crate::mount::{ClientStreamCall, Payload, StreamCall, UnaryCall};
 use crate::{Streaming, Violations};
 use backlot_core::deadline::MAX_UNARY;
-use backlot_core::env::{Phase, Shutdown};
-use backlot_core::{
-    Clock, Code, Context, Deadline, Env, Error, Idempotency, Principal, idempotency,
-};
-use backlot_service::telemetry::{CallMetrics, InFlight, Metrics, Side};
+use backlot_core::env::Shutdown;
+use backlot_core::{Clock, Context, Deadline, Env, Error, Idempotency, Principal, idempotency};
+use backlot_service::telemetry::{CallMetrics, Metrics, Side};
+use recording::Recording;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest a stream lives before its caller has to reconnect.
 pub const MAX_STREAM: Duration = Duration::from_secs(3600);
+
+/// The longest a handler waits for the next message of a stream of requests, unless its guard says
+/// otherwise.
+pub const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// The longest message of an error, in bytes; callers on every binding see no more.
 pub const MAX_ERROR_MESSAGE: usize = 4 * 1024;
@@ -51,6 +64,7 @@ pub struct Guard {
     observed: Option<Observed>,
     clock: Clock,
     shutdown: Shutdown,
+    silence: Duration,
 }
 
 #[derive(Debug)]
@@ -73,7 +87,16 @@ impl Guard {
             }),
             clock: env.clock.clone(),
             shutdown: env.shutdown.clone(),
+            silence: MAX_SILENCE,
         }
+    }
+
+    /// The same policies, under which a sender of many requests may be silent for so long between two
+    /// of them: [`MAX_SILENCE`] unless told otherwise.
+    #[must_use]
+    pub fn with_silence(mut self, most: Duration) -> Self {
+        self.silence = most;
+        self
     }
 
     /// Policies that nobody watches: for tests and for layers used alone.
@@ -83,6 +106,7 @@ impl Guard {
             observed: None,
             clock: Clock::real(),
             shutdown: Shutdown::new(),
+            silence: MAX_SILENCE,
         }
     }
 
@@ -100,11 +124,7 @@ impl Guard {
             };
             Some(cell.get_or_init(new).enter())
         });
-        Recording {
-            running,
-            started,
-            finished: false,
-        }
+        Recording::new(running, started)
     }
 
     /// Runs a unary call.
@@ -158,7 +178,39 @@ impl Guard {
         .await
         .map_err(bounded);
         recording.finish(method, outcome.as_ref().err(), cx);
-        outcome.map(|stream| until(stream, deadline, self.shutdown.clone()))
+        outcome.map(|stream| answers::until(stream, deadline, self.shutdown.clone()))
+    }
+
+    /// Runs a call whose requests come as a stream. It lives as long as a stream of answers may, each
+    /// message within the time a sender may be silent; a process that drains ends it with
+    /// `Unavailable`.
+    ///
+    /// # Errors
+    /// As [`Guard::unary`]; the first error of `requests`, whatever the handler made of it.
+    pub async fn client_stream<S: ?Sized, Req: Payload, Res>(
+        &self,
+        method: &'static Method,
+        via: Via,
+        cx: &Context,
+        requests: Streaming<Req>,
+        service: &S,
+        call: ClientStreamCall<S, Req, Res>,
+    ) -> Result<Res, Error> {
+        let started = Instant::now();
+        let recording = self.start(method, via, started);
+        let deadline = cx.deadline().min(Deadline::at(started + MAX_STREAM));
+        let outcome = async {
+            let cx = self.enter(via, cx, deadline, started)?;
+            let cx = keyed(method, cx, || 0);
+            let (requests, refusal) =
+                requests::checked(requests, via, self.silence, self.shutdown.clone());
+            let outcome = deadline.run(call(service, &cx, requests)).await;
+            refusal.take().map_or(outcome, Err)
+        }
+        .await
+        .map_err(bounded);
+        recording.finish(method, outcome.as_ref().err(), cx);
+        outcome
     }
 
     /// What is checked before the handler runs; the context it then runs in.
@@ -168,6 +220,21 @@ impl Guard {
         via: Via,
         cx: &Context,
         request: &Req,
+        deadline: Deadline,
+        now: Instant,
+    ) -> Result<Context, Error> {
+        let cx = self.enter(via, cx, deadline, now)?;
+        Violations::check(request)?;
+        Ok(keyed(method, cx, || {
+            idempotency::fingerprint(&request.encode_to_vec())
+        }))
+    }
+
+    /// What is checked before anything of the request is looked at.
+    fn enter(
+        &self,
+        via: Via,
+        cx: &Context,
         deadline: Deadline,
         now: Instant,
     ) -> Result<Context, Error> {
@@ -183,94 +250,30 @@ impl Guard {
         {
             return Err(expired());
         }
-        Violations::check(request)?;
-        let cx = cx.clone().with_deadline(deadline);
-        let Some(idempotency) = cx.idempotency() else {
-            return Ok(cx);
-        };
-        if method.effect == Effect::Read {
-            return Ok(cx.with_idempotency(None));
-        }
-        let seen = Idempotency {
-            key: idempotency.key.clone(),
-            method: method.path,
-            fingerprint: idempotency::fingerprint(&request.encode_to_vec()),
-        };
-        Ok(cx.with_idempotency(Some(Arc::new(seen))))
+        Ok(cx.clone().with_deadline(deadline))
     }
 }
 
-/// Ends a stream at its deadline or when the process drains.
-fn until<T: Send + 'static>(
-    mut stream: Streaming<T>,
-    deadline: Deadline,
-    shutdown: Shutdown,
-) -> Streaming<T> {
-    Streaming::new(async_stream::stream! {
-        let draining = shutdown.reached(Phase::Draining);
-        let over = tokio::time::sleep_until(deadline.instant());
-        tokio::pin!(draining, over);
-        loop {
-            let item = tokio::select! {
-                biased;
-                () = &mut draining => Some(Err(Error::unavailable("this instance is stopping: reconnect")
-                    .with_pushback(Duration::ZERO))),
-                () = &mut over => Some(Err(Error::deadline_exceeded("the stream reached its deadline: reconnect"))),
-                item = stream.next() => item,
-            };
-            match item {
-                Some(Ok(item)) => yield Ok(item),
-                Some(Err(error)) => {
-                    yield Err(bounded(error));
-                    break;
-                }
-                None => break,
-            }
-        }
-    })
+/// The key of a write with what it came with; a read has none.
+fn keyed(method: &'static Method, cx: Context, fingerprint: impl FnOnce() -> u64) -> Context {
+    let Some(idempotency) = cx.idempotency() else {
+        return cx;
+    };
+    if method.effect == Effect::Read {
+        return cx.with_idempotency(None);
+    }
+    let seen = Idempotency {
+        key: idempotency.key.clone(),
+        method: method.path,
+        fingerprint: fingerprint(),
+    };
+    cx.with_idempotency(Some(Arc::new(seen)))
+}
+
+fn stopping() -> Error {
+    Error::unavailable("this instance is stopping: reconnect").with_pushback(Duration::ZERO)
 }
 
 fn bounded(error: Error) -> Error {
     error.with_message_at_most(MAX_ERROR_MESSAGE)
-}
-
-/// Records the call even when its future is dropped half way: then it was cancelled.
-struct Recording {
-    running: Option<InFlight>,
-    started: Instant,
-    finished: bool,
-}
-
-impl Recording {
-    fn finish(mut self, method: &'static Method, error: Option<&Error>, cx: &Context) {
-        self.finished = true;
-        self.record(error.map(Error::code));
-        let Some(error) = error.filter(|error| error.code().is_server_fault()) else {
-            return;
-        };
-        let trace = format_args!("{:032x}", cx.trace().trace_id);
-        match error.code() {
-            Code::Unavailable | Code::DeadlineExceeded => {
-                tracing::debug!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed");
-            }
-            _ => {
-                tracing::error!(method = method.path, trace_id = %trace, error = %error.chain(), "call failed")
-            }
-        }
-    }
-
-    fn record(&self, code: Option<Code>) {
-        if let Some(running) = &self.running {
-            let took = Instant::now().saturating_duration_since(self.started);
-            running.metrics().record(code.map_or(Ok(()), Err), took);
-        }
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        if !self.finished {
-            self.record(Some(Code::Cancelled));
-        }
-    }
 }

@@ -4,6 +4,18 @@
 //! mount. The mount serves an implementation of the trait; the client reaches it, directly or over
 //! gRPC, under the same semantic policies.
 //!
+//! | in the .proto | in the trait | over REST |
+//! |---|---|---|
+//! | `rpc Get(A) returns (B)` | `request: A` to `B` | JSON and JSON |
+//! | `rpc Watch(A) returns (stream B)` | `request: A` to `Streaming<B>` | JSON and server-sent events |
+//! | `rpc Upload(stream A) returns (B)` | `requests: Streaming<A>` to `B` | a message on each line, and JSON |
+//!
+//! Streams are read as fast as their reader takes them, and what lies between the two ends is
+//! bounded. A call with a stream of requests ends when its callee answers, early or not; an error
+//! among the requests gives it up; the first message that breaks a rule refuses it. An idempotency
+//! key travels with it, but no fingerprint of the whole stream: that a repeated key comes with the
+//! same messages is for the handler to see to.
+//!
 //! | module | what it holds |
 //! |---|---|
 //! | [`contract`] | what is known of a service at build time |

@@ -2,14 +2,15 @@
 
 pub(crate) mod answer;
 mod arrival;
+mod handler;
 
 use crate::contract::{Method, Service, Shape};
 use crate::guard::{Guard, Via};
-use crate::{Streaming, Validate, frame};
+use crate::{Streaming, Validate};
 use answer::Answer;
 use backlot_core::{BoxFuture, Context, Error};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use handler::{Asked, ClientStream, Handler, ServerStream, Unary};
 use hyper::body::Incoming;
 use prost::Message;
 use std::any::Any;
@@ -25,6 +26,10 @@ pub type UnaryCall<S, Req, Res> =
 /// How a streaming method of the trait object `S` is called.
 pub type StreamCall<S, Req, Res> =
     for<'a> fn(&'a S, &'a Context, Req) -> BoxFuture<'a, Result<Streaming<Res>, Error>>;
+
+/// How a method that takes a stream of requests is called.
+pub type ClientStreamCall<S, Req, Res> =
+    for<'a> fn(&'a S, &'a Context, Streaming<Req>) -> BoxFuture<'a, Result<Res, Error>>;
 
 /// The answer to a call whose messages are still encoded.
 #[derive(Debug)]
@@ -78,14 +83,26 @@ impl Mount {
         &self.guard
     }
 
-    /// Calls a method with an encoded message, under all semantic policies.
+    /// Calls a method with an encoded message, under all semantic policies. To a method that takes a
+    /// stream it is a stream of one.
     pub fn bytes(
         &self,
         method: usize,
         cx: Context,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Reply, Error>> {
-        self.call(method, Via::Rest, cx, request)
+        self.call(method, Via::Rest, cx, Asked::One(request))
+    }
+
+    /// Calls a method that takes a stream of requests with encoded messages, under all semantic
+    /// policies.
+    pub fn stream_bytes(
+        &self,
+        method: usize,
+        cx: Context,
+        requests: Streaming<Bytes>,
+    ) -> BoxFuture<'static, Result<Reply, Error>> {
+        self.call(method, Via::Rest, cx, Asked::Many(requests))
     }
 
     /// Calls a method as gRPC does.
@@ -98,9 +115,14 @@ impl Mount {
         cx: Context,
         request: http::Request<Incoming>,
     ) -> Result<http::Response<Answer>, Error> {
-        let message = arrival::message(request, cx.deadline()).await?;
+        let asked = match method.shape {
+            Shape::Unary | Shape::ServerStream => {
+                Asked::One(arrival::message(request, cx.deadline()).await?)
+            }
+            Shape::ClientStream => Asked::Many(arrival::messages(request)?),
+        };
         Ok(Answer::response(
-            self.call(method.index, Via::Grpc, cx, message).await?,
+            self.call(method.index, Via::Grpc, cx, asked).await?,
         ))
     }
 
@@ -109,10 +131,10 @@ impl Mount {
         method: usize,
         via: Via,
         cx: Context,
-        request: Bytes,
+        asked: Asked,
     ) -> BoxFuture<'static, Result<Reply, Error>> {
         match self.handlers.get(method) {
-            Some(handler) => Arc::clone(handler).call(Arc::clone(&self.guard), via, cx, request),
+            Some(handler) => Arc::clone(handler).call(Arc::clone(&self.guard), via, cx, asked),
             None => Box::pin(async { Err(Error::unimplemented("no such method")) }),
         }
     }
@@ -175,6 +197,22 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
         self
     }
 
+    /// Adds the method at `index`, which takes a stream of requests.
+    #[must_use]
+    pub fn client_stream<Req: Payload, Res: Payload>(
+        mut self,
+        index: usize,
+        call: ClientStreamCall<S, Req, Res>,
+    ) -> Self {
+        let method = self.method(index, Shape::ClientStream);
+        self.handlers.push(Arc::new(ClientStream {
+            object: Arc::clone(&self.object),
+            method,
+            call,
+        }));
+        self
+    }
+
     /// All methods are there. Policies observe nothing yet: a composition gives its own guard.
     #[must_use]
     pub fn finish(self) -> Mount {
@@ -192,82 +230,5 @@ impl<S: ?Sized + Send + Sync + 'static> Builder<S> {
         debug_assert_eq!(self.handlers.len(), index, "methods are added in order");
         debug_assert_eq!(method.shape, shape);
         method
-    }
-}
-
-/// A method whose types are erased.
-trait Handler: Send + Sync {
-    /// Calls it with an encoded message. The answers are encoded; over gRPC they are framed as well,
-    /// so that nothing is written twice.
-    fn call(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
-        via: Via,
-        cx: Context,
-        request: Bytes,
-    ) -> BoxFuture<'static, Result<Reply, Error>>;
-}
-
-struct Unary<S: ?Sized, Req, Res> {
-    object: Arc<S>,
-    method: &'static Method,
-    call: UnaryCall<S, Req, Res>,
-}
-
-struct ServerStream<S: ?Sized, Req, Res> {
-    object: Arc<S>,
-    method: &'static Method,
-    call: StreamCall<S, Req, Res>,
-}
-
-fn decode<Req: Payload>(request: Bytes) -> Result<Req, Error> {
-    Req::decode(request)
-        .map_err(|error| Error::invalid_argument(format!("the request is malformed: {error}")))
-}
-
-fn encode(via: Via, message: &impl Payload) -> Result<Bytes, Error> {
-    if via == Via::Grpc {
-        frame::encode(message)
-    } else {
-        Ok(message.encode_to_vec().into())
-    }
-}
-
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler for Unary<S, Req, Res> {
-    fn call(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
-        via: Via,
-        cx: Context,
-        request: Bytes,
-    ) -> BoxFuture<'static, Result<Reply, Error>> {
-        Box::pin(async move {
-            let request: Req = decode(request)?;
-            let response = guard
-                .unary(self.method, via, &cx, request, &*self.object, self.call)
-                .await?;
-            encode(via, &response).map(Reply::One)
-        })
-    }
-}
-
-impl<S: ?Sized + Send + Sync + 'static, Req: Payload, Res: Payload> Handler
-    for ServerStream<S, Req, Res>
-{
-    fn call(
-        self: Arc<Self>,
-        guard: Arc<Guard>,
-        via: Via,
-        cx: Context,
-        request: Bytes,
-    ) -> BoxFuture<'static, Result<Reply, Error>> {
-        Box::pin(async move {
-            let request: Req = decode(request)?;
-            let stream = guard
-                .server_stream(self.method, via, &cx, request, &*self.object, self.call)
-                .await?;
-            let encoded = stream.map(move |item| item.and_then(|message| encode(via, &message)));
-            Ok(Reply::Stream(Streaming::new(encoded)))
-        })
     }
 }

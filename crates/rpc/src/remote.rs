@@ -75,13 +75,36 @@ impl Remote {
         cx: &Context,
         request: Req,
     ) -> Result<Res, Error> {
-        let started = Instant::now();
-        let running = self.0.metrics.get(method.index).map(CallMetrics::enter);
-        let outcome = async {
+        self.observed(method, async {
             let cx = child(cx, method, &self.0.target, &self.0.dice)?;
             cx.deadline().run(self.send(method, &cx, request)).await
-        }
-        .await;
+        })
+        .await
+    }
+
+    pub(crate) async fn client_stream<Req: Payload, Res: Payload>(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        requests: Streaming<Req>,
+    ) -> Result<Res, Error> {
+        let frames = requests.map(|request| frame::encode(&request?));
+        self.observed(method, async {
+            let message = self.converse(method, cx, Streaming::new(frames)).await?;
+            self.decode(message)
+        })
+        .await
+    }
+
+    /// Counts a call with one answer and how long it takes.
+    async fn observed<T>(
+        &self,
+        method: &'static Method,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let started = Instant::now();
+        let running = self.0.metrics.get(method.index).map(CallMetrics::enter);
+        let outcome = call.await;
         if let Some(running) = &running {
             let took = Instant::now().saturating_duration_since(started);
             running
@@ -137,6 +160,39 @@ impl Remote {
         answer
             .map(Reply::One)
             .ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
+    }
+
+    /// Calls a method that takes a stream of requests with encoded messages; its one answer, still
+    /// encoded.
+    ///
+    /// # Errors
+    /// As [`Remote::encoded`]; the first error of `requests`.
+    pub async fn encoded_stream(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        requests: Streaming<Bytes>,
+    ) -> Result<Bytes, Error> {
+        let frames = requests.map(|request| frame::wrap(&request?));
+        self.converse(method, cx, Streaming::new(frames)).await
+    }
+
+    /// Sends framed requests to the next instance until it answers.
+    async fn converse(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        frames: Streaming<Bytes>,
+    ) -> Result<Bytes, Error> {
+        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+        let conversation = async {
+            let Ready { call, held: _held } = self.0.endpoints.ready(cx.deadline()).await?;
+            let path = self.0.paths[method.index].clone();
+            call.converse(path, wire::write(&cx), frames)
+                .await
+                .map_err(|failure| self.failed(failure))
+        };
+        cx.deadline().run(conversation).await
     }
 
     /// Starts a call whose answers come until the deadline.

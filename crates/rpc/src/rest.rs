@@ -1,12 +1,16 @@
-//! JSON over HTTP from the same contract: every route of `google.api.http`, and `/openapi.json`.
+//! JSON over HTTP from the same contract: every route of `google.api.http`, `/openapi.json`, and a
+//! page to try them at `/docs`.
 //!
 //! A request is put together from path, query and body, then takes the way of every other call
 //! ([`Mount::bytes`]); the answer is canonical proto3 JSON with all fields written out, save those
-//! that can be absent and are. Streams are server-sent events. What goes wrong is told as RFC 9457
-//! describes it.
+//! that can be absent and are. A stream of answers is server-sent events; a stream of requests is a
+//! body of `application/x-ndjson`, a message on each line, read as it comes. What goes wrong is told
+//! as RFC 9457 describes it.
 
+mod docs;
 mod events;
 mod json;
+mod lines;
 mod openapi;
 mod problem;
 mod request;
@@ -19,29 +23,24 @@ mod transcode;
 
 pub use transcode::Transcoder;
 
-use crate::contract::{Method, Shape, Verb};
+use crate::contract::{Shape, Verb};
 use crate::edge::Edge;
 use crate::mount::{Mount, Reply};
-use backlot_core::{BoxFuture, Context, Error};
+use backlot_core::Error;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
-use problem::Problem;
+use http::{HeaderValue, Request, Response, StatusCode};
+use problem::{About, Problem};
 use route::Endpoint;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use template::Tree;
 use tower::ServiceExt;
 
-/// The largest body of a request, in bytes.
+/// The largest body of a request, and the longest line of one that has a message on each, in bytes.
 pub const MAX_BODY: usize = 4 << 20;
 /// How deep the JSON of a body may nest.
 pub const MAX_DEPTH: usize = 100;
-
-/// Makes the context of a call from its headers.
-pub(crate) type Contexts = Arc<
-    dyn Fn(&Parts, &'static Method) -> BoxFuture<'static, Result<Context, Error>> + Send + Sync,
->;
 
 type Body = axum::body::Body;
 
@@ -51,22 +50,19 @@ type Body = axum::body::Body;
 /// # Errors
 /// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
 pub fn routes(mounts: &[Mount], edge: &Edge) -> Result<axum::Router, Error> {
-    let edge = edge.clone();
-    let contexts = Arc::new(move |parts: &Parts, method: &'static Method| {
-        let (edge, headers) = (edge.clone(), parts.headers.clone());
-        Box::pin(async move { edge.context(&headers, method).await }) as BoxFuture<'static, _>
-    });
-    router(mounts, contexts, axum::Router::new())
+    router(mounts, edge.clone(), axum::Router::new(), true)
 }
 
-/// The REST routes of `mounts`; what they do not answer goes to `pages`.
+/// The REST routes of `mounts`; what they do not answer goes to `pages`. They are described, by
+/// document and page, only if callers may know what there is.
 ///
 /// # Errors
 /// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
 pub(crate) fn router(
     mounts: &[Mount],
-    contexts: Contexts,
+    edge: Edge,
     pages: axum::Router,
+    described: bool,
 ) -> Result<axum::Router, Error> {
     let mut tree = Tree::default();
     for endpoint in route::endpoints(mounts)? {
@@ -81,9 +77,10 @@ pub(crate) fn router(
     let openapi = openapi::merged(mounts)?;
     let rest = Arc::new(Rest {
         tree,
-        contexts,
+        edge,
         pages,
-        openapi,
+        openapi: described.then_some(openapi),
+        docs: described && !mounts.is_empty(),
     });
     Ok(axum::Router::new().fallback(move |request: Request<Body>| {
         let rest = Arc::clone(&rest);
@@ -93,26 +90,30 @@ pub(crate) fn router(
 
 struct Rest {
     tree: Tree<Arc<Endpoint>>,
-    contexts: Contexts,
+    edge: Edge,
     pages: axum::Router,
-    openapi: Bytes,
+    openapi: Option<Bytes>,
+    docs: bool,
 }
 
 impl Rest {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let instance = request.uri().path().to_owned();
+        let about = About {
+            instance: request.uri().path().to_owned(),
+            trace: self.edge.trace(request.headers()),
+        };
         let method = request.method().clone();
         let head = method == http::Method::HEAD;
         let verb = verb(&method);
-        if instance == "/openapi.json" {
+        if let Some(file) = self.description(&about.instance) {
             return match verb {
-                Some(Verb::Get) => finish(head, json(self.openapi.clone())),
-                _ => refuse_method(&method, &BTreeSet::from([Verb::Get]), &instance),
+                Some(Verb::Get) => finish(head, file),
+                _ => refuse_method(&method, &BTreeSet::from([Verb::Get]), &about),
             };
         }
-        let found = self.tree.find(&instance);
+        let found = self.tree.find(&about.instance);
         if found.is_empty() {
-            return self.page(request, &instance).await;
+            return self.page(request, &about).await;
         }
         let chosen = verb.and_then(|verb| {
             found
@@ -124,45 +125,64 @@ impl Rest {
                 .iter()
                 .flat_map(|(ends, _)| ends.keys().copied())
                 .collect();
-            return refuse_method(&method, &verbs, &instance);
+            return refuse_method(&method, &verbs, &about);
         };
         if head && endpoint.method.shape == Shape::ServerStream {
             return finish(head, events::headers(Body::empty()));
         }
-        let outcome = self.call(endpoint, captures, request, &instance).await;
+        let outcome = self.call(endpoint, captures, request, &about).await;
         finish(
             head,
-            outcome.unwrap_or_else(|problem| problem.into_response(&instance)),
+            outcome.unwrap_or_else(|problem| problem.into_response(&about)),
         )
+    }
+
+    /// What describes the routes, if it is asked for and may be known.
+    fn description(&self, path: &str) -> Option<Response<Body>> {
+        if path == "/openapi.json" {
+            return Some(json(self.openapi.clone()?));
+        }
+        self.docs.then(|| docs::file(path)).flatten()
     }
 
     async fn call(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &Arc<Endpoint>,
         captures: &[&str],
         request: Request<Body>,
-        instance: &str,
+        about: &About,
     ) -> Result<Response<Body>, Problem> {
         let (parts, body) = request.into_parts();
-        let cx = (self.contexts)(&parts, endpoint.method).await?;
-        let message = request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
-        match endpoint
-            .mount
-            .bytes(endpoint.method.index, cx, message)
-            .await?
-        {
+        let cx = self
+            .edge
+            .context_in(about.trace, &parts.headers, endpoint.method)
+            .await?;
+        let (mount, method) = (&endpoint.mount, endpoint.method);
+        let reply = match method.shape {
+            Shape::Unary | Shape::ServerStream => {
+                let message =
+                    request::read(endpoint, captures, &parts, body, cx.deadline()).await?;
+                mount.bytes(method.index, cx, message).await?
+            }
+            Shape::ClientStream => {
+                let messages = request::messages(Arc::clone(endpoint), captures, parts, body)?;
+                mount.stream_bytes(method.index, cx, messages).await?
+            }
+        };
+        match reply {
             Reply::One(message) => Ok(json(endpoint.write(message)?.into())),
             Reply::Stream(stream) => Ok(events::response(
                 endpoint.output.clone(),
                 stream,
-                instance.to_owned(),
+                about.clone(),
             )),
         }
     }
 
     /// Answers from the pages; a refusal without a body becomes a problem.
-    async fn page(&self, request: Request<Body>, instance: &str) -> Response<Body> {
+    async fn page(&self, request: Request<Body>, about: &About) -> Response<Body> {
         let verb = request.method().clone();
+        let at_root = about.instance == "/" && matches!(verb.as_str(), "GET" | "HEAD");
         let response = match self.pages.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -171,9 +191,10 @@ impl Rest {
             return response;
         }
         match response.status() {
-            StatusCode::NOT_FOUND => Problem::not_found(instance).into_response(instance),
+            StatusCode::NOT_FOUND if at_root && self.docs => docs::redirect(),
+            StatusCode::NOT_FOUND => Problem::not_found(&about.instance).into_response(about),
             StatusCode::METHOD_NOT_ALLOWED => {
-                let mut refusal = Problem::wrong_method(&verb).into_response(instance);
+                let mut refusal = Problem::wrong_method(&verb).into_response(about);
                 if let Some(allow) = response.headers().get(ALLOW) {
                     refusal.headers_mut().insert(ALLOW, allow.clone());
                 }
@@ -207,7 +228,7 @@ fn verb_name(verb: Verb) -> &'static str {
 }
 
 /// OPTIONS is told what there is, everything else that it is not there.
-fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, instance: &str) -> Response<Body> {
+fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, about: &About) -> Response<Body> {
     let names = verbs
         .iter()
         .copied()
@@ -220,7 +241,7 @@ fn refuse_method(method: &http::Method, verbs: &BTreeSet<Verb>, instance: &str) 
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
-        Problem::wrong_method(method).into_response(instance)
+        Problem::wrong_method(method).into_response(about)
     };
     if let Ok(allow) = HeaderValue::from_str(&names) {
         response.headers_mut().insert(ALLOW, allow);

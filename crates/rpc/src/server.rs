@@ -53,7 +53,8 @@ impl Server {
         self
     }
 
-    /// Whether callers may ask which services there are.
+    /// Whether callers may ask which services there are: gRPC reflection, `/openapi.json`, and the
+    /// page at `/docs`, to which the root leads unless a page of one's own is there.
     #[must_use]
     pub fn reflection(mut self, on: bool) -> Self {
         self.reflection = on;

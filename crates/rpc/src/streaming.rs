@@ -1,4 +1,4 @@
-//! Many answers to one call.
+//! Many messages of one call: its answers, or its requests.
 
 use backlot_core::Error;
 use futures_core::Stream;
@@ -6,7 +6,10 @@ use futures_util::StreamExt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A stream of answers. It ends after its first error.
+/// A stream of messages. It ends after its first error.
+///
+/// As the answers to a call it says what the callee gave and how that ended. As the requests of a
+/// call it is read as fast as the callee takes them, and an error in it gives the call up.
 pub struct Streaming<T>(Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>);
 
 impl<T> Streaming<T> {
@@ -15,7 +18,15 @@ impl<T> Streaming<T> {
         Streaming(Box::pin(stream))
     }
 
-    /// The next answer; `None` at the end.
+    /// These messages, and then the end.
+    pub fn of(messages: impl IntoIterator<Item = T, IntoIter: Send + 'static>) -> Self
+    where
+        T: 'static,
+    {
+        Streaming::new(futures_util::stream::iter(messages).map(Ok))
+    }
+
+    /// The next message; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<T, Error>> {
         self.0.next().await
     }

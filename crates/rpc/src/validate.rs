@@ -128,6 +128,21 @@ impl Violations {
     }
 }
 
+/// What is wrong with one part of a request that has many; `place` says which.
+pub(crate) fn located(error: Error, place: &str) -> Error {
+    if error.violations().is_empty() {
+        return Error::new(error.code(), format!("{place}: {}", error.message()));
+    }
+    let violations = error.violations().iter();
+    Error::violations_of(
+        violations
+            .map(|Violation { field, description }| {
+                Violation::new(field.clone(), format!("{description}, in {place}"))
+            })
+            .collect(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

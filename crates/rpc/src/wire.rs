@@ -21,7 +21,15 @@ pub const CRITICALITY: HeaderName = HeaderName::from_static("x-criticality");
 /// The key under which a write is done once.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// What the headers of a call say, before its identity is checked.
+/// The trace a call says it belongs to.
+pub(crate) fn trace(headers: &HeaderMap) -> TraceContext {
+    let told = headers
+        .get(&TRACEPARENT)
+        .and_then(|value| value.to_str().ok());
+    told.map_or(TraceContext::NONE, TraceContext::parse)
+}
+
+/// What the headers of a call say, before its identity is checked; its trace is [`trace`].
 pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Context, Error> {
     let asked = match (headers.get(&GRPC_TIMEOUT), headers.get(&REST_TIMEOUT)) {
         (Some(value), _) => Some(parse_grpc_timeout(text(&GRPC_TIMEOUT, value)?)?),
@@ -30,15 +38,9 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
     };
     let timeout = asked.unwrap_or(match method.shape {
         Shape::Unary => DEFAULT_UNARY,
-        Shape::ServerStream => MAX_STREAM,
+        Shape::ServerStream | Shape::ClientStream => MAX_STREAM,
     });
     let mut cx = Context::background().with_deadline(Deadline::after(timeout));
-    if let Some(value) = headers
-        .get(&TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-    {
-        cx = cx.with_trace(TraceContext::parse(value));
-    }
     if let Some(value) = headers
         .get(&CRITICALITY)
         .and_then(|value| value.to_str().ok())

@@ -4,6 +4,7 @@
 //! [`Outcome`] says, and only then lets it [`answer`](Job::answer). Databases on the other side of
 //! a wire implement the smaller [`Remote`](crate::remote::Remote) instead.
 
+use crate::remote::SchemaLock;
 use crate::{Dialect, StoreError, Tx};
 use backlot_core::{BoxFuture, Deadline};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,16 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// answer goes through the job, whose caller waits for both. Whoever drops the future before
     /// the commit began undoes the write, unless the backend runs it elsewhere.
     fn run(&self, call: Call, job: Box<dyn Job>) -> BoxFuture<'static, ()>;
+
+    /// Keeps other programs from changing the schema until the lock is dropped. A database of one
+    /// process needs none.
+    fn lock_schema(
+        &self,
+        deadline: Deadline,
+    ) -> BoxFuture<'static, Result<SchemaLock, StoreError>> {
+        let _nobody_to_wait_for = deadline;
+        Box::pin(std::future::ready(Ok(Box::new(()) as SchemaLock)))
+    }
 
     /// Finishes what was accepted, refuses the rest with [`StoreError::Closed`], and lets go of
     /// the database. A second call waits for the first.

@@ -9,7 +9,9 @@
 //! ```
 
 mod once;
+mod shared;
 mod transactions;
+mod values;
 
 use crate::job::caught;
 use crate::{Migration, Migrations, Param, Sql, Store, StoreError, params, sql};
@@ -32,12 +34,12 @@ pub const MIGRATIONS: Migrations = &[
                             FOREIGN KEY (counter) REFERENCES counter (name));",
     )
     .postgres(
-        "CREATE TABLE counter (name TEXT PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0));
-         CREATE TABLE step (id BIGINT PRIMARY KEY, counter TEXT NOT NULL REFERENCES counter (name));",
+        "CREATE TABLE counter (name TEXT COLLATE \"C\" PRIMARY KEY, value BIGINT NOT NULL CHECK (value >= 0));
+         CREATE TABLE step (id BIGINT PRIMARY KEY, counter TEXT COLLATE \"C\" NOT NULL REFERENCES counter (name));",
     ),
     Migration::new(2, "kinds", "CREATE TABLE kind (id INTEGER PRIMARY KEY, t TEXT, r REAL, b BLOB, n INTEGER) STRICT;")
-        .mysql("CREATE TABLE kind (id BIGINT PRIMARY KEY, t TEXT, r DOUBLE, b BLOB, n BIGINT);")
-        .postgres("CREATE TABLE kind (id BIGINT PRIMARY KEY, t TEXT, r DOUBLE PRECISION, b BYTEA, n BIGINT);"),
+        .mysql("CREATE TABLE kind (id BIGINT PRIMARY KEY, t LONGTEXT, r DOUBLE, b LONGBLOB, n BIGINT);")
+        .postgres("CREATE TABLE kind (id BIGINT PRIMARY KEY, t TEXT COLLATE \"C\", r DOUBLE PRECISION, b BYTEA, n BIGINT);"),
 ];
 
 const INSERT: Sql = sql!("INSERT INTO counter (name, value) VALUES (?, ?)");
@@ -53,8 +55,27 @@ pub async fn run<M>(make: M)
 where
     M: AsyncFn(Migrations, Clock) -> Store,
 {
+    run_all(make, CHECKS).await;
+}
+
+/// Runs the checks of large values and many rows, which a simulated database does not serve in the
+/// time it has.
+///
+/// # Panics
+/// As [`run`].
+pub async fn run_amounts<M>(make: M)
+where
+    M: AsyncFn(Migrations, Clock) -> Store,
+{
+    run_all(make, AMOUNTS).await;
+}
+
+async fn run_all<M>(make: M, checks: &[(&str, Check)])
+where
+    M: AsyncFn(Migrations, Clock) -> Store,
+{
     let mut failed = Vec::new();
-    for (name, check) in CHECKS {
+    for (name, check) in checks {
         let now = Arc::new(AtomicI64::new(1_700_000_000_000));
         let clock = Clock::from_fn({
             let now = Arc::clone(&now);
@@ -76,10 +97,72 @@ where
         failed.is_empty(),
         "{} of {} checks failed:\n{}",
         failed.len(),
-        CHECKS.len(),
+        checks.len(),
         failed.join("\n")
     );
 }
+
+/// Runs the checks of a database that several programs share: `make` gives two stores on one empty
+/// database, as two replicas of a service have them.
+///
+/// # Panics
+/// As [`run`].
+pub async fn run_shared<M>(make: M)
+where
+    M: AsyncFn(Migrations, Clock) -> (Store, Store),
+{
+    let mut failed = Vec::new();
+    for (name, check) in SHARED {
+        let clock = Clock::from_fn(|| Timestamp(1_700_000_000_000));
+        let (one, other) = make(MIGRATIONS, clock).await;
+        if let Err(words) = caught(|| check(one.clone(), other.clone())).await {
+            failed.push(format!("{name}: {words}"));
+        }
+        for store in [one, other] {
+            if let Err(error) = store.close().await {
+                failed.push(format!("{name}: closing failed: {error}"));
+            }
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} of {} checks failed:\n{}",
+        failed.len(),
+        SHARED.len(),
+        failed.join("\n")
+    );
+}
+
+/// A check of two stores on one database.
+type SharedCheck = fn(Store, Store) -> BoxFuture<'static, ()>;
+
+const SHARED: &[(&str, SharedCheck)] = &[
+    ("what_one_writes_the_other_reads", |one, other| {
+        Box::pin(shared::what_one_writes_the_other_reads(one, other))
+    }),
+    (
+        "concurrent_changes_of_one_value_are_not_lost",
+        |one, other| {
+            Box::pin(shared::concurrent_changes_of_one_value_are_not_lost(
+                one, other,
+            ))
+        },
+    ),
+    ("a_rule_over_several_rows_holds", |one, other| {
+        Box::pin(shared::a_rule_over_several_rows_holds(one, other))
+    }),
+    ("a_request_sent_to_both_is_done_once", |one, other| {
+        Box::pin(shared::a_request_sent_to_both_is_done_once(one, other))
+    }),
+    (
+        "both_may_bring_the_schema_up_to_date_at_once",
+        |one, other| {
+            Box::pin(shared::both_may_bring_the_schema_up_to_date_at_once(
+                one, other,
+            ))
+        },
+    ),
+];
 
 /// One check: it panics when the store does not keep its promise.
 type Check = fn(Stage) -> BoxFuture<'static, ()>;
@@ -104,6 +187,13 @@ const CHECKS: &[(&str, Check)] = checks! {
     transactions::wrong_sql_is_the_codes_fault_and_stays_hidden,
     transactions::every_kind_of_value_comes_back,
     transactions::one_row_means_one,
+    transactions::a_failed_statement_spoils_its_transaction,
+    transactions::a_closure_may_await_something_else_or_is_told_so,
+    values::text_of_every_kind_comes_back_and_is_told_apart_by_bytes,
+    values::what_no_database_keeps_is_the_callers_fault,
+    values::the_ends_of_numbers_come_back,
+    values::null_and_numbers_take_turns_at_one_place,
+    values::a_sum_is_a_whole_number,
     transactions::a_closed_store_is_unavailable,
     once::the_second_call_gets_the_first_answer,
     once::another_request_under_the_same_key_is_refused,
@@ -114,6 +204,11 @@ const CHECKS: &[(&str, Check)] = checks! {
     once::without_a_key_every_call_counts,
 };
 
+const AMOUNTS: &[(&str, Check)] = checks! {
+    values::large_and_empty_bytes_come_back,
+    values::ten_thousand_rows_come_back,
+};
+
 /// A store and its clock.
 struct Stage {
     store: Store,
@@ -121,8 +216,9 @@ struct Stage {
 }
 
 impl Stage {
+    /// Time enough for a busy machine: how long anything takes is not what the suite is about.
     fn cx(&self) -> Context {
-        Context::background()
+        Context::background().with_timeout(Duration::from_secs(60))
     }
 
     fn wait(&self, time: Duration) {

@@ -120,6 +120,14 @@ pub enum StoreError {
         /// What it holds.
         found: String,
     },
+    /// No database keeps such a value, or not every one: the caller's fault.
+    #[error("parameter {parameter} {problem}")]
+    Value {
+        /// Its position, from 1.
+        parameter: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// `query_one` found no row, or `query_opt` or `query_one` found several.
     #[error("expected one row, found {found}")]
     Rows {
@@ -218,6 +226,12 @@ pub enum Refusal {
     Unsuitable,
     /// BL0008: a migration failed.
     MigrationFailed,
+    /// BL0009: no database lets this program in.
+    NoDatabase,
+    /// BL0010: the database's server or its settings do not suit.
+    Unsuited,
+    /// BL0011: a migration ended half way and its text was changed since.
+    HalfDone,
 }
 
 impl Refusal {
@@ -233,6 +247,9 @@ impl Refusal {
             Refusal::InUse => "BL0006",
             Refusal::Unsuitable => "BL0007",
             Refusal::MigrationFailed => "BL0008",
+            Refusal::NoDatabase => "BL0009",
+            Refusal::Unsuited => "BL0010",
+            Refusal::HalfDone => "BL0011",
         }
     }
 
@@ -270,12 +287,10 @@ impl StoreError {
     /// The code and the text that a caller may see.
     fn public(&self) -> (Code, String) {
         let (code, text) = match self {
-            StoreError::Full { .. } | StoreError::KeyReused { .. } => {
-                let code = match self {
-                    StoreError::Full { .. } => Code::Unavailable,
-                    _ => Code::FailedPrecondition,
-                };
-                return (code, self.to_string());
+            StoreError::Full { .. } => return (Code::Unavailable, self.to_string()),
+            StoreError::KeyReused { .. } => return (Code::FailedPrecondition, self.to_string()),
+            StoreError::Value { problem, .. } => {
+                return (Code::InvalidArgument, format!("a value {problem}"));
             }
             StoreError::Closed => (Code::Unavailable, "the store is closing"),
             StoreError::Late { .. } => (
@@ -384,6 +399,9 @@ mod tests {
             Refusal::InUse,
             Refusal::Unsuitable,
             Refusal::MigrationFailed,
+            Refusal::NoDatabase,
+            Refusal::Unsuited,
+            Refusal::HalfDone,
         ] {
             let page = pages.join(format!("{refusal}.md"));
             assert!(page.is_file(), "{} is missing", page.display());

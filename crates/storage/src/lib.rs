@@ -38,6 +38,8 @@
 //! | [`sql!`], [`params!`], [`Row`] | statements, parameters, results |
 //! | [`migrate`] | the versions of a schema |
 //! | [`sqlite`] | the embedded database: one process, a writer thread, reader threads |
+//! | `postgres` | (feature `postgres`) PostgreSQL: any number of processes |
+//! | `mysql` | (feature `mysql`) MySQL and MariaDB: any number of processes |
 //! | [`backend`], [`remote`] | the seam under a store: for databases on the other side of a wire |
 //! | `conformance` | (feature `testing`) the suite every backend passes |
 
@@ -47,14 +49,21 @@ pub mod conformance;
 pub mod error;
 mod job;
 pub mod migrate;
+#[cfg(feature = "mysql")]
+pub mod mysql;
 mod once;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod remote;
 pub mod row;
+mod scan;
 pub mod sql;
 pub mod sqlite;
 mod store;
 mod tx;
 pub mod value;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod wire;
 
 pub use error::{Refusal, StoreError};
 pub use migrate::{Migration, Migrations};

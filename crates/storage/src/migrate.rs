@@ -3,7 +3,9 @@
 //! Each migration runs in a transaction of its own, together with the row that says so. What was
 //! applied never changes: its checksum is compared at every start.
 
-use crate::{Refusal, Sql, StoreError, Tx, params, sql};
+mod piecewise;
+
+use crate::{Dialect, Refusal, Sql, StoreError, Tx, params, sql};
 use backlot_core::{Timestamp, error::chain, idempotency::fingerprint};
 use std::collections::BTreeMap;
 
@@ -57,9 +59,16 @@ impl Migration {
 
     /// Of the text that `tx` runs; line ends do not count.
     fn checksum(&self, tx: &Tx) -> String {
-        let text = self.sql.text(tx.dialect()).replace("\r\n", "\n");
-        format!("{:016x}", fingerprint(text.as_bytes()))
+        checksum(self.sql.text(tx.dialect()))
     }
+}
+
+/// Of a text whose line ends do not count.
+fn checksum(text: &str) -> String {
+    format!(
+        "{:016x}",
+        fingerprint(text.replace("\r\n", "\n").as_bytes())
+    )
 }
 
 /// What every store has, whatever its service.
@@ -76,12 +85,12 @@ const BUILT_IN: Migrations = &[Migration::new(
     "CREATE TABLE backlot_idempotency (
          subject VARCHAR(255) NOT NULL, method VARCHAR(255) NOT NULL, request_key VARCHAR(128) NOT NULL,
          fingerprint BIGINT NOT NULL, answer LONGBLOB NOT NULL, at BIGINT NOT NULL,
-         PRIMARY KEY (subject, method, request_key), INDEX (at)) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;",
+         PRIMARY KEY (subject, method, request_key), INDEX (at));",
 )
 .postgres(
     "CREATE TABLE backlot_idempotency (
-         subject TEXT NOT NULL, method TEXT NOT NULL, request_key TEXT NOT NULL,
-         fingerprint BIGINT NOT NULL, answer BYTEA NOT NULL, at BIGINT NOT NULL,
+         subject TEXT COLLATE \"C\" NOT NULL, method TEXT COLLATE \"C\" NOT NULL,
+         request_key TEXT COLLATE \"C\" NOT NULL, fingerprint BIGINT NOT NULL, answer BYTEA NOT NULL, at BIGINT NOT NULL,
          PRIMARY KEY (subject, method, request_key));
      CREATE INDEX backlot_idempotency_at ON backlot_idempotency (at);",
 )];
@@ -94,8 +103,8 @@ const CREATE: Sql = sql! {
                 space VARCHAR(16) NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, checksum TEXT NOT NULL,
                 applied_at BIGINT NOT NULL, PRIMARY KEY (space, version))",
     postgres: "CREATE TABLE IF NOT EXISTS backlot_schema (
-                   space TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, checksum TEXT NOT NULL,
-                   applied_at BIGINT NOT NULL, PRIMARY KEY (space, version))",
+                   space TEXT COLLATE \"C\" NOT NULL, version BIGINT NOT NULL, name TEXT COLLATE \"C\" NOT NULL,
+                   checksum TEXT COLLATE \"C\" NOT NULL, applied_at BIGINT NOT NULL, PRIMARY KEY (space, version))",
 };
 const APPLIED: Sql =
     sql!("SELECT version, name, checksum FROM backlot_schema WHERE space = ? ORDER BY version");
@@ -129,10 +138,13 @@ pub(crate) fn check(migrations: Migrations) -> Result<(), StoreError> {
 }
 
 pub(crate) async fn prepare(tx: &mut Tx) -> Result<(), StoreError> {
+    if tx.dialect() == Dialect::Mysql {
+        tx.execute(piecewise::CREATE, params![]).await?;
+    }
     tx.execute(CREATE, params![]).await.map(drop)
 }
 
-/// Applies the next migration; answers whether there was one.
+/// Applies the next migration, or the next statement of it; answers whether there was one.
 pub(crate) async fn step(
     tx: &mut Tx,
     space: &'static str,
@@ -142,20 +154,33 @@ pub(crate) async fn step(
     let Some(next) = next(tx, space, migrations).await? else {
         return Ok(false);
     };
-    let Migration { version, name, sql } = next;
+    let Migration { version, name, .. } = next;
+    if tx.dialect() == Dialect::Mysql && !piecewise::advance(tx, space, next).await? {
+        return Ok(true);
+    }
+    if tx.dialect() != Dialect::Mysql {
+        apply(tx, next).await?;
+    }
+    tx.execute(
+        INSERT,
+        params![space, *version, *name, &next.checksum(tx), now],
+    )
+    .await?;
+    Ok(true)
+}
+
+/// Runs all of a migration in this transaction.
+async fn apply(
+    tx: &mut Tx,
+    Migration { version, name, sql }: &Migration,
+) -> Result<(), StoreError> {
     tx.batch(sql).await.map_err(|error| match error {
         conflict @ StoreError::Conflict { .. } => conflict,
         error => Refusal::MigrationFailed.because(format!(
             "migration {version} ({name}) failed and was undone: {}; correct it and start again",
             chain(&error)
         )),
-    })?;
-    tx.execute(
-        INSERT,
-        params![space, version, *name, &next.checksum(tx), now],
-    )
-    .await?;
-    Ok(true)
+    })
 }
 
 /// The first migration that the database does not have, after a look at those that it has.

@@ -3,7 +3,7 @@
 use crate::backend::{Job, Outcome};
 use crate::error::{Cause, Constraint};
 use crate::job::{Reply, caught};
-use crate::{Row, Sql, StoreError, Tx, params, sql};
+use crate::{Dialect, Row, Sql, StoreError, Tx, params, sql};
 use backlot_core::{BoxFuture, Clock, Idempotency, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,12 +21,40 @@ const INSERT: Sql = sql!(
 );
 const DELETE: Sql =
     sql!("DELETE FROM backlot_idempotency WHERE subject = ? AND method = ? AND request_key = ?");
+/// Takes the key before the work, where others may be at it at the same time: whoever comes second
+/// waits for the first, and nobody's read of a key that is not there stands in another's way.
+const TAKE: Sql = sql! {
+    default: "INSERT INTO backlot_idempotency (subject, method, request_key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)
+              ON CONFLICT DO NOTHING",
+    mysql: "INSERT INTO backlot_idempotency (subject, method, request_key, fingerprint, answer, at) VALUES (?, ?, ?, ?, ?, ?)",
+};
+const FILL: Sql = sql!(
+    "UPDATE backlot_idempotency SET answer = ? WHERE subject = ? AND method = ? AND request_key = ?"
+);
 /// A small slice at a time, so that no write pays for a day's worth of others.
 const DELETE_EXPIRED: Sql = sql! {
     default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
               (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 10)",
     mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 10",
 };
+/// Where removing stands in others' way, it is a transaction of its own, now and then.
+const DELETE_MANY: Sql = sql! {
+    default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
+              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000)",
+    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000",
+};
+/// How often that is.
+pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
+
+/// Whether others may be in the same tables at the same time.
+pub(crate) fn is_shared(dialect: Dialect) -> bool {
+    dialect != Dialect::Sqlite
+}
+
+/// Removes keys that are too old.
+pub(crate) async fn remove_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    tx.execute(DELETE_MANY, params![now.minus(KEPT)]).await
+}
 
 /// A key of a principal, for one method.
 pub(crate) struct Claim {
@@ -40,10 +68,58 @@ impl Claim {
         self.key.fingerprint.cast_signed()
     }
 
-    /// The stored answer, if this very request was answered before.
+    /// The stored answer, if this very request was answered before; the key is taken otherwise.
+    async fn begin(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        if !is_shared(tx.dialect()) {
+            return self.find(tx, now).await;
+        }
+        if self.take(tx, now).await? {
+            return Ok(None);
+        }
+        let found = self.look(tx, now).await?;
+        if found.is_none() && !self.take(tx, now).await? {
+            // It was there, too old, and was removed: somebody else took it again just now.
+            let conflict = StoreError::Conflict {
+                cause: Cause::new("the idempotency key is being used"),
+            };
+            tx.spoil(conflict.clone());
+            return Err(conflict);
+        }
+        Ok(found)
+    }
+
+    /// Whether the key was free.
+    async fn take(&self, tx: &mut Tx, now: Timestamp) -> Result<bool, StoreError> {
+        let row = params![
+            &self.subject,
+            self.key.method,
+            &self.key.key,
+            self.fingerprint(),
+            b"",
+            now
+        ];
+        match tx.execute(TAKE, row).await {
+            Ok(taken) => Ok(taken > 0),
+            Err(StoreError::Constraint {
+                constraint: Constraint::Unique,
+                ..
+            }) if tx.dialect() == Dialect::Mysql => {
+                // There such an error leaves the transaction as it was.
+                tx.take_failure();
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn find(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
         let oldest = now.minus(KEPT);
         tx.execute(DELETE_EXPIRED, params![oldest]).await?;
+        self.look(tx, now).await
+    }
+
+    async fn look(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        let oldest = now.minus(KEPT);
         let name = params![&self.subject, self.key.method, &self.key.key];
         let Some(row) = tx.query_opt(SELECT, &name).await? else {
             return Ok(None);
@@ -61,6 +137,10 @@ impl Claim {
     }
 
     async fn keep(&self, tx: &mut Tx, now: Timestamp, answer: &[u8]) -> Result<(), StoreError> {
+        if is_shared(tx.dialect()) {
+            let row = params![answer, &self.subject, self.key.method, &self.key.key];
+            return tx.execute(FILL, row).await.map(drop);
+        }
         let row = params![
             &self.subject,
             self.key.method,
@@ -112,7 +192,7 @@ where
     fn attempt<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
         Box::pin(async move {
             let now = self.claim.clock.wall();
-            match self.claim.find(tx, now).await {
+            match self.claim.begin(tx, now).await {
                 Err(error) => return self.reply.keep(Ok(Err(error.into()))),
                 Ok(Some(stored)) => {
                     let read = serde_json::from_slice(&stored)

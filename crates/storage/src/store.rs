@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, Call, Job, Mode};
 use crate::job::{Plain, Reply, reply};
-use crate::once::{Claim, Once};
+use crate::once::{self, Claim, Once};
 use crate::remote::{Over, Remote};
 use crate::{Dialect, Migrations, StoreError, Tx, migrate};
 use backlot_core::{BoxFuture, Clock, Context, Deadline, Idempotency};
@@ -12,6 +12,7 @@ use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
@@ -29,13 +30,19 @@ use tokio::time::Sleep;
 pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Clock,
+    /// When old idempotency keys are removed next, in milliseconds.
+    remove_at: Arc<AtomicI64>,
 }
 
 impl Store {
     /// A store over this backend; `clock` dates idempotency keys and migrations.
     #[must_use]
     pub fn over(backend: Arc<dyn Backend>, clock: Clock) -> Self {
-        Store { backend, clock }
+        Store {
+            backend,
+            clock,
+            remove_at: Arc::default(),
+        }
     }
 
     /// A store over a database on the other side of a wire. Call [`migrate`](Store::migrate)
@@ -122,19 +129,50 @@ impl Store {
             key: Arc::clone(key),
             clock: self.clock.clone(),
         });
-        self.run(Mode::Write, cx, Location::caller(), |reply| match claim {
-            Some(claim) => Box::new(Once { work, reply, claim }),
+        let removing = claim.as_ref().and_then(|_| self.removing(cx));
+        let writing = self.run(Mode::Write, cx, Location::caller(), |reply| match claim {
+            Some(claim) => Box::new(Once { work, reply, claim }) as Box<dyn Job>,
             None => Box::new(Plain { work, reply }),
+        });
+        async move {
+            if let Some(removing) = removing {
+                removing.await;
+            }
+            writing.await
+        }
+    }
+
+    /// Removes keys that are too old, if it is time for that.
+    fn removing(&self, cx: &Context) -> Option<BoxFuture<'static, ()>> {
+        let now = self.clock.wall();
+        let is_due = |next: i64| (now.0 >= next).then(|| now.plus(once::BETWEEN).0);
+        let order = Ordering::Relaxed;
+        let due = once::is_shared(self.dialect())
+            && self.remove_at.fetch_update(order, order, is_due).is_ok();
+        due.then(|| {
+            let removed = self.write(cx, move |tx| Box::pin(once::remove_expired(tx, now)));
+            Box::pin(async move {
+                if let Err(error) = removed.await {
+                    // The next one removes them.
+                    tracing::debug!(%error, "old idempotency keys were not removed");
+                }
+            }) as BoxFuture<'static, ()>
         })
     }
 
     /// Brings the schema up to date: ours, then the service's. Each migration has a transaction
-    /// of its own. `sqlite::open` and `sqlite::memory` have done so already.
+    /// of its own; on MySQL, which commits at every change of a schema, each statement has, and one
+    /// that was interrupted goes on where it stood. `sqlite::open` and its like have done so already.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when the database is newer than this program, its history differs,
     /// or a migration fails; and what the database says.
     pub async fn migrate(&self, cx: &Context, migrations: Migrations) -> Result<(), StoreError> {
+        // Programs that start at once on one database wait for each other here.
+        let _lock = match until(cx.deadline(), self.backend.lock_schema(cx.deadline())).await {
+            Some(locked) => locked?,
+            None => return Err(StoreError::TimedOut { mode: Mode::Write }),
+        };
         self.write(cx, |tx| Box::pin(migrate::prepare(tx))).await?;
         for (space, migrations) in migrate::spaces(migrations) {
             migrate::check(migrations)?;

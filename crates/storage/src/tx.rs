@@ -1,15 +1,20 @@
 //! A transaction, whatever the database.
 
 use crate::remote::Transaction;
-use crate::value::Params;
+use crate::value::{Params, check};
 use crate::{Dialect, Row, Sql, StoreError, sqlite};
 use std::fmt;
 
 /// A running transaction. Closures given to a [`Store`](crate::Store) get one; it ends with them.
+///
+/// A statement that fails spoils it, on every database: whatever the closure returns then, all of
+/// it is rolled back.
 pub struct Tx {
     inner: Inner,
     dialect: Dialect,
     conflict: Option<StoreError>,
+    /// The first statement that failed.
+    failed: Option<StoreError>,
 }
 
 enum Inner {
@@ -26,6 +31,7 @@ impl Tx {
             inner: Inner::Local(connection),
             dialect: Dialect::Sqlite,
             conflict: None,
+            failed: None,
         }
     }
 
@@ -34,6 +40,7 @@ impl Tx {
             inner: Inner::Remote(transaction),
             dialect,
             conflict: None,
+            failed: None,
         }
     }
 
@@ -68,12 +75,13 @@ impl Tx {
         sql: impl Into<Sql> + Send,
         params: impl Params,
     ) -> Result<u64, StoreError> {
+        check(params.params())?;
         let sql = sql.into().text(self.dialect);
         let done = match &mut self.inner {
-            Inner::Local(connection) => return connection.execute(sql, params.params()),
+            Inner::Local(connection) => connection.execute(sql, params.params()),
             Inner::Remote(transaction) => transaction.execute(sql, params.params()).await,
         };
-        self.noting_conflicts(done)
+        self.noting_failures(done)
     }
 
     /// Runs a statement; answers all its rows.
@@ -85,12 +93,13 @@ impl Tx {
         sql: impl Into<Sql> + Send,
         params: impl Params,
     ) -> Result<Vec<Row>, StoreError> {
+        check(params.params())?;
         let sql = sql.into().text(self.dialect);
         let done = match &mut self.inner {
-            Inner::Local(connection) => return connection.query(sql, params.params()),
+            Inner::Local(connection) => connection.query(sql, params.params()),
             Inner::Remote(transaction) => transaction.query(sql, params.params()).await,
         };
-        self.noting_conflicts(done)
+        self.noting_failures(done)
     }
 
     /// Runs a statement that has at most one row.
@@ -130,18 +139,27 @@ impl Tx {
     pub async fn batch(&mut self, script: impl Into<Sql> + Send) -> Result<(), StoreError> {
         let script = script.into().text(self.dialect);
         let done = match &mut self.inner {
-            Inner::Local(connection) => return connection.batch(script),
+            Inner::Local(connection) => connection.batch(script),
             Inner::Remote(transaction) => transaction.batch(script).await,
         };
-        self.noting_conflicts(done)
+        self.noting_failures(done)
     }
 
-    /// A conflict spoils the whole transaction, whatever the closure makes of the error.
-    fn noting_conflicts<R>(&mut self, done: Result<R, StoreError>) -> Result<R, StoreError> {
-        if let Err(error @ StoreError::Conflict { .. }) = &done {
-            self.spoil(error.clone());
+    /// A failure spoils the whole transaction, whatever the closure makes of the error: PostgreSQL
+    /// takes no further statement, and a commit would be none.
+    fn noting_failures<R>(&mut self, done: Result<R, StoreError>) -> Result<R, StoreError> {
+        if let Err(error) = &done {
+            if matches!(error, StoreError::Conflict { .. }) {
+                self.spoil(error.clone());
+            }
+            self.failed.get_or_insert_with(|| error.clone());
         }
         done
+    }
+
+    /// The failure that the closure passed over, if it did; forgotten for the next one.
+    pub(crate) fn take_failure(&mut self) -> Option<StoreError> {
+        self.failed.take()
     }
 
     /// Asks for another attempt from the start.

@@ -1,5 +1,6 @@
 //! What goes into a statement and comes out of one.
 
+use crate::StoreError;
 use backlot_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,25 @@ impl<'a> From<&'a Value> for Param<'a> {
             Value::Blob(bytes) => Param::Blob(bytes),
         }
     }
+}
+
+/// Refuses what not every database keeps as it is, so that none does: U+0000 in text, and numbers
+/// that are none.
+pub(crate) fn check(params: &[Param<'_>]) -> Result<(), StoreError> {
+    for (index, param) in params.iter().enumerate() {
+        let problem = match param {
+            Param::Text(text) if text.as_bytes().contains(&0) => {
+                "holds the character U+0000, which no text may hold: leave it out, or keep bytes"
+            }
+            Param::Real(number) if !number.is_finite() => "is not a finite number",
+            _ => continue,
+        };
+        return Err(StoreError::Value {
+            parameter: index + 1,
+            problem: problem.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 macro_rules! copied {

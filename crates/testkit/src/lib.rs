@@ -24,21 +24,26 @@
 //! | [`wait`] | waiting for a condition, never for a time |
 //! | [`ports`] | ports that are free and stay so |
 //! | [`process`] | programs started, told to stop, killed, and what they said |
+//! | [`engine`] | real database servers, killed, frozen and started again |
+//! | [`proxy`] | a wire that can be cut |
 //! | [`http`](mod@http) | requests over HTTP/1.1, and bytes that are no request |
 //! | [`grpc`] | gRPC from bytes |
 //! | [`token`] | tokens of any shape, signed |
 //! | [`folder`](mod@folder) | folders that go with their test |
 //! | [`knob`] | what a person may ask of a test |
 
+pub mod engine;
 pub mod folder;
 pub mod grpc;
 pub mod http;
 pub mod knob;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod token;
 pub mod wait;
 
+pub use engine::Engine;
 pub use folder::folder;
 pub use ports::Ports;
 pub use process::{Process, Program};

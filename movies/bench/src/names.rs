@@ -38,6 +38,7 @@ pub fn film(number: u64) -> Metadata {
         year: 1900 + i32::try_from(number % 120).unwrap_or_default(),
         cast: text(&["Grace Sample", "Alan Specimen", "Edsger Instance"]),
         genres: text(&["Drama", "Mystery"]),
+        ..Default::default()
     }
 }
 

@@ -5,16 +5,35 @@ use backlot::storage::sqlite::{self, Options};
 use backlot::storage::{Migration, Migrations, Store, StoreError};
 use std::path::Path;
 
-const OF_METADATA: Migrations = &[Migration::new(
-    1,
-    "movies",
-    include_str!("../../metadata/migrations/1_movies.sql"),
-)];
-const OF_RATING: Migrations = &[Migration::new(
-    1,
-    "ratings",
-    include_str!("../../rating/migrations/1_ratings.sql"),
-)];
+const OF_METADATA: Migrations = &[
+    Migration::new(
+        1,
+        "movies",
+        include_str!("../../metadata/migrations/1_movies.sql"),
+    ),
+    Migration::new(
+        2,
+        "names",
+        include_str!("../../metadata/migrations/2_names.sql"),
+    ),
+    Migration::new(
+        3,
+        "uploads",
+        include_str!("../../metadata/migrations/3_uploads.sql"),
+    ),
+];
+const OF_RATING: Migrations = &[
+    Migration::new(
+        1,
+        "ratings",
+        include_str!("../../rating/migrations/1_ratings.sql"),
+    ),
+    Migration::new(
+        2,
+        "times",
+        include_str!("../../rating/migrations/2_times.sql"),
+    ),
+];
 
 /// Opens the store of metadata in a data folder.
 ///

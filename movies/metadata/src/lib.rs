@@ -1,11 +1,27 @@
 //! What is known of films.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `words`, `names` | what a film is found by |
+//! | `set`, `order` | sets of films, and the first of one in the order of the catalogue |
+//! | `search`, `filter` | which films a query or a filter means |
+//! | `upload` | files, and what bytes say they are |
+//! | `repository` | all SQL |
+//! | `controller`, `handler` | the rules; the ways in |
 
 mod config;
 mod controller;
+mod filter;
 mod handler;
 mod model;
+mod names;
+mod order;
 mod page;
 mod repository;
+mod search;
+mod set;
+mod upload;
+mod words;
 
 pub use config::Config;
 
@@ -23,7 +39,18 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let store = cx.store(&config.store, repository::MIGRATIONS).await?;
-    let films = Arc::new(controller::Controller::new(store));
+    let films = Arc::new(controller::Controller::new(store, cx.clock().clone()));
+    let entered = films.enter_first().await;
+    let all_entered = entered.map_err(|source| StartError::Store {
+        service: "metadata",
+        source,
+    })?;
+    if !all_entered {
+        let films = Arc::clone(&films);
+        let entering = async move { films.enter_rest().await };
+        cx.tasks()
+            .spawn_endless("films of an older version", entering);
+    }
     cx.serve(api::metadata(handler::Grpc(films)));
     Ok(())
 }

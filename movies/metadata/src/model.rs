@@ -1,7 +1,9 @@
 //! The words of the catalogue.
 
+use crate::words::{self, Words};
+
 /// A film.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Film {
     pub(crate) id: String,
     pub(crate) title: String,
@@ -11,43 +13,82 @@ pub(crate) struct Film {
     pub(crate) year: i32,
     pub(crate) cast: Vec<String>,
     pub(crate) genres: Vec<String>,
+    /// Empty when unknown.
+    pub(crate) imdb_id: String,
+    /// The SHA-256 of its poster; empty without one. Uploads alone set it.
+    pub(crate) poster: String,
 }
 
 impl Film {
-    /// What the catalogue is ordered by: the title in lower case without a leading article.
+    /// What the catalogue is ordered by: the words of the title without a leading article.
     pub(crate) fn sort_key(&self) -> String {
-        let lower = self.title.to_lowercase();
-        let rest = ["the ", "a ", "an "]
-            .iter()
-            .find_map(|article| lower.strip_prefix(article));
-        match rest.map(str::trim_start) {
-            Some(rest) if !rest.is_empty() => rest.to_owned(),
-            _ => lower,
-        }
+        title_key(&self.title)
     }
+
+    /// The first year of its decade; none when the year is unknown.
+    pub(crate) fn decade(&self) -> Option<i32> {
+        (self.year > 0).then(|| self.year / 10 * 10)
+    }
+}
+
+/// A title, or the beginning of one, as the catalogue orders it.
+pub(crate) fn title_key(title: &str) -> String {
+    let words = Words::of(title).written;
+    let rest = match words.split_first() {
+        Some((first, rest)) if !rest.is_empty() && is_article(first) => rest,
+        _ => &words[..],
+    };
+    words::key_of(rest, title)
+}
+
+fn is_article(word: &str) -> bool {
+    matches!(word, "the" | "a" | "an")
+}
+
+/// How many films a genre has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Genre {
+    pub(crate) name: String,
+    pub(crate) films: u32,
+}
+
+/// How many films a decade has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decade {
+    pub(crate) decade: i32,
+    pub(crate) films: u32,
+}
+
+/// What there is to choose from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facets {
+    pub(crate) genres: Vec<Genre>,
+    pub(crate) decades: Vec<Decade>,
+    pub(crate) films: u32,
+}
+
+/// What a changed film is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) id: String,
+    pub(crate) year: i32,
+    pub(crate) genres: Vec<String>,
+    /// In milliseconds since 1970 UTC.
+    pub(crate) at: i64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn titled(title: &str) -> Film {
-        Film {
-            id: "x".into(),
-            title: title.into(),
-            description: String::new(),
-            director: String::new(),
-            year: 0,
-            cast: Vec::new(),
-            genres: Vec::new(),
-        }
-    }
-
     #[test]
-    fn articles_do_not_count_in_the_order() {
-        assert_eq!(titled("The Apartment").sort_key(), "apartment");
-        assert_eq!(titled("A Separation").sort_key(), "separation");
-        assert_eq!(titled("Amélie").sort_key(), "amélie");
-        assert_eq!(titled("The ").sort_key(), "the ");
+    fn neither_articles_nor_diacritics_count_in_the_order() {
+        assert_eq!(title_key("The Apartment"), "apartment");
+        assert_eq!(title_key("A Separation"), "separation");
+        assert_eq!(title_key("The "), "the");
+        assert_eq!(title_key("A"), "a");
+        let mut titles = ["Anatomy of a Murder", "Amélie", "Amadeus"];
+        titles.sort_by_key(|title| title_key(title));
+        assert_eq!(titles, ["Amadeus", "Amélie", "Anatomy of a Murder"]);
     }
 }

@@ -1,38 +1,109 @@
-//! All SQL of the metadata service.
+//! All SQL of the metadata service: films here, the rest in the modules below.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`many`] | many rows in few statements |
+//! | [`postings`] | which films a name leads to |
+//! | [`facets`] | how many films genres and decades have |
+//! | [`uploads`] | files, and what is on its way to be one |
 
-use crate::model::Film;
-use crate::page::After;
-use backlot::storage::{Migration, Migrations, Row, Sql, StoreError, Tx, params, sql};
+mod facets;
+mod many;
+mod postings;
+mod uploads;
 
-pub(crate) const MIGRATIONS: Migrations = &[Migration::new(
-    1,
-    "movies",
-    include_str!("../migrations/1_movies.sql"),
-)];
+pub(crate) use uploads::Uploads;
+
+use crate::model::{Change, Facets, Film};
+use crate::names;
+use crate::page::Place;
+use crate::set::Set;
+use backlot::Timestamp;
+use backlot::storage::{Migration, Migrations, Param, Row, Sql, StoreError, Tx, params, sql};
+use many::{Inserts, four, inserts, select_in};
+use std::collections::BTreeMap;
+
+pub(crate) const MIGRATIONS: Migrations = &[
+    Migration::new(1, "movies", include_str!("../migrations/1_movies.sql"))
+        .mysql(include_str!("../migrations/1_movies.mysql.sql"))
+        .postgres(include_str!("../migrations/1_movies.postgres.sql")),
+    Migration::new(2, "names", include_str!("../migrations/2_names.sql"))
+        .mysql(include_str!("../migrations/2_names.mysql.sql"))
+        .postgres(include_str!("../migrations/2_names.postgres.sql")),
+    Migration::new(3, "uploads", include_str!("../migrations/3_uploads.sql"))
+        .mysql(include_str!("../migrations/3_uploads.mysql.sql"))
+        .postgres(include_str!("../migrations/3_uploads.postgres.sql")),
+];
 
 const SELECT: Sql = sql!(
-    "SELECT id, title, description, director, year, cast_names, genres FROM movies WHERE id = ?"
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+     FROM movies WHERE id = ?"
 );
-const EXISTS: Sql = sql!("SELECT 1 FROM movies WHERE id = ?");
-const UPSERT: Sql = sql!(
-    "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
+const SELECT_MANY: Sql = select_in!(
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+     FROM movies WHERE id",
+    ""
+);
+/// Of films that were there before there were names.
+const SELECT_UNENTERED: Sql = sql!(
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+     FROM movies WHERE number = 0 LIMIT ?"
+);
+const UNENTERED: Sql = sql!("SELECT id FROM movies WHERE number = 0 LIMIT 1");
+const UPSERT: Inserts = inserts!(
+    "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
+        imdb_id, poster, number, changed_at) VALUES ",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    " ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
         description = excluded.description, director = excluded.director, year = excluded.year,
-        cast_names = excluded.cast_names, genres = excluded.genres"
+        cast_names = excluded.cast_names, genres = excluded.genres, imdb_id = excluded.imdb_id,
+        poster = excluded.poster, number = excluded.number, changed_at = excluded.changed_at",
+    mysql: " ON DUPLICATE KEY UPDATE sort_key = VALUES(sort_key), title = VALUES(title),
+        description = VALUES(description), director = VALUES(director), year = VALUES(year),
+        cast_names = VALUES(cast_names), genres = VALUES(genres), imdb_id = VALUES(imdb_id),
+        poster = VALUES(poster), number = VALUES(number), changed_at = VALUES(changed_at)"
 );
-const FIRST_PAGE: Sql = sql!(
-    "SELECT id, title, description, director, year, cast_names, genres FROM movies
+const PLACES_OF_NUMBERS: Sql =
+    select_in!("SELECT sort_key, id, number FROM movies WHERE number", "");
+const PLACES_AFTER: Sql = sql!(
+    "SELECT sort_key, id, number FROM movies WHERE sort_key >= ? AND (sort_key > ? OR id > ?)
      ORDER BY sort_key, id LIMIT ?"
 );
-const NEXT_PAGE: Sql = sql!(
-    "SELECT id, title, description, director, year, cast_names, genres FROM movies
-     WHERE sort_key > ? OR (sort_key = ? AND id > ?) ORDER BY sort_key, id LIMIT ?"
+const PLACES_AFTER_BELOW: Sql = sql!(
+    "SELECT sort_key, id, number FROM movies
+     WHERE sort_key >= ? AND (sort_key > ? OR id > ?) AND sort_key < ?
+     ORDER BY sort_key, id LIMIT ?"
 );
+const CHANGES: Sql = sql!(
+    "SELECT id, year, genres, changed_at FROM movies
+     WHERE changed_at >= ? AND (changed_at > ? OR id > ?) ORDER BY changed_at, id LIMIT ?"
+);
+/// A change is later than the one before, even if the clock is not. The row is held to the end of
+/// the transaction.
+const BEGIN_CHANGE: Sql = sql!(
+    "UPDATE catalogue SET changed_at = CASE WHEN changed_at < ? THEN ? ELSE changed_at + 1 END
+     WHERE id = 1"
+);
+const CATALOGUE: Sql = sql!("SELECT films, last_number, changed_at FROM catalogue WHERE id = 1");
+const COUNT_FILMS: Sql = sql!("UPDATE catalogue SET films = ?, last_number = ? WHERE id = 1");
 
 /// Films within one transaction.
 pub(crate) struct Films<'t> {
     tx: &'t mut Tx,
+}
+
+/// A film as it is kept.
+struct Kept {
+    film: Film,
+    /// 0 until it is entered under its names.
+    number: u32,
+}
+
+/// What is known of all films together.
+struct Catalogue {
+    films: u32,
+    last_number: u32,
+    changed_at: i64,
 }
 
 impl<'t> Films<'t> {
@@ -41,65 +112,227 @@ impl<'t> Films<'t> {
     }
 
     pub(crate) async fn get(&mut self, id: &str) -> Result<Option<Film>, StoreError> {
-        self.tx
-            .query_opt(SELECT, params![id])
-            .await?
-            .as_ref()
-            .map(read_film)
-            .transpose()
+        let row = self.tx.query_opt(SELECT, params![id]).await?;
+        row.as_ref().map(read_film).transpose()
     }
 
-    /// Writes a film; whether it is new.
-    pub(crate) async fn put(&mut self, film: &Film) -> Result<bool, StoreError> {
-        let known = self
-            .tx
-            .query_opt(EXISTS, params![&film.id])
-            .await?
-            .is_some();
-        let (cast, genres) = (list(&film.cast)?, list(&film.genres)?);
-        let sort_key = film.sort_key();
-        let Film {
-            id,
-            title,
-            description,
-            director,
-            year,
-            ..
-        } = film;
-        self.tx
-            .execute(
-                UPSERT,
-                params![
-                    id,
-                    &sort_key,
-                    title,
-                    description,
-                    director,
-                    *year,
-                    &cast,
-                    &genres
-                ],
-            )
-            .await?;
-        Ok(!known)
-    }
-
-    /// At most `limit` films after `after`, in order.
-    pub(crate) async fn page(
+    /// Those that exist, by id.
+    pub(crate) async fn get_many(
         &mut self,
-        after: Option<&After>,
+        ids: &[String],
+    ) -> Result<BTreeMap<String, Film>, StoreError> {
+        let kept = self.kept(ids).await?;
+        let films = kept.into_iter().map(|(id, kept)| (id, kept.film));
+        Ok(films.collect())
+    }
+
+    /// Writes films, no id twice, with their names, facets and place in the order of changes;
+    /// how many are new. A film keeps its poster, and one that stays as it is does not change.
+    pub(crate) async fn put(&mut self, films: &[Film], now: Timestamp) -> Result<u32, StoreError> {
+        let current = begin_change(self.tx, now).await?;
+        let ids: Vec<String> = films.iter().map(|film| film.id.clone()).collect();
+        let mut known = self.kept(&ids).await?;
+        let mut changed = Vec::new();
+        let mut created = 0;
+        for film in films {
+            let before = known.remove(&film.id);
+            created += u32::from(before.is_none());
+            let mut film = film.clone();
+            film.poster = String::new();
+            if let Some(before) = &before {
+                film.poster.clone_from(&before.film.poster);
+                if before.film == film && before.number != 0 {
+                    continue;
+                }
+            }
+            changed.push((before, film));
+        }
+        self.write(current, changed).await?;
+        Ok(created)
+    }
+
+    /// Whether no film is left from before there were names.
+    pub(crate) async fn all_are_entered(&mut self) -> Result<bool, StoreError> {
+        Ok(self.tx.query_opt(UNENTERED, params![]).await?.is_none())
+    }
+
+    /// Enters some of the films that were there before there were names; how many.
+    pub(crate) async fn enter(&mut self, limit: i64, now: Timestamp) -> Result<usize, StoreError> {
+        let current = begin_change(self.tx, now).await?;
+        let rows = self.tx.query(SELECT_UNENTERED, params![limit]).await?;
+        let films = rows.iter().map(|row| Ok((None, read_film(row)?)));
+        let films = films.collect::<Result<Vec<_>, StoreError>>()?;
+        let entered = films.len();
+        self.write(current, films).await?;
+        Ok(entered)
+    }
+
+    async fn write(
+        &mut self,
+        mut catalogue: Catalogue,
+        films: Vec<(Option<Kept>, Film)>,
+    ) -> Result<(), StoreError> {
+        if films.is_empty() {
+            return Ok(());
+        }
+        let mut postings = postings::Changes::default();
+        let mut facets = facets::Changes::default();
+        let mut rows = Vec::with_capacity(films.len());
+        for (before, film) in &films {
+            let entered = before.as_ref().filter(|before| before.number != 0);
+            let number = entered.map_or(catalogue.last_number + 1, |before| before.number);
+            let names_before = match entered {
+                Some(before) => {
+                    facets.leave(&before.film);
+                    names::of(&before.film)
+                }
+                None => {
+                    catalogue.last_number = number;
+                    catalogue.films += 1;
+                    Default::default()
+                }
+            };
+            facets.enter(film);
+            postings.film(number, &names_before, &names::of(film));
+            rows.push((
+                film,
+                film.sort_key(),
+                list(&film.cast)?,
+                list(&film.genres)?,
+                number,
+            ));
+        }
+        let params: Vec<Param<'_>> = rows
+            .iter()
+            .flat_map(|(film, sort_key, cast, genres, number)| {
+                params![
+                    &film.id,
+                    sort_key,
+                    &film.title,
+                    &film.description,
+                    &film.director,
+                    film.year,
+                    cast,
+                    genres,
+                    &film.imdb_id,
+                    &film.poster,
+                    number,
+                    catalogue.changed_at
+                ]
+            })
+            .collect();
+        many::insert(self.tx, &UPSERT, 12, &params).await?;
+        postings.write(self.tx).await?;
+        facets.write(self.tx).await?;
+        let counts = params![catalogue.films, catalogue.last_number];
+        self.tx.execute(COUNT_FILMS, counts).await.map(drop)
+    }
+
+    async fn kept(&mut self, ids: &[String]) -> Result<BTreeMap<String, Kept>, StoreError> {
+        let mut kept = BTreeMap::new();
+        for row in many::select(self.tx, SELECT_MANY, ids, &[]).await? {
+            let film = read_film(&row)?;
+            let number = row.get(9)?;
+            kept.insert(film.id.clone(), Kept { film, number });
+        }
+        Ok(kept)
+    }
+
+    /// How many films can be found.
+    pub(crate) async fn count(&mut self) -> Result<u32, StoreError> {
+        Ok(catalogue(self.tx).await?.films)
+    }
+
+    /// Genres, decades, and how many films there are.
+    pub(crate) async fn facets(&mut self) -> Result<Facets, StoreError> {
+        Ok(Facets {
+            genres: facets::genres(self.tx).await?,
+            decades: facets::decades(self.tx).await?,
+            films: self.count().await?,
+        })
+    }
+
+    /// At most `limit` films that changed after `after`, in order of change.
+    pub(crate) async fn changes(
+        &mut self,
+        (at, id): (i64, &str),
         limit: i64,
-    ) -> Result<Vec<Film>, StoreError> {
-        let rows = match after {
-            None => self.tx.query(FIRST_PAGE, params![limit]).await?,
-            Some(After { sort_key, id }) => {
-                self.tx
-                    .query(NEXT_PAGE, params![sort_key, sort_key, id, limit])
-                    .await?
+    ) -> Result<Vec<Change>, StoreError> {
+        let rows = self.tx.query(CHANGES, params![at, at, id, limit]).await?;
+        let changes = rows.iter().map(|row| {
+            Ok(Change {
+                id: row.get(0)?,
+                year: row.get(1)?,
+                genres: names_in(row, 2)?,
+                at: row.get(3)?,
+            })
+        });
+        changes.collect()
+    }
+
+    /// The films of each of these names that leads to any.
+    pub(crate) async fn of_names(
+        &mut self,
+        names: &[String],
+    ) -> Result<BTreeMap<String, Set>, StoreError> {
+        postings::of_names(self.tx, names).await
+    }
+
+    /// The films of this name, and those of all names that begin so.
+    pub(crate) async fn of_beginning(&mut self, name: &str) -> Result<(Set, Set), StoreError> {
+        postings::of_beginning(self.tx, name).await
+    }
+
+    /// Where films stand, in no order.
+    pub(crate) async fn places(&mut self, films: &Set) -> Result<Vec<Place>, StoreError> {
+        let numbers: Vec<u32> = films.numbers().collect();
+        let rows = many::select(self.tx, PLACES_OF_NUMBERS, &numbers, &[]).await?;
+        rows.iter().map(read_place).collect()
+    }
+
+    /// At most `limit` films that stand after this sort key and id, in order; with `below`, those
+    /// alone whose sort key is less.
+    pub(crate) async fn places_after(
+        &mut self,
+        (sort_key, id): (&str, &str),
+        below: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Place>, StoreError> {
+        let rows = match below {
+            None => {
+                let params = params![sort_key, sort_key, id, limit];
+                self.tx.query(PLACES_AFTER, params).await?
+            }
+            Some(below) => {
+                let params = params![sort_key, sort_key, id, below, limit];
+                self.tx.query(PLACES_AFTER_BELOW, params).await?
             }
         };
-        rows.iter().map(read_film).collect()
+        rows.iter().map(read_place).collect()
     }
+}
+
+/// To be called before anything is read that a change depends on.
+async fn begin_change(tx: &mut Tx, now: Timestamp) -> Result<Catalogue, StoreError> {
+    tx.execute(BEGIN_CHANGE, params![now, now]).await?;
+    catalogue(tx).await
+}
+
+async fn catalogue(tx: &mut Tx) -> Result<Catalogue, StoreError> {
+    let row = tx.query_one(CATALOGUE, params![]).await?;
+    Ok(Catalogue {
+        films: row.get(0)?,
+        last_number: row.get(1)?,
+        changed_at: row.get(2)?,
+    })
+}
+
+fn read_place(row: &Row) -> Result<Place, StoreError> {
+    Ok(Place {
+        sort_key: row.get(0)?,
+        id: row.get(1)?,
+        number: row.get(2)?,
+    })
 }
 
 fn read_film(row: &Row) -> Result<Film, StoreError> {
@@ -109,8 +342,10 @@ fn read_film(row: &Row) -> Result<Film, StoreError> {
         description: row.get(2)?,
         director: row.get(3)?,
         year: row.get(4)?,
-        cast: names(row, 5)?,
-        genres: names(row, 6)?,
+        cast: names_in(row, 5)?,
+        genres: names_in(row, 6)?,
+        imdb_id: row.get(7)?,
+        poster: row.get(8)?,
     })
 }
 
@@ -118,9 +353,9 @@ fn list(names: &[String]) -> Result<String, StoreError> {
     serde_json::to_string(names).map_err(|error| StoreError::sql(error.to_string()))
 }
 
-fn names(row: &Row, column: usize) -> Result<Vec<String>, StoreError> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| StoreError::Column {
+fn names_in(row: &Row, column: usize) -> Result<Vec<String>, StoreError> {
+    let text: &str = row.get(column)?;
+    serde_json::from_str(text).map_err(|error| StoreError::Column {
         column,
         expected: "a JSON array of strings".to_owned(),
         found: error.to_string(),

@@ -1,24 +1,35 @@
 //! Joins metadata and ratings, in parallel. A film without its rating is still an answer; a
 //! rating without its film is not.
 
+mod chart;
+mod upload;
+
+use crate::chart::Charts;
 use backlot::{Code, Context, Deadline, Error};
 use movies_api as api;
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
-    Aggregate, BatchGetAggregatedRatingsRequest, GetAggregatedRatingRequest, GetMetadataRequest,
-    ListMetadataRequest, MovieDetails,
+    Aggregate, BatchGetAggregatedRatingsRequest, BatchGetMetadataRequest,
+    GetAggregatedRatingRequest, GetMetadataRequest, ListFacetsRequest, ListFacetsResponse,
+    ListMetadataRequest, ListMoviesRequest, MovieDetails, SearchMetadataRequest,
+    SearchMoviesRequest,
 };
 use std::sync::Arc;
 
 /// The record type of films.
-const MOVIE: &str = "movie";
+pub(crate) const MOVIE: &str = "movie";
 /// The part of an answer that can be missing.
 const RATING: &str = "rating";
 
 pub(crate) struct Controller {
     metadata: Arc<dyn api::Metadata>,
     rating: Arc<dyn api::Rating>,
+    charts: Charts,
 }
+
+/// Films with their ratings, and what the list they come from says of itself: the token of the
+/// next page, or the ids that are unknown.
+pub(crate) type Films<T> = Joined<(Vec<MovieDetails>, T)>;
 
 /// An answer, and which parts of it could not be had.
 pub(crate) struct Joined<T> {
@@ -27,8 +38,16 @@ pub(crate) struct Joined<T> {
 }
 
 impl Controller {
-    pub(crate) fn new(metadata: Arc<dyn api::Metadata>, rating: Arc<dyn api::Rating>) -> Self {
-        Controller { metadata, rating }
+    pub(crate) fn new(
+        metadata: Arc<dyn api::Metadata>,
+        rating: Arc<dyn api::Rating>,
+        charts: Charts,
+    ) -> Self {
+        Controller {
+            metadata,
+            rating,
+            charts,
+        }
     }
 
     pub(crate) async fn details(
@@ -63,22 +82,55 @@ impl Controller {
     pub(crate) async fn list(
         &self,
         cx: &Context,
-        page_size: i32,
-        page_token: String,
-    ) -> Result<Joined<(Vec<MovieDetails>, String)>, Error> {
-        let page = self
-            .metadata
-            .list_metadata(
-                cx,
-                ListMetadataRequest {
-                    page_size,
-                    page_token,
-                },
-            )
-            .await?;
-        let (ratings, degraded) = self.ratings(cx, &page.metadata).await;
-        let movies = page
-            .metadata
+        request: ListMoviesRequest,
+    ) -> Result<Films<String>, Error> {
+        let request = ListMetadataRequest {
+            page_size: request.page_size,
+            page_token: request.page_token,
+            genre: request.genre,
+            decade: request.decade,
+            person: request.person,
+        };
+        let page = self.metadata.list_metadata(cx, request).await?;
+        Ok(self.rated(cx, page.metadata, page.next_page_token).await)
+    }
+
+    /// A page of the films that match with their ratings, and the token of the next one.
+    pub(crate) async fn search(
+        &self,
+        cx: &Context,
+        request: SearchMoviesRequest,
+    ) -> Result<Films<String>, Error> {
+        let request = SearchMetadataRequest {
+            query: request.query,
+            page_size: request.page_size,
+            page_token: request.page_token,
+        };
+        let page = self.metadata.search_metadata(cx, request).await?;
+        Ok(self.rated(cx, page.metadata, page.next_page_token).await)
+    }
+
+    /// The films of these ids with their ratings, and the ids that are unknown.
+    pub(crate) async fn batch(
+        &self,
+        cx: &Context,
+        movie_ids: Vec<String>,
+    ) -> Result<Films<Vec<String>>, Error> {
+        let request = BatchGetMetadataRequest { movie_ids };
+        let found = self.metadata.batch_get_metadata(cx, request).await?;
+        Ok(self.rated(cx, found.metadata, found.missing).await)
+    }
+
+    /// What films can be sorted by.
+    pub(crate) async fn facets(&self, cx: &Context) -> Result<ListFacetsResponse, Error> {
+        self.metadata.list_facets(cx, ListFacetsRequest {}).await
+    }
+
+    /// Films joined with their ratings.
+    async fn rated<T>(&self, cx: &Context, films: Vec<Metadata>, about: T) -> Films<T> {
+        let ids = films.iter().map(|film| film.id.clone()).collect();
+        let (ratings, degraded) = self.ratings(cx, ids).await;
+        let movies = films
             .into_iter()
             .zip(ratings)
             .map(|(metadata, rating)| MovieDetails {
@@ -86,30 +138,32 @@ impl Controller {
                 rating,
             })
             .collect();
-        Ok(Joined {
-            answer: (movies, page.next_page_token),
+        Joined {
+            answer: (movies, about),
             degraded,
-        })
+        }
     }
 
+    /// The ratings of these films in their order, as many as there are films.
     async fn ratings(
         &self,
         cx: &Context,
-        films: &[Metadata],
+        record_ids: Vec<String>,
     ) -> (Vec<Option<Aggregate>>, Vec<String>) {
-        if films.is_empty() {
+        let films = record_ids.len();
+        if films == 0 {
             return (Vec::new(), Vec::new());
         }
         let request = BatchGetAggregatedRatingsRequest {
             record_type: MOVIE.into(),
-            record_ids: films.iter().map(|film| film.id.clone()).collect(),
+            record_ids,
         };
         match self
             .rating
             .batch_get_aggregated_ratings(&optional(cx), request)
             .await
         {
-            Ok(response) if response.aggregates.len() == films.len() => (
+            Ok(response) if response.aggregates.len() == films => (
                 response
                     .aggregates
                     .into_iter()
@@ -118,10 +172,10 @@ impl Controller {
                 Vec::new(),
             ),
             Ok(_) => (
-                vec![None; films.len()],
+                vec![None; films],
                 without_rating(&Error::internal("ratings of other films came back")),
             ),
-            Err(error) => (vec![None; films.len()], without_rating(&error)),
+            Err(error) => (vec![None; films], without_rating(&error)),
         }
     }
 }

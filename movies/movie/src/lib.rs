@@ -1,10 +1,13 @@
 //! What clients call: films joined with their ratings.
 
+mod chart;
 mod config;
 mod controller;
+#[cfg(test)]
+mod doubles;
 mod handler;
 
-pub use config::Config;
+pub use config::{Chart, Config};
 
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
@@ -16,10 +19,20 @@ pub fn service() -> Service {
     Service::new("movie", owners!("movies-team"), start).port(8083)
 }
 
-async fn start(_config: Config, cx: &mut Startup) -> Result<(), StartError> {
+async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let metadata = Arc::new(cx.client::<api::MetadataClient>());
     let rating = Arc::new(cx.client::<api::RatingClient>());
-    let movies = Arc::new(controller::Controller::new(metadata, rating));
+    let (charts, keeping) = chart::follow(
+        chart::Sources {
+            metadata: Arc::<api::MetadataClient>::clone(&metadata),
+            rating: Arc::<api::RatingClient>::clone(&rating),
+            clock: cx.clock().clone(),
+            dice: cx.dice("charts"),
+        },
+        config.chart.weight,
+    );
+    cx.tasks().spawn_endless("charts", keeping);
+    let movies = Arc::new(controller::Controller::new(metadata, rating, charts));
     cx.serve(api::movie(handler::Grpc(movies)));
     Ok(())
 }

@@ -1,17 +1,21 @@
 //! The rules of ratings, and what is one commit.
 
+mod lists;
+mod many;
+
 use crate::live::Live;
 use crate::model::{Aggregate, HalfStars, Rating, Record};
 use crate::repository::Ratings;
-use backlot::storage::Store;
-use backlot::{Context, Error, Permission, Rule};
-use tokio::sync::watch;
+use backlot::storage::{Dialect, Store};
+use backlot::{Clock, Context, Error, Permission, Rule};
+use tokio::sync::{Semaphore, watch};
 
 /// What users do here.
 #[derive(Clone, Copy, Debug)]
 enum Action {
     Rate,
     SeeOwn,
+    Import,
 }
 
 impl Permission for Action {
@@ -19,24 +23,40 @@ impl Permission for Action {
         match self {
             Action::Rate => "rate on behalf of this user",
             Action::SeeOwn => "see this user's rating",
+            Action::Import => "import ratings",
         }
     }
 
     fn rule(&self) -> Rule {
-        Rule::Owner
+        match self {
+            Action::Rate | Action::SeeOwn => Rule::Owner,
+            Action::Import => Rule::Role("importer"),
+        }
     }
 }
 
 pub(crate) struct Controller {
     store: Store,
     live: Live,
+    clock: Clock,
+    /// How many batches may be written at once.
+    batches: Semaphore,
 }
 
 impl Controller {
-    pub(crate) fn new(store: Store) -> Self {
+    /// Ratings in `store`, dated by `clock`.
+    pub(crate) fn new(store: Store, clock: Clock) -> Self {
+        // An embedded store puts writes into a queue and into common commits. Others would run
+        // batches side by side, which share their popular records: each but one would begin again.
+        let batches = match store.dialect() {
+            Dialect::Sqlite => Semaphore::MAX_PERMITS,
+            _ => 1,
+        };
         Controller {
             store,
             live: Live::default(),
+            clock,
+            batches: Semaphore::new(batches),
         }
     }
 
@@ -44,11 +64,12 @@ impl Controller {
     pub(crate) async fn put(&self, cx: &Context, rating: Rating) -> Result<Aggregate, Error> {
         cx.allow(Action::Rate, &rating.user)?;
         let record = rating.record.clone();
+        let clock = self.clock.clone();
         let aggregate: Aggregate = self
             .store
             .write_once(cx, cx.idempotency(), move |tx| {
-                let rating = rating.clone();
-                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).put(&rating).await?) })
+                let (rating, now) = (rating.clone(), clock.wall());
+                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).put(&rating, now).await?) })
             })
             .await?;
         self.live.publish(&record, &aggregate);
@@ -64,13 +85,14 @@ impl Controller {
     ) -> Result<(bool, Aggregate), Error> {
         cx.allow(Action::Rate, &user)?;
         let changed = record.clone();
+        let clock = self.clock.clone();
         let (deleted, aggregate): (bool, Aggregate) = self
             .store
             .write_once(cx, cx.idempotency(), move |tx| {
-                let (record, user) = (record.clone(), user.clone());
-                Box::pin(
-                    async move { Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user).await?) },
-                )
+                let (record, user, now) = (record.clone(), user.clone(), clock.wall());
+                Box::pin(async move {
+                    Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user, now).await?)
+                })
             })
             .await?;
         self.live.publish(&changed, &aggregate);
@@ -147,5 +169,9 @@ impl Controller {
     }
 }
 
+#[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! Ratings of any record, with count, mean and histogram kept as they come.
 
+mod batch;
 mod config;
 mod controller;
 mod handler;
 mod live;
 mod model;
+mod page;
 mod repository;
 
 pub use config::Config;
@@ -23,7 +25,7 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let store = cx.store(&config.store, repository::MIGRATIONS).await?;
-    let ratings = Arc::new(controller::Controller::new(store));
+    let ratings = Arc::new(controller::Controller::new(store, cx.clock().clone()));
     cx.serve(api::rating(handler::Grpc(ratings)));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Who watches which record, in this process. Each watcher sees the latest aggregate; one that is
 //! slow skips what lies between, so nothing queues.
 
+use crate::batch::Batch;
 use crate::model::{Aggregate, Record};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,13 +24,20 @@ impl Live {
     /// Tells watchers, unless they know this version or a newer one.
     pub(crate) fn publish(&self, record: &Record, aggregate: &Aggregate) {
         if let Some(sender) = self.lock().get(record) {
-            sender.send_if_modified(|known| {
-                let newer = aggregate.version > known.version;
-                if newer {
-                    known.clone_from(aggregate);
-                }
-                newer
-            });
+            send(sender, aggregate);
+        }
+    }
+
+    /// As [`publish`](Live::publish), for the records of a batch by their places in it.
+    pub(crate) fn publish_batch(&self, batch: &Batch, aggregates: &[(usize, Aggregate)]) {
+        let records = self.lock();
+        if records.is_empty() {
+            return;
+        }
+        for (place, aggregate) in aggregates {
+            if let Some(sender) = records.get(&batch.record(*place)) {
+                send(sender, aggregate);
+            }
         }
     }
 
@@ -37,6 +45,16 @@ impl Live {
         // Nothing in here panics while it holds the lock.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn send(sender: &watch::Sender<Aggregate>, aggregate: &Aggregate) {
+    sender.send_if_modified(|known| {
+        let newer = aggregate.version > known.version;
+        if newer {
+            known.clone_from(aggregate);
+        }
+        newer
+    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The words of ratings. What cannot be, cannot be written down.
 
+use backlot::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How good: 1 to 10 half stars.
@@ -34,6 +35,38 @@ pub(crate) struct Rating {
     pub(crate) record: Record,
     pub(crate) user: String,
     pub(crate) value: HalfStars,
+    /// When it was given; nothing for now.
+    pub(crate) rated_at: Option<Timestamp>,
+}
+
+/// One of a user's ratings, as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnRating {
+    pub(crate) record: Record,
+    pub(crate) value: HalfStars,
+    pub(crate) rated_at: Timestamp,
+}
+
+/// What a record's ratings come to since they last changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) record_id: String,
+    pub(crate) count: u32,
+    /// In half stars.
+    pub(crate) sum: u64,
+    pub(crate) version: u32,
+    pub(crate) changed_at: Timestamp,
+}
+
+/// An average that somebody else publishes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OutsideRating {
+    pub(crate) record_id: String,
+    /// Who publishes it.
+    pub(crate) source: String,
+    /// In stars.
+    pub(crate) mean: f64,
+    pub(crate) votes: u32,
 }
 
 /// All ratings of one record in numbers.
@@ -80,6 +113,34 @@ impl Difference {
         }
         Some(difference)
     }
+
+    /// Both, one after the other.
+    pub(crate) fn add(&mut self, other: &Difference) {
+        self.count += other.count;
+        self.sum += other.sum;
+        for (cell, other) in self.histogram.iter_mut().zip(other.histogram) {
+            *cell += other;
+        }
+    }
+
+    /// An aggregate after it, with one version more. Nothing when it takes away what was never
+    /// there, which no writer does.
+    pub(crate) fn applied_to(&self, before: &Aggregate) -> Option<Aggregate> {
+        let mut after = Aggregate {
+            count: cell(before.count, self.count)?,
+            sum: before.sum.checked_add_signed(self.sum)?,
+            histogram: before.histogram,
+            version: before.version.checked_add(1)?,
+        };
+        for (value, difference) in after.histogram.iter_mut().zip(self.histogram) {
+            *value = cell(*value, difference)?;
+        }
+        Some(after)
+    }
+}
+
+fn cell(before: u32, difference: i64) -> Option<u32> {
+    u32::try_from(i64::from(before) + difference).ok()
 }
 
 #[cfg(test)]
@@ -103,6 +164,20 @@ mod tests {
             Difference::between(HalfStars::new(4), HalfStars::new(4)),
             None
         );
+    }
+
+    #[test]
+    fn a_difference_never_leaves_less_than_nothing() {
+        let one = Difference::between(None, HalfStars::new(4)).unwrap();
+        let after = one.applied_to(&Aggregate::default()).unwrap();
+        assert_eq!((after.count, after.sum, after.version), (1, 4, 1));
+        let back = Difference::between(HalfStars::new(4), None).unwrap();
+        assert_eq!(
+            back.applied_to(&after)
+                .map(|after| (after.count, after.sum)),
+            Some((0, 0))
+        );
+        assert_eq!(back.applied_to(&Aggregate::default()), None);
     }
 
     #[test]

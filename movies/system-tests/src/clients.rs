@@ -119,6 +119,7 @@ impl Clients {
             year: 1953,
             cast: vec!["Edmond O’Brien".to_owned(), "Frank Lovejoy".to_owned()],
             genres: vec!["Film-Noir".to_owned()],
+            ..Default::default()
         };
         let request = PutMetadataRequest {
             metadata: Some(film.clone()),

@@ -6,15 +6,18 @@ pub mod contract {
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }
 
+mod gate;
+
 pub use contract::{
-    CountRequest, CountResponse, FailRequest, FailResponse, FillRequest, FillResponse, HangRequest,
-    HangResponse, LookRequest, LookResponse, Probe, ProbeClient, Sight, StreamRequest,
-    StreamResponse, Wrong, probe,
+    CollectRequest, CollectResponse, CountRequest, CountResponse, FailRequest, FailResponse,
+    FillRequest, FillResponse, HangRequest, HangResponse, LookRequest, LookResponse, PermitRequest,
+    PermitResponse, Probe, ProbeClient, Sight, StreamRequest, StreamResponse, Wrong, probe,
 };
 
 use async_trait::async_trait;
 use backlot::config::Validate as ValidConfig;
 use backlot::{Code, Context, Error, Service, StartError, Startup, Streaming, owners};
+use gate::Gates;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +41,7 @@ async fn start(_config: Config, cx: &mut Startup) -> Result<(), StartError> {
     cx.serve(probe(Answers {
         again: cx.client(),
         counts,
+        gates: Gates::default(),
     }));
     Ok(())
 }
@@ -45,25 +49,40 @@ async fn start(_config: Config, cx: &mut Startup) -> Result<(), StartError> {
 struct Answers {
     again: ProbeClient,
     counts: Counts,
+    gates: Gates,
 }
 
 #[derive(Clone, Default)]
 struct Counts(Arc<Mutex<BTreeMap<String, CountResponse>>>);
 
 impl Counts {
+    /// Counts a call that begins.
+    fn begin(&self, name: String) -> Pending {
+        self.lock().entry(name.clone()).or_default().begun += 1;
+        Pending {
+            name,
+            counts: self.clone(),
+            ended: false,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, CountResponse>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts that a call was given up, when it is dropped.
+/// Counts that a call was given up, when it is dropped before its end.
 struct Pending {
     name: String,
     counts: Counts,
+    ended: bool,
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         self.counts
             .lock()
             .entry(self.name.clone())
@@ -143,15 +162,7 @@ impl Probe for Answers {
     }
 
     async fn hang(&self, _cx: &Context, request: HangRequest) -> Result<HangResponse, Error> {
-        self.counts
-            .lock()
-            .entry(request.name.clone())
-            .or_default()
-            .begun += 1;
-        let _pending = Pending {
-            name: request.name,
-            counts: self.counts.clone(),
-        };
+        let _pending = self.counts.begin(request.name);
         std::future::pending().await
     }
 
@@ -187,4 +198,86 @@ impl Probe for Answers {
             filling: vec![b'x'; request.bytes as usize],
         })
     }
+
+    async fn collect(
+        &self,
+        cx: &Context,
+        mut requests: Streaming<CollectRequest>,
+    ) -> Result<CollectResponse, Error> {
+        let Some(first) = requests.next().await.transpose()? else {
+            return Ok(CollectResponse::default());
+        };
+        if first.hops > 0 {
+            return self.again.collect(cx, passed_on(first, requests)).await;
+        }
+        let mut pending = self.counts.begin(first.name.clone());
+        let outcome = self.add_up(cx, first, requests).await;
+        // A sender that is gone may be told before the handler is dropped.
+        let broken_off = |error: &Error| error.code() == Code::Cancelled;
+        pending.ended = !outcome.as_ref().is_err_and(broken_off);
+        outcome
+    }
+
+    async fn permit(&self, _cx: &Context, request: PermitRequest) -> Result<PermitResponse, Error> {
+        let taken = self.gates.of(&request.name).permit(request.count).await;
+        Ok(PermitResponse { taken })
+    }
+}
+
+impl Answers {
+    async fn add_up(
+        &self,
+        cx: &Context,
+        first: CollectRequest,
+        mut requests: Streaming<CollectRequest>,
+    ) -> Result<CollectResponse, Error> {
+        let gate = first.gated.then(|| self.gates.of(&first.name));
+        if let Some(gate) = &gate {
+            gate.took();
+        }
+        let forgiving = first.forgiving;
+        let mut last = 0;
+        let mut seen = CollectResponse {
+            ascending: true,
+            idempotency_key: cx.idempotency().map(|idempotency| idempotency.key.clone()),
+            ..CollectResponse::default()
+        };
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if let Some(fail) = message.fail {
+                return Err(failure(fail));
+            }
+            if message.hang {
+                return std::future::pending().await;
+            }
+            seen.count += 1;
+            seen.sum += u64::from(message.number);
+            seen.ascending &= message.number >= last;
+            last = message.number;
+            if let Some(gate) = &gate {
+                gate.pass().await;
+            }
+            next = match requests.next().await.transpose() {
+                Err(_broken) if forgiving => None,
+                next => next?,
+            };
+            if let Some(gate) = &gate {
+                gate.took();
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// The stream for the next hop, its first message among the others again.
+fn passed_on(
+    first: CollectRequest,
+    mut rest: Streaming<CollectRequest>,
+) -> Streaming<CollectRequest> {
+    Streaming::new(async_stream::stream! {
+        yield Ok(CollectRequest { hops: first.hops - 1, ..first });
+        while let Some(message) = rest.next().await {
+            yield message;
+        }
+    })
 }

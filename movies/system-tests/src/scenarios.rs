@@ -2,13 +2,18 @@
 //! gRPC, simulated. They use no time, thread, file or network of their own, and each its own films
 //! and users, so that they can be played in any order, each once per world.
 
+mod catalogue;
+mod chart;
 mod deadline;
 mod failure;
 mod film;
 mod idempotency;
 mod identity;
+mod mine;
 mod power;
 mod rating;
+mod requests;
+mod upload;
 mod watch;
 
 use crate::Clients;
@@ -61,6 +66,11 @@ scenarios! {
     film::only_an_editor_writes_films,
     film::all_that_is_wrong_with_a_film_is_told_at_once,
     film::a_film_of_the_largest_size_comes_back_whole,
+    catalogue::films_are_found_as_people_type,
+    catalogue::lists_are_narrowed_by_genre_decade_and_person,
+    catalogue::films_are_written_and_read_in_batches,
+    catalogue::a_poster_comes_in_pieces_and_back_whole,
+    catalogue::changes_are_told_in_order,
     rating::rating_again_replaces,
     rating::deleting_takes_a_rating_back,
     rating::a_value_out_of_range_is_the_callers_fault_and_changes_nothing,
@@ -92,10 +102,30 @@ scenarios! {
     failure::violations_and_pushback_come_as_they_were_told,
     failure::a_stream_fails_after_what_it_gave,
     failure::a_stream_ends_after_what_it_gave,
+    requests::many_requests_arrive_whole_and_in_order,
+    requests::no_requests_at_all_are_answered_too,
+    requests::the_first_wrong_request_is_named_and_refuses_the_call,
+    requests::a_callee_that_fails_early_ends_the_sending,
+    requests::requests_that_fail_give_the_call_up_and_their_error_is_the_callers,
+    requests::a_stream_of_requests_ends_at_its_deadline,
+    requests::a_sender_that_leaves_ends_the_handler,
+    requests::a_slow_callee_holds_the_sender_back,
+    requests::requests_pass_through_hops_under_their_key,
     watch::a_watcher_sees_the_present_and_then_each_change_the_latest_last,
     watch::a_watcher_of_one_record_hears_nothing_of_others,
+    mine::own_ratings_come_the_latest_first_a_page_at_a_time,
+    mine::only_the_user_sees_the_own_ratings,
+    mine::a_batch_needs_the_role_importer,
+    mine::a_batch_counts_each_rating_once_however_often_it_comes,
+    mine::changed_aggregates_are_told_from_a_time_on,
+    upload::a_file_sent_in_pieces_becomes_the_poster,
+    upload::an_upload_that_broke_off_goes_on_where_it_stopped,
+    upload::what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_it,
+    chart::a_chart_follows_new_ratings,
+    chart::charts_are_of_a_genre_a_decade_or_both,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,
     #[power] power::without_the_catalogue_there_is_no_film,
     #[power] power::acknowledged_ratings_survive_a_restart,
+    #[power] chart::a_chart_outlives_the_ratings_it_comes_from,
     #[power] power::a_watcher_is_told_to_reconnect_when_the_service_stops,
 }

@@ -1,22 +1,26 @@
-//! `movies call`: any method over gRPC, with its request and answer in JSON.
+//! `movies call`: any method over gRPC, with its requests and answers in JSON.
 
 use crate::PRODUCT;
 use backlot::app::cli::{Configuration, Options};
 use backlot::app::process;
 use backlot::core::discovery::{Instance, InstanceSet};
 use backlot::core::principal::{Token, User};
-use backlot::rpc::contract::{Method, Service};
+use backlot::rpc::contract::{Method, Service, Shape};
 use backlot::rpc::rest::Transcoder;
 use backlot::rpc::{Remote, Reply};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
-use backlot::{Context, Env, Error, Principal, Timestamp};
+use backlot::{Context, Env, Error, Principal, Streaming, Timestamp};
 use movies_api as api;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::watch;
+
+/// The largest array of requests that is read from the standard input, in bytes.
+const MAX_ARRAY: u64 = 64 << 20;
 
 /// What `movies call` is told.
 #[derive(Debug, clap::Args)]
@@ -28,9 +32,9 @@ use tokio::sync::watch;
 pub struct Arguments {
     /// Which method, for example RatingService/GetAggregatedRating
     method: String,
-    /// The request
-    #[arg(default_value = "{}")]
-    json: String,
+    /// The request; for a method that takes many, an array of them or one on each line, from the
+    /// standard input if left out or '-'
+    json: Option<String>,
     /// Where, if not at the service's configured address
     #[arg(long, value_name = "HOST:PORT")]
     to: Option<String>,
@@ -80,7 +84,6 @@ async fn call(
 ) -> Result<(), Error> {
     let (service, method) = find(&arguments.method)?;
     let transcoder = Transcoder::of(service)?;
-    let request = transcoder.request(method, &arguments.json)?;
     let address = match &arguments.to {
         Some(address) => address.clone(),
         None => configuration
@@ -104,10 +107,16 @@ async fn call(
         env,
         &Tasks::new(env),
     );
-    match remote
-        .encoded(method, &context(arguments, method, service), request)
-        .await?
-    {
+    let cx = context(arguments, method, service);
+    let reply = if method.shape == Shape::ClientStream {
+        let requests = requests(arguments, method, service).await?;
+        Reply::One(remote.encoded_stream(method, &cx, requests).await?)
+    } else {
+        let json = arguments.json.as_deref().unwrap_or("{}");
+        let request = transcoder.request(method, json)?;
+        remote.encoded(method, &cx, request).await?
+    };
+    match reply {
         Reply::One(answer) => println!("{}", transcoder.answer(method, answer)?),
         Reply::Stream(mut answers) => {
             while let Some(answer) = answers.next().await {
@@ -118,8 +127,50 @@ async fn call(
     Ok(())
 }
 
+/// The requests of a method that takes many. Lines of the standard input are read as they are sent.
+async fn requests(
+    arguments: &Arguments,
+    method: &'static Method,
+    service: &'static Service,
+) -> Result<Streaming<bytes::Bytes>, Error> {
+    let transcoder = Transcoder::of(service)?;
+    if let Some(json) = arguments.json.as_deref().filter(|json| *json != "-") {
+        return Ok(Streaming::of(transcoder.requests(method, json)?));
+    }
+    let unreadable = |error: std::io::Error| {
+        Error::invalid_argument("the standard input cannot be read as text").with_source(error)
+    };
+    let mut input = BufReader::new(tokio::io::stdin());
+    let mut text = String::new();
+    input.read_line(&mut text).await.map_err(unreadable)?;
+    if text.trim_start().starts_with('[') {
+        input
+            .take(MAX_ARRAY)
+            .read_to_string(&mut text)
+            .await
+            .map_err(unreadable)?;
+        if text.len() as u64 > MAX_ARRAY {
+            return Err(Error::invalid_argument(format!(
+                "the array is larger than {MAX_ARRAY} bytes: send a request on each line"
+            )));
+        }
+        return Ok(Streaming::of(transcoder.requests(method, &text)?));
+    }
+    Ok(Streaming::new(async_stream::try_stream! {
+        let mut number = 0;
+        while !text.is_empty() {
+            number += 1;
+            if !text.trim().is_empty() {
+                yield transcoder.request_on_line(method, &text, number)?;
+            }
+            text.clear();
+            input.read_line(&mut text).await.map_err(unreadable)?;
+        }
+    }))
+}
+
 fn context(arguments: &Arguments, method: &Method, service: &Service) -> Context {
-    let usual = if method.shape == backlot::rpc::contract::Shape::Unary {
+    let usual = if method.shape == Shape::Unary {
         5
     } else {
         3600

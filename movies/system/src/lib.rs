@@ -2,7 +2,9 @@
 
 pub mod call;
 pub mod embedded;
+pub mod generate;
 pub mod greeting;
+pub mod import;
 pub mod sample;
 pub mod sim;
 pub mod token;

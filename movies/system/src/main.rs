@@ -3,7 +3,7 @@
 use backlot::app::cli::Options;
 use backlot::app::{fleet, process};
 use clap::{Parser, Subcommand};
-use movies_system::{PRODUCT, call, embedded, sample, sim, token};
+use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
 use std::process::ExitCode;
 
 /// Movies: rate films. Without a command everything runs in this one process.
@@ -17,6 +17,7 @@ use std::process::ExitCode;
   movies rating --set rating.server.listen=127.0.0.1:9082
   movies sim --seed 7                     the same services in a simulated world
   TOKEN=$(movies token ann)               a token for curl
+  movies import movielens ml-latest-small  films and ratings of others; see movies import --help
   movies call MovieService/GetMovieDetails '{\"movieId\": \"metropolis-1927\"}'"
 )]
 struct Command {
@@ -33,7 +34,7 @@ struct Command {
 enum Task {
     /// Run every service as a process of its own, restarted when it crashes
     Fleet {
-        /// Copies of each service that keeps no data of its own
+        /// Copies of each service; of one whose store is on SQLite there is one
         #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
         replicas: u16,
     },
@@ -58,6 +59,10 @@ enum Task {
     Token(token::Arguments),
     /// Call a method over gRPC with a request in JSON
     Call(call::Arguments),
+    /// Bring in films and ratings: MovieLens, IMDb's data sets, rating events
+    Import(import::Arguments),
+    /// Make files of these kinds, of any size, to try an import with
+    Generate(generate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -83,5 +88,7 @@ fn main() -> ExitCode {
         Some(Task::Sim { arguments }) => sim::run(&arguments),
         Some(Task::Token(arguments)) => token::run(&arguments, &options),
         Some(Task::Call(arguments)) => call::run(&arguments, &options),
+        Some(Task::Import(arguments)) => import::run(&arguments, &options),
+        Some(Task::Generate(arguments)) => generate::run(&arguments),
     }
 }

@@ -200,6 +200,7 @@ impl Film {
             year: self.year,
             cast: self.cast.clone(),
             genres: self.genres.clone(),
+            ..Default::default()
         }
     }
 

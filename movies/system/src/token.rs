@@ -20,6 +20,20 @@ pub struct Arguments {
     /// May edit the catalogue as well
     #[arg(long)]
     editor: bool,
+    /// May import: edit the catalogue, and rate on behalf of anybody
+    #[arg(long)]
+    importer: bool,
+}
+
+impl Arguments {
+    fn roles(&self) -> BTreeSet<String> {
+        let roles = [
+            ("editor", self.editor || self.importer),
+            ("importer", self.importer),
+        ];
+        let has = roles.into_iter().filter(|(_, has)| *has);
+        has.map(|(role, _)| role.to_owned()).collect()
+    }
 }
 
 /// Prints a token that lives fifteen minutes.
@@ -36,7 +50,7 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     let platform = &configuration.platform;
     match make(
         &arguments.name,
-        arguments.editor,
+        arguments.roles(),
         &platform.data,
         &platform.identity.issuer,
         &env,
@@ -54,7 +68,7 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
 
 fn make(
     name: &str,
-    editor: bool,
+    roles: BTreeSet<String>,
     data: &Path,
     issuer: &str,
     env: &Env,
@@ -67,11 +81,6 @@ fn make(
         .into());
     }
     let key = SigningKey::from_seed(&secret::load_or_make(data, movies_auth::KEY, &env.dice)?)?;
-    let roles = if editor {
-        BTreeSet::from(["editor".to_owned()])
-    } else {
-        BTreeSet::new()
-    };
     let audience = AUDIENCE.map(String::from).into();
     let claims = Claims {
         roles,

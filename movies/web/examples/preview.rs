@@ -71,6 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 year,
                 cast,
                 genres,
+                ..Default::default()
             },
             sample.count,
             sample.mean,
@@ -85,6 +86,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Ordering::SeqCst,
     );
 
+    house.outside.lock().unwrap().extend([
+        (
+            "metropolis-1927".to_owned(),
+            "imdb".to_owned(),
+            4.15,
+            190_412,
+        ),
+        ("alien-1979".to_owned(), "imdb".to_owned(), 4.25, 981_020),
+    ]);
     let env = Env::real();
     let router = house.page(&env).router();
     let mut listener = env.net.bind(address).await?;

@@ -1,21 +1,30 @@
-//! The page people use: films, their ratings as they change, and a name to rate under.
+//! The page people use: films to browse, search and rate, charts, ratings as they change, and a
+//! name to rate under.
 //!
-//! Everything but the live part works without script. The page holds no data: it asks the movie
-//! service for films, the rating service for ratings and the auth service for tokens.
+//! Everything but the live parts works without script. The page holds no data: it asks the movie
+//! service for films and charts, the rating service for ratings, the metadata service for uploaded
+//! posters and the auth service for tokens.
 
+mod address;
 mod assets;
 mod config;
+mod filter;
 mod headers;
 mod name;
 mod names;
+mod optional;
 mod page;
 mod percent;
 mod poster;
+mod query;
+mod ranks;
 mod route;
 mod same_origin;
 mod stars;
 mod tally;
+mod trail;
 mod view;
+mod when;
 
 pub use config::Config;
 pub use page::{Page, Ports};
@@ -32,6 +41,7 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let ports = Ports {
+        metadata: Arc::new(cx.client::<api::MetadataClient>()),
         movies: Arc::new(cx.client::<api::MovieClient>()),
         ratings: Arc::new(cx.client::<api::RatingClient>()),
         auth: Arc::new(cx.client::<api::AuthClient>()),

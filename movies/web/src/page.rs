@@ -3,6 +3,7 @@
 use crate::assets::{self, Assets};
 use crate::config::Config;
 use crate::names::Names;
+use crate::ranks::Ranks;
 use crate::{headers, route, same_origin};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -15,13 +16,20 @@ use backlot::{Context, Dice, Env};
 use movies_api as api;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 /// The largest form anybody sends here, in bytes.
 const LARGEST_FORM: usize = 16 * 1024;
 
+/// How many uploaded posters are handed out at once.
+const FILES: usize = 256;
+
 /// The services behind the page.
 #[derive(Clone)]
 pub struct Ports {
+    /// Uploaded posters.
+    pub metadata: Arc<dyn api::Metadata>,
     /// Films with their ratings.
     pub movies: Arc<dyn api::Movie>,
     /// Rates, and watches ratings.
@@ -47,6 +55,8 @@ struct Parts {
     keys: Dice,
     shutdown: Shutdown,
     viewers: Arc<Semaphore>,
+    files: Arc<Semaphore>,
+    ranks: Ranks,
     assets: Assets,
 }
 
@@ -59,6 +69,8 @@ impl Page {
             keys: env.dice.branch("page keys"),
             shutdown: env.shutdown.clone(),
             viewers: Arc::new(Semaphore::new(config.viewers)),
+            files: Arc::new(Semaphore::new(FILES)),
+            ranks: Ranks::new(Arc::clone(&ports.movies)),
             assets: Assets::load(),
             config,
             ports,
@@ -68,18 +80,26 @@ impl Page {
     /// Its routes, with everything that applies to all of them.
     pub fn router(self) -> Router {
         Router::new()
-            .route("/", get(route::list::show))
+            .route("/", get(route::home::show))
+            .route("/browse", get(route::browse::show))
+            .route("/search", get(route::search::show))
+            .route("/search/suggest", get(route::suggest::show))
+            .route("/charts", get(route::chart::show))
+            .route("/ratings", get(route::mine::show))
             .route("/movies/{id}", get(route::film::show))
             .route("/movies/{id}/live", get(route::live::watch))
             .route("/movies/{id}/rating", post(route::rating::put))
             .route("/movies/{id}/rating/delete", post(route::rating::delete))
             .route("/name", get(route::name::ask).post(route::name::pick))
             .route("/name/forget", post(route::name::forget))
+            .route("/posters/{sha256}", get(route::poster::show))
             .route("/assets/{file}", get(assets::show))
             .fallback(route::missing)
             .layer(DefaultBodyLimit::max(LARGEST_FORM))
             .layer(from_fn(same_origin::only))
             .layer(map_response(headers::add))
+            // Live ratings and pictures stay as they are.
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .with_state(self)
     }
 
@@ -101,6 +121,14 @@ impl Page {
 
     pub(crate) fn viewers(&self) -> &Arc<Semaphore> {
         &self.0.viewers
+    }
+
+    pub(crate) fn files(&self) -> &Arc<Semaphore> {
+        &self.0.files
+    }
+
+    pub(crate) fn ranks(&self) -> &Ranks {
+        &self.0.ranks
     }
 
     pub(crate) fn assets(&self) -> &Assets {

@@ -7,12 +7,17 @@ mod canvas;
 mod lettering;
 mod motif;
 mod palette;
+mod picture;
 mod seed;
+mod tile;
 
 use canvas::{Canvas, HEIGHT, WIDTH};
+use movies_api::metadata::v1::Metadata;
 use palette::{Colour, Era, Palette};
+pub(crate) use picture::{FileName, Picture};
 use seed::Seed;
 use std::fmt;
+pub(crate) use tile::Tile;
 
 /// What a poster is drawn from.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,22 @@ pub(crate) struct Subject<'a> {
     pub(crate) director: &'a str,
     /// Its genres; may be empty.
     pub(crate) genres: &'a [String],
+    /// The name of its uploaded poster; empty without one.
+    pub(crate) file: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// What a poster is drawn from, of all that is known of a film.
+    pub(crate) fn of(film: &'a Metadata) -> Self {
+        Subject {
+            id: &film.id,
+            title: &film.title,
+            year: film.year,
+            director: &film.director,
+            genres: &film.genres,
+            file: &film.poster,
+        }
+    }
 }
 
 /// A finished poster. `Display` writes an `svg` element that is hidden from screen readers: the
@@ -42,33 +63,46 @@ const VEIL: f64 = 0.92;
 const FADE: f64 = 34.0;
 
 impl Poster {
-    /// Draws the poster of a film.
+    /// Draws the poster of a film. `place` starts its ids: a film may be on a page twice.
     #[must_use]
-    pub(crate) fn of(subject: Subject<'_>) -> Self {
+    pub(crate) fn of(subject: Subject<'_>, place: &str) -> Self {
+        Poster::draw(subject, place, |canvas, era, palette| {
+            veil(canvas, palette, lettering::top(era, subject.title));
+            let small_print = small_print(subject);
+            lettering::letter(canvas, era, palette, subject.title, &small_print);
+            if era == Era::Silent {
+                canvas.raw(format_args!(
+                    "<path d=\"M7 7h186v286H7zM11 11h178v278H11z\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"/>",
+                    palette.text
+                ));
+            }
+        })
+    }
+
+    /// The same without its lettering, which nobody could read at the size of a thumb.
+    #[must_use]
+    pub(crate) fn small(subject: Subject<'_>, place: &str) -> Self {
+        Poster::draw(subject, place, |_, _, _| {})
+    }
+
+    fn draw(
+        subject: Subject<'_>,
+        place: &str,
+        finish: impl FnOnce(&mut Canvas, Era, &Palette),
+    ) -> Self {
         let mut seed = Seed::of(subject.id);
         let era = Era::of(subject.year);
         let genre = genre(subject.genres, &mut seed);
         let palette = Palette::new(era, genre, &mut seed);
-        let mut canvas = Canvas::new(format!("p{:x}-", seed.below(usize::MAX)));
+        // 32 bits tell films apart well enough, and every id is written several times.
+        let id = seed.below(usize::MAX) as u32;
+        let mut canvas = Canvas::new(format!("p{place}{id:x}-"));
         canvas.raw(format_args!(
             "<svg class=\"poster\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"200\" height=\"300\" preserveAspectRatio=\"xMidYMid slice\" aria-hidden=\"true\" focusable=\"false\">"
         ));
         backdrop::paint(&mut canvas, era, &palette, &mut seed);
         motif::draw(&mut canvas, genre, &palette, &mut seed);
-        veil(&mut canvas, &palette, lettering::top(era, subject.title));
-        lettering::letter(
-            &mut canvas,
-            era,
-            &palette,
-            subject.title,
-            &small_print(subject),
-        );
-        if era == Era::Silent {
-            canvas.raw(format_args!(
-                "<path d=\"M7 7h186v286H7zM11 11h178v278H11z\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"/>",
-                palette.text
-            ));
-        }
+        finish(&mut canvas, era, &palette);
         canvas.raw(format_args!("</svg>"));
         Poster {
             svg: canvas.finish(),

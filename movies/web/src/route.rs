@@ -1,10 +1,16 @@
 //! What each address does.
 
+pub(crate) mod browse;
+pub(crate) mod chart;
 pub(crate) mod film;
-pub(crate) mod list;
+pub(crate) mod home;
 pub(crate) mod live;
+pub(crate) mod mine;
 pub(crate) mod name;
+pub(crate) mod poster;
 pub(crate) mod rating;
+pub(crate) mod search;
+pub(crate) mod suggest;
 
 use crate::name::Name;
 use crate::page::Page;

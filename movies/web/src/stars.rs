@@ -47,6 +47,11 @@ impl HalfStars {
         format!("{} {unit}", self.label())
     }
 
+    /// As a share of five stars, in per cent.
+    pub(crate) fn percent(self) -> String {
+        (10 * u32::from(self.0)).to_string()
+    }
+
     /// Whether it ends in the middle of a star.
     pub(crate) fn is_half(self) -> bool {
         !self.0.is_multiple_of(2)

@@ -78,15 +78,15 @@ fn refusal(
     let to = &edge.to;
     let below = workspace.members.get(to)?.layer.as_deref()?;
     match below {
+        // It holds contracts against those of the last release.
+        "build" if layer == "xtask" => None,
         "build" if edge.kind == Kind::Normal => Some(format!(
             "uses {to}, which generates code: make it a build-dependency"
         )),
         "testkit" if edge.kind != Kind::Dev => Some(format!(
             "uses {to}, which is for tests: make it a dev-dependency"
         )),
-        "build" | "testkit" if layer == "xtask" => {
-            Some(format!("uses {to}; xtask uses no product crate"))
-        }
+        "testkit" if layer == "xtask" => Some(format!("uses {to}; xtask uses no product crate")),
         "build" | "testkit" => None,
         "sim" if name != SIMULATION => Some(format!(
             "uses {to}; only {SIMULATION} may, because it replaces the clock"
@@ -165,7 +165,7 @@ mod tests {
             "rating movies -> facade movies-api",
             "movies-sim tests -> sim rating",
             "sim sim -> rpc",
-            "xtask xtask -> clap",
+            "xtask xtask -> clap generator",
         ];
         assert!(complaints(&lines).is_empty());
     }

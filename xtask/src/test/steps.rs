@@ -31,6 +31,11 @@ pub(super) const ALL: &[Step] = &[
         run: doc,
     },
     Step {
+        name: "engines",
+        does: "the database servers that tests start are there",
+        run: engines,
+    },
+    Step {
         name: "tests",
         does: "every test but those of the whole system",
         run: tests,
@@ -117,6 +122,14 @@ pub(super) fn build(run: &Run) -> Result<()> {
         "--tests",
         "--examples",
     ]))
+}
+
+/// Without them the tests that start them pass without running: this step says so.
+fn engines(run: &Run) -> Result<Outcome> {
+    Ok(match run.tools.engines()? {
+        Ok(()) => Outcome::Passed,
+        Err(reason) => Outcome::Skipped(reason),
+    })
 }
 
 fn tests(run: &Run) -> Result<Outcome> {

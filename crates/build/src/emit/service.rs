@@ -2,7 +2,7 @@
 
 use super::package::Packages;
 use super::writer::Writer;
-use crate::model::{Effect, Method, Service};
+use crate::model::{Effect, Method, Service, Shape};
 use crate::name;
 use crate::route::{Body, Route, Verb};
 
@@ -46,14 +46,16 @@ impl Emitter<'_> {
     fn signature(&self, method: &Method) -> String {
         let rt = self.runtime;
         let (input, output) = self.types(method);
-        let output = if method.descriptor.is_server_streaming() {
-            format!("{rt}::Streaming<{output}>")
-        } else {
-            output
+        let streamed = |message: String| format!("{rt}::Streaming<{message}>");
+        let (input, output) = match method.shape {
+            Shape::Unary => (input, output),
+            Shape::ServerStream => (input, streamed(output)),
+            Shape::ClientStream => (streamed(input), output),
         };
         format!(
-            "async fn {}(&self, cx: &{rt}::Context, request: {input}) -> ::core::result::Result<{output}, {rt}::Error>",
-            function(method)
+            "async fn {}(&self, cx: &{rt}::Context, {}: {input}) -> ::core::result::Result<{output}, {rt}::Error>",
+            function(method),
+            argument(method)
         )
     }
 
@@ -84,7 +86,7 @@ impl Emitter<'_> {
         out.close("],");
         out.line("descriptors: DESCRIPTORS,");
         out.line(format!(
-            "openapi: include_str!(concat!(env!(\"OUT_DIR\"), \"/{}\")),",
+            "openapi: include_str!(\"{}\"),",
             service.openapi_file()
         ));
         out.close("};");
@@ -93,10 +95,10 @@ impl Emitter<'_> {
     fn method(&self, out: &mut Writer, index: usize, method: &Method) {
         let rt = self.runtime;
         let descriptor = &method.descriptor;
-        let shape = if descriptor.is_server_streaming() {
-            "ServerStream"
-        } else {
-            "Unary"
+        let shape = match method.shape {
+            Shape::Unary => "Unary",
+            Shape::ServerStream => "ServerStream",
+            Shape::ClientStream => "ClientStream",
         };
         let effect = match method.effect {
             Effect::Read => "Read",
@@ -162,9 +164,10 @@ impl Emitter<'_> {
         for (index, method) in service.methods.iter().enumerate() {
             let (input, output) = self.types(method);
             out.line(format!(
-                ".{}::<{input}, {output}>({index}, |service, cx, request| service.{}(cx, request))",
+                ".{}::<{input}, {output}>({index}, |service, cx, {argument}| service.{}(cx, {argument}))",
                 shape(method),
-                function(method)
+                function(method),
+                argument = argument(method)
             ));
         }
         out.line(".finish()");
@@ -200,8 +203,9 @@ impl Emitter<'_> {
             out.open(format!("pub {} {{", self.signature(method)));
             let call = function(method);
             out.line(format!(
-                "self.0.{}::<dyn {short}, _, _>(&{constant}.methods[{index}], cx, request, |service, cx, request| service.{call}(cx, request)).await",
-                shape(method)
+                "self.0.{}::<dyn {short}, _, _>(&{constant}.methods[{index}], cx, {argument}, |service, cx, {argument}| service.{call}(cx, {argument})).await",
+                shape(method),
+                argument = argument(method)
             ));
             out.close("}");
         }
@@ -212,8 +216,9 @@ impl Emitter<'_> {
         for method in &service.methods {
             out.open(format!("{} {{", self.signature(method)));
             out.line(format!(
-                "{short}Client::{}(self, cx, request).await",
-                function(method)
+                "{short}Client::{}(self, cx, {}).await",
+                function(method),
+                argument(method)
             ));
             out.close("}");
         }
@@ -222,10 +227,18 @@ impl Emitter<'_> {
 }
 
 fn shape(method: &Method) -> &'static str {
-    if method.descriptor.is_server_streaming() {
-        "server_stream"
-    } else {
-        "unary"
+    match method.shape {
+        Shape::Unary => "unary",
+        Shape::ServerStream => "server_stream",
+        Shape::ClientStream => "client_stream",
+    }
+}
+
+/// What a method calls that which it is asked with.
+fn argument(method: &Method) -> &'static str {
+    match method.shape {
+        Shape::Unary | Shape::ServerStream => "request",
+        Shape::ClientStream => "requests",
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::rule::{Bound, Check, Literal};
 
 /// What a value must be, for example `must be 1 to 10`.
-pub(super) fn rule(check: &Check, halves: bool) -> String {
+pub(crate) fn rule(check: &Check, halves: bool) -> String {
     let value = |literal: &Literal| value(literal, halves);
     let list = |literals: &[Literal]| literals.iter().map(value).collect::<Vec<_>>().join(", ");
     match check {

@@ -279,6 +279,7 @@ fn problem() -> Value {
             "detail": { "type": "string", "description": "What happened, for people." },
             "code": { "type": "string", "description": "One of gRPC's status codes, for example NOT_FOUND." },
             "instance": { "type": "string", "description": "The path asked for." },
+            "traceId": { "type": "string", "description": "The trace the request belongs to: the log of the service knows it by this." },
             "violations": {
                 "type": "array",
                 "description": "What is wrong with the request, field by field.",

@@ -16,6 +16,7 @@ fn a_service_becomes_a_trait_a_description_a_mount_and_a_client() {
           }
           rpc Watch(AddItemRequest) returns (stream AddItemResponse) { option idempotency_level = NO_SIDE_EFFECTS; }
           rpc Pay(AddItemRequest) returns (AddItemResponse);
+          rpc Fill(stream AddItemRequest) returns (AddItemResponse);
         }
         message AddItemRequest { string cart_id = 1; Item item = 2; }
         message Item { string name = 1; }
@@ -44,6 +45,11 @@ fn a_service_becomes_a_trait_a_description_a_mount_and_a_client() {
             "Verb::Put, template: \"/v1/items\", body: ::backlot::rpc::generated::Body::Field(\"item\")",
             "pub fn cart(service: impl Cart) -> ::backlot::rpc::generated::Mount {",
             ".server_stream::<self::cart::v1::AddItemRequest, self::cart::v1::AddItemResponse>(1, |service, cx, request|",
+            "async fn fill(&self, cx: &::backlot::rpc::generated::Context, requests: ::backlot::rpc::generated::Streaming<self::cart::v1::AddItemRequest>)",
+            "Shape::ClientStream",
+            ".client_stream::<self::cart::v1::AddItemRequest, self::cart::v1::AddItemResponse>(3, |service, cx, requests| service.fill(cx, requests))",
+            "self.0.client_stream::<dyn Cart, _, _>(&CART_SERVICE.methods[3], cx, requests, ",
+            "CartClient::fill(self, cx, requests).await",
             "pub struct CartClient(::backlot::rpc::generated::Binding);",
             "impl Cart for CartClient {",
         ],

@@ -6,13 +6,17 @@ fn document() -> Value {
         r#"
         // Ratings of things.
         service CartService {
-          // Rates a thing.
+          // Rates a thing, or a part
+          // of it. Only those who have it may.
           rpc Rate(RateRequest) returns (RateResponse) {
             option (google.api.http) = { put: "/v1/things/{thing_id}/rating" body: "*" };
           }
           rpc List(ListRequest) returns (stream RateResponse) {
             option idempotency_level = NO_SIDE_EFFECTS;
             option (google.api.http) = { get: "/v1/things" };
+          }
+          rpc RateAll(stream RateRequest) returns (RateResponse) {
+            option (google.api.http) = { post: "/v1/things/{thing_id}:rateAll" body: "*" };
           }
         }
         message RateRequest {
@@ -107,5 +111,22 @@ fn answers_are_schemas_and_failures_are_problems() {
         document["components"]["securitySchemes"]["bearer"]["scheme"],
         "bearer"
     );
-    assert_eq!(put["summary"], "Rates a thing.");
+    assert_eq!(put["summary"], "Rates a thing, or a part of it.");
+    assert_eq!(
+        put["description"],
+        "Rates a thing, or a part\nof it. Only those who have it may."
+    );
+}
+
+#[test]
+fn a_stream_of_requests_is_a_body_of_lines() {
+    let document = document();
+    let body = &document["paths"]["/v1/things/{thing_id}:rateAll"]["post"]["requestBody"];
+    let line = &body["content"]["application/x-ndjson"]["schema"];
+    assert_eq!(line["properties"]["value"]["maximum"], 5.0);
+    assert!(line["properties"].get("thingId").is_none(), "{line}");
+    assert!(
+        body["description"].as_str().unwrap().contains("each line"),
+        "{body}"
+    );
 }

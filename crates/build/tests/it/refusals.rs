@@ -62,6 +62,8 @@ fn a_malformed_path_is_refused() {
         ("/v1/x{id}", "segment \"x{id}\""),
         ("/v1/{id}:", "what follows the colon"),
         ("/openapi.json", "is taken"),
+        ("/docs", "is taken"),
+        ("/docs/{id}", "is taken"),
     ] {
         assert_has(&refusal(&service(&format!("get: {path:?}"))), &[problem]);
     }
@@ -120,15 +122,30 @@ fn two_rpcs_on_one_path_are_refused_whatever_their_variables_are_called() {
 }
 
 #[test]
-fn streams_of_requests_are_refused() {
-    let text = "message A {} service CartService { rpc Fill(stream A) returns (A); }";
+fn streams_in_both_directions_are_refused() {
+    let text = "message A {} service CartService { rpc Fill(stream A) returns (stream A); }";
     assert_has(
         &refusal(text),
         &[
             "shop.cart.v1.CartService.Fill",
-            "streams of requests are not supported yet",
+            "streams in both directions are not supported",
         ],
     );
+}
+
+#[test]
+fn a_stream_of_requests_needs_a_body_to_come_in() {
+    for route in ["get: \"/v1/carts\"", "post: \"/v1/carts\""] {
+        let text = format!(
+            "message A {{}} service CartService {{
+               rpc Fill(stream A) returns (A) {{ option (google.api.http) = {{ {route} }}; }}
+             }}"
+        );
+        assert_has(
+            &refusal(&text),
+            &["CartService.Fill", "has no body", "a stream of requests"],
+        );
+    }
 }
 
 #[test]
@@ -240,7 +257,7 @@ fn all_that_is_wrong_is_told_at_once() {
         message In { string a = 1 [(buf.validate.field).string.email = true]; }
         service CartService {
           rpc Get(In) returns (In) { option (google.api.http) = { get: "/v1/{x}" }; }
-          rpc Put(stream In) returns (In);
+          rpc Put(stream In) returns (stream In);
         }"#;
     let Err(error) = compile(text) else {
         panic!("compiled")
@@ -252,7 +269,7 @@ fn all_that_is_wrong_is_told_at_once() {
             "3 things are wrong",
             "string.email",
             "no field \"x\"",
-            "streams of requests",
+            "streams in both directions",
         ],
     );
 }

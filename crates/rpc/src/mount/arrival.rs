@@ -1,6 +1,8 @@
-//! The one message of a request, as it arrives over gRPC.
+//! The messages of a request, as they arrive over gRPC.
 
+use crate::Streaming;
 use crate::frame::Frames;
+use crate::validate::located;
 use backlot_core::deadline::MAX_UNARY;
 use backlot_core::{Code, Deadline, Error};
 use bytes::Bytes;
@@ -20,15 +22,7 @@ pub(super) async fn message(
     request: Request<Incoming>,
     deadline: Deadline,
 ) -> Result<Bytes, Error> {
-    if let Some(encoding) = request
-        .headers()
-        .get(ENCODING)
-        .filter(|encoding| *encoding != "identity")
-    {
-        return Err(Error::unimplemented(format!(
-            "the compression {encoding:?} is not known here: send as it is"
-        )));
-    }
+    refuse_compression(&request)?;
     let until = deadline.min(Deadline::after(MAX_UNARY));
     until
         .run(read(request.into_body()))
@@ -41,6 +35,64 @@ pub(super) async fn message(
         })
 }
 
+/// The messages of a request, read as they are taken: HTTP/2 holds back a caller that sends faster.
+/// When and for how long each is waited for is for whoever takes them to say.
+///
+/// # Errors
+/// As [`message`], here or from the stream.
+pub(super) fn messages(request: Request<Incoming>) -> Result<Streaming<Bytes>, Error> {
+    refuse_compression(&request)?;
+    let mut body = request.into_body();
+    Ok(Streaming::new(async_stream::stream! {
+        let mut frames = Frames::default();
+        let mut number = 1_u64;
+        loop {
+            match frames.next() {
+                Ok(Some(message)) => {
+                    number += 1;
+                    yield Ok(message);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    yield Err(located(error, &format!("message {number}")));
+                    break;
+                }
+            }
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        frames.push(data);
+                    }
+                }
+                Some(Err(error)) => {
+                    yield Err(broken_off(error));
+                    break;
+                }
+                None if frames.is_empty() => break,
+                None => {
+                    yield Err(Error::invalid_argument(format!("message {number} is cut short")));
+                    break;
+                }
+            }
+        }
+    }))
+}
+
+fn refuse_compression(request: &Request<Incoming>) -> Result<(), Error> {
+    let encoding = request.headers().get(ENCODING);
+    match encoding.filter(|encoding| *encoding != "identity") {
+        Some(encoding) => Err(Error::unimplemented(format!(
+            "the compression {encoding:?} is not known here: send as it is"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn broken_off(error: hyper::Error) -> Error {
+    Error::new(Code::Cancelled, "the request broke off").with_source(error)
+}
+
 async fn read(mut body: Incoming) -> Result<Bytes, Error> {
     let malformed = |words| Error::invalid_argument(format!("the request is malformed: {words}"));
     let mut frames = Frames::default();
@@ -50,9 +102,7 @@ async fn read(mut body: Incoming) -> Result<Bytes, Error> {
         let Some(frame) = body.frame().await else {
             break;
         };
-        let frame = frame.map_err(|error| {
-            Error::new(Code::Cancelled, "the request broke off").with_source(error)
-        })?;
+        let frame = frame.map_err(broken_off)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

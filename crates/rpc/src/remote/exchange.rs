@@ -1,11 +1,13 @@
 //! One call over an open connection: the request, the messages of the answer, how it ended.
 
+mod sending;
+
 use crate::frame::Frames;
-use crate::status;
+use crate::{Streaming, status};
 use backlot_core::Error;
 use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::SendRequest;
+use h2::client::{ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, uri};
@@ -25,6 +27,8 @@ pub(super) enum Failure {
     Broken(h2::Error),
     /// What came back is no gRPC, or not what the contract says.
     Malformed(Error),
+    /// The caller gave up: its requests ended with this.
+    Own(Error),
 }
 
 impl Failure {
@@ -39,6 +43,7 @@ impl Failure {
             Failure::Malformed(error) => {
                 Error::internal(format!("the answer of {target} is malformed")).with_source(error)
             }
+            Failure::Own(error) => error,
         }
     }
 }
@@ -46,11 +51,51 @@ impl Failure {
 impl Call {
     /// Sends the request: one frame, and no more.
     pub(super) async fn send(
-        mut self,
+        self,
         path: PathAndQuery,
         headers: HeaderMap,
         frame: Bytes,
     ) -> Result<Answer, Failure> {
+        let (response, mut body) = self.begin(path, headers)?;
+        body.send_data(frame, true).map_err(Failure::Broken)?;
+        Answer::of(response.await.map_err(Failure::Broken)?)
+    }
+
+    /// Sends frames as they come and as fast as the callee takes them, until it answers; its one
+    /// answer.
+    pub(super) async fn converse(
+        self,
+        path: PathAndQuery,
+        headers: HeaderMap,
+        frames: Streaming<Bytes>,
+    ) -> Result<Bytes, Failure> {
+        let (response, body) = self.begin(path, headers)?;
+        let answering = async {
+            Answer::of(response.await.map_err(Failure::Broken)?)?
+                .one()
+                .await
+        };
+        let sending = sending::all(frames, body);
+        tokio::pin!(answering, sending);
+        let mut sent = false;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut answering => return outcome,
+                ended = &mut sending, if !sent => match ended {
+                    // Leaving drops the stream, which tells the callee to give up.
+                    Err(error) => return Err(Failure::Own(error)),
+                    Ok(()) => sent = true,
+                },
+            }
+        }
+    }
+
+    fn begin(
+        mut self,
+        path: PathAndQuery,
+        headers: HeaderMap,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), Failure> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(self.authority);
@@ -68,12 +113,9 @@ impl Call {
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let (response, mut body) = self
-            .sender
+        self.sender
             .send_request(request, false)
-            .map_err(Failure::Broken)?;
-        body.send_data(frame, true).map_err(Failure::Broken)?;
-        Answer::of(response.await.map_err(Failure::Broken)?)
+            .map_err(Failure::Broken)
     }
 }
 

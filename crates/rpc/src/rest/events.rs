@@ -2,7 +2,7 @@
 //! that the connection lives; an event named `error` ends a stream that failed.
 
 use super::Body;
-use super::problem::Problem;
+use super::problem::{About, Problem};
 use super::route::Output;
 use crate::Streaming;
 use backlot_core::Error;
@@ -20,7 +20,7 @@ const RETRY: &str = "retry: 1000\n\n";
 pub(super) fn response(
     output: Output,
     mut stream: Streaming<Bytes>,
-    instance: String,
+    about: About,
 ) -> Response<Body> {
     let events = async_stream::stream! {
         yield Ok::<_, std::convert::Infallible>(Bytes::from_static(RETRY.as_bytes()));
@@ -37,7 +37,7 @@ pub(super) fn response(
             match item.map(|item| item.and_then(|message| event(&output, message))) {
                 Some(Ok(event)) => yield Ok(event),
                 Some(Err(error)) => {
-                    yield Ok(failure(error, &instance));
+                    yield Ok(failure(error, &about));
                     break;
                 }
                 None => break,
@@ -69,7 +69,7 @@ fn event(output: &Output, message: Bytes) -> Result<Bytes, Error> {
     Ok(text.into())
 }
 
-fn failure(error: Error, instance: &str) -> Bytes {
-    let document = Problem::from(error).document(instance);
+fn failure(error: Error, about: &About) -> Bytes {
+    let document = Problem::from(error).document(about);
     format!("event: error\ndata: {document}\n\n").into()
 }

@@ -5,7 +5,7 @@ mod read;
 mod tests;
 mod write;
 
-pub(super) use read::{Reader, document, single};
+pub(super) use read::{Reader, document, line, single};
 pub(super) use write::Written;
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind};

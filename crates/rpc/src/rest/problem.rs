@@ -1,6 +1,7 @@
 //! What went wrong, as RFC 9457 describes it.
 
 use super::Body;
+use backlot_core::trace::TraceContext;
 use backlot_core::{Code, Error};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
@@ -12,6 +13,13 @@ use std::time::Duration;
 pub(super) struct Problem {
     error: Error,
     status: StatusCode,
+}
+
+/// What a request was: the path it asked for, and the trace it belongs to.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    pub(super) instance: String,
+    pub(super) trace: TraceContext,
 }
 
 impl From<Error> for Problem {
@@ -43,17 +51,17 @@ impl Problem {
         }
     }
 
-    pub(super) fn not_json(got: &str) -> Self {
+    pub(super) fn wrong_type(expected: &str, got: &str) -> Self {
         Problem {
             error: Error::invalid_argument(format!(
-                "the body must have the content type application/json, got {got}"
+                "the body must have the content type {expected}, got {got}"
             )),
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 
     /// The document. Causes stay in the log.
-    pub(super) fn document(&self, instance: &str) -> Value {
+    pub(super) fn document(&self, about: &About) -> Value {
         let error = &self.error;
         let title = match error.code() {
             Code::Cancelled => "Client Closed Request",
@@ -65,8 +73,11 @@ impl Problem {
             "status": self.status.as_u16(),
             "detail": error.message(),
             "code": error.code().name(),
-            "instance": instance,
+            "instance": about.instance,
         });
+        if !about.trace.is_none() {
+            document["traceId"] = json!(format!("{:032x}", about.trace.trace_id));
+        }
         if !error.violations().is_empty() {
             let violations = error.violations().iter();
             document["violations"] = violations
@@ -76,8 +87,8 @@ impl Problem {
         document
     }
 
-    pub(super) fn into_response(self, instance: &str) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.document(instance).to_string()));
+    pub(super) fn into_response(self, about: &About) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.document(about).to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(

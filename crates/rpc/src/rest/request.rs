@@ -1,5 +1,9 @@
 //! A request put together from path, query and body.
 
+mod many;
+
+pub(super) use many::messages;
+
 use super::json::{self, Reader};
 use super::problem::Problem;
 use super::route::{Endpoint, Variable};
@@ -14,6 +18,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prost::Message;
 use prost_reflect::{DynamicMessage, Value};
 use std::collections::BTreeSet;
+
+/// What a body of one message is.
+const JSON: &str = "application/json";
+/// What a body of many is.
+const LINES: &str = "application/x-ndjson";
 
 /// Reads a request into an encoded message.
 ///
@@ -72,12 +81,19 @@ async fn receive(body: Body, deadline: Deadline) -> Result<Bytes, Problem> {
 }
 
 fn from_body(endpoint: &Endpoint, parts: &Parts, body: &[u8]) -> Result<DynamicMessage, Problem> {
-    let mut message = DynamicMessage::new(endpoint.input.clone());
     if body.is_empty() {
-        return Ok(message);
+        return Ok(DynamicMessage::new(endpoint.input.clone()));
     }
-    check_type(parts)?;
-    let document = json::document(body)?;
+    check_type(parts, JSON, is_json)?;
+    Ok(from_document(endpoint, json::document(body)?, "the body")?)
+}
+
+fn from_document(
+    endpoint: &Endpoint,
+    document: serde_json::Value,
+    what: &str,
+) -> Result<DynamicMessage, Error> {
+    let mut message = DynamicMessage::new(endpoint.input.clone());
     let mut reader = Reader::new(&endpoint.form);
     match (&endpoint.body_field, document) {
         (Some(field), document) => {
@@ -86,14 +102,26 @@ fn from_body(endpoint: &Endpoint, parts: &Parts, body: &[u8]) -> Result<DynamicM
             }
         }
         (None, serde_json::Value::Object(members)) => reader.members(&mut message, members, ""),
-        (None, _) => return Err(Error::invalid_argument("the body must be a JSON object").into()),
+        (None, _) => {
+            return Err(Error::invalid_argument(format!(
+                "{what} must be a JSON object"
+            )));
+        }
     }
-    Ok(reader.finish(message)?)
+    reader.finish(message)
 }
 
-fn check_type(parts: &Parts) -> Result<(), Problem> {
+fn is_json(kind: &str) -> bool {
+    kind == JSON || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+fn is_lines(kind: &str) -> bool {
+    matches!(kind, LINES | "application/ndjson" | "application/jsonl")
+}
+
+fn check_type(parts: &Parts, expected: &str, fits: fn(&str) -> bool) -> Result<(), Problem> {
     let Some(value) = parts.headers.get(CONTENT_TYPE) else {
-        return Err(Problem::not_json("none"));
+        return Err(Problem::wrong_type(expected, "none"));
     };
     let value = value.to_str().unwrap_or_default();
     let kind = value
@@ -102,12 +130,10 @@ fn check_type(parts: &Parts) -> Result<(), Problem> {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    let is_json =
-        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
-    if is_json {
+    if fits(&kind) {
         Ok(())
     } else {
-        Err(Problem::not_json(&json::shown(value)))
+        Err(Problem::wrong_type(expected, &json::shown(value)))
     }
 }
 

@@ -1,11 +1,11 @@
-use super::{Body, Contexts, router};
+use super::{Body, router};
+use crate::Edge;
 use crate::identity::contract::identity::v1::{GetKeySetRequest, GetKeySetResponse, Key};
 use crate::identity::contract::{KeySet, key_set};
 use backlot_core::{Context, Error};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use tower::ServiceExt;
 
 struct Issuer;
@@ -27,14 +27,18 @@ impl KeySet for Issuer {
 }
 
 async fn send(method: Method, path: &str) -> Response<Body> {
-    let contexts: Contexts = Arc::new(|_, _| Box::pin(async { Ok(Context::background()) }));
+    send_to(method, path, true).await
+}
+
+async fn send_to(method: Method, path: &str, described: bool) -> Response<Body> {
+    let edge = Edge::anonymous().tracing(backlot_core::Dice::seeded(1));
     let pages = axum::Router::new()
         .route("/page", axum::routing::get(|| async { "a page" }))
         .route(
             "/none",
             axum::routing::get(|| async { (StatusCode::NOT_FOUND, "a page about nothing") }),
         );
-    let router = router(&[key_set(Issuer)], contexts, pages).unwrap();
+    let router = router(&[key_set(Issuer)], edge, pages, described).unwrap();
     router
         .oneshot(
             Request::builder()
@@ -100,4 +104,50 @@ async fn the_description_is_there_to_be_read_only() {
     );
     let response = send(Method::PUT, "/openapi.json").await;
     assert_eq!(response.headers()["allow"], "GET, HEAD, OPTIONS");
+}
+
+#[tokio::test]
+async fn the_page_to_try_the_methods_brings_all_it_needs() {
+    let page = send(Method::GET, "/docs").await;
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let page = text(page).await;
+    for path in ["/docs/page.css", "/docs/page.js"] {
+        assert!(page.contains(&format!("\"{path}\"")), "{path} is loaded");
+        let file = send(Method::GET, path).await;
+        assert_eq!(file.status(), StatusCode::OK, "{path}");
+        let file = text(file).await;
+        assert!(
+            !file.contains("http://") && !file.contains("https://"),
+            "{path} is of here"
+        );
+    }
+    assert!(!page.contains("<style") && !page.contains("style=") && !page.contains("http"));
+    let refused = send(Method::POST, "/docs").await;
+    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let root = send(Method::GET, "/").await;
+    assert_eq!(
+        (root.status(), &root.headers()["location"]),
+        (StatusCode::TEMPORARY_REDIRECT, &"/docs".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_described_to_those_who_may_not_know() {
+    for path in ["/openapi.json", "/docs", "/docs/", "/docs/page.js", "/"] {
+        let response = send_to(Method::GET, path, false).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(json(response).await["code"], "NOT_FOUND", "{path}");
+    }
+    let response = send_to(Method::GET, "/.well-known/jwks.json", false).await;
+    assert_eq!(response.status(), StatusCode::OK, "its methods are served");
+}
+
+#[tokio::test]
+async fn a_problem_tells_the_trace_it_belongs_to() {
+    let told = json(send(Method::GET, "/nothing").await).await;
+    let trace = told["traceId"].as_str().unwrap();
+    assert!(trace.len() == 32 && trace != "0".repeat(32), "{told}");
 }

@@ -45,17 +45,7 @@ impl Dispatch {
         health: Health,
         reflection: bool,
     ) -> Result<Self, Error> {
-        let contexts = {
-            let edge = edge.clone();
-            Arc::new(
-                move |parts: &http::request::Parts, method: &'static Method| {
-                    let (edge, headers) = (edge.clone(), parts.headers.clone());
-                    Box::pin(async move { edge.context(&headers, method).await })
-                        as BoxFuture<'static, _>
-                },
-            )
-        };
-        let http = rest::router(&mounts, contexts, pages)?;
+        let http = rest::router(&mounts, edge.clone(), pages, reflection)?;
         let mut others = vec![health::service(health)];
         if reflection {
             others.extend(reflect(&mounts)?);

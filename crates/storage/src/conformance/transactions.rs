@@ -291,3 +291,44 @@ pub(super) async fn a_closed_store_is_unavailable(stage: Stage) {
         .await;
     assert_eq!(code(&read), Some(Code::Unavailable));
 }
+
+/// PostgreSQL takes no further statement then, so none may rely on one.
+pub(super) async fn a_failed_statement_spoils_its_transaction(stage: Stage) {
+    stage.insert("a", 1).await.expect("an insert commits");
+    let passed_over: Result<u64, Error> = stage
+        .store
+        .write(&stage.cx(), |tx| {
+            Box::pin(async move {
+                tx.execute(ADD, params![5, "a"]).await?;
+                Ok(tx.execute(INSERT, params!["a", 1]).await.unwrap_or(0))
+            })
+        })
+        .await;
+    assert_eq!(code(&passed_over), Some(Code::AlreadyExists));
+    assert_eq!(stage.value("a").await, Some(1));
+    stage.add("a", 1).await.expect("the next one commits");
+}
+
+/// Locally it is refused; over a wire it works, because nobody else waits.
+pub(super) async fn a_closure_may_await_something_else_or_is_told_so(stage: Stage) {
+    let done: Result<(), Error> = stage
+        .store
+        .write(&stage.cx(), |tx| {
+            Box::pin(async move {
+                tx.execute(INSERT, params!["a", 1]).await?;
+                tokio::task::yield_now().await;
+                tx.execute(ADD, params![1, "a"]).await?;
+                Ok(())
+            })
+        })
+        .await;
+    match done {
+        Ok(()) => assert_eq!(stage.value("a").await, Some(2)),
+        Err(error) => {
+            assert_eq!(error.code(), Code::Internal);
+            assert!(error.chain().contains("awaited"), "{}", error.chain());
+            assert_eq!(stage.value("a").await, None);
+        }
+    }
+    stage.insert("b", 1).await.expect("the store lives on");
+}

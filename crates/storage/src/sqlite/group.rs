@@ -188,13 +188,17 @@ enum Ended {
 /// polled once, and being pending is its fault.
 fn attempt(tx: &mut Tx, entry: &mut Entry) -> Result<Ended, StoreError> {
     let job = &mut entry.job;
+    tx.take_failure();
     let polled = catch_unwind(AssertUnwindSafe(|| {
         job.attempt(tx)
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
     }));
     match polled {
-        Ok(Poll::Ready(Outcome::Commit)) => Ok(Ended::Well),
+        Ok(Poll::Ready(Outcome::Commit)) => match tx.take_failure() {
+            None => Ok(Ended::Well),
+            Some(passed_over) => Err(passed_over),
+        },
         Ok(Poll::Ready(Outcome::RollBack)) => Ok(Ended::Badly),
         Ok(Poll::Ready(Outcome::Panicked(words))) => Err(entry.call.panicked(&words)),
         Ok(Poll::Pending) => Err(entry.call.pending()),

@@ -16,17 +16,20 @@ use backlot_storage::{conformance, sqlite};
 async fn sqlite_in_a_file_keeps_every_promise() {
     let folder = tempfile::tempdir().unwrap();
     let number = std::sync::atomic::AtomicU32::new(0);
-    conformance::run(async |migrations, clock| {
+    let open = async |migrations, clock| {
         let number = number.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let path = folder.path().join(format!("{number}.db"));
         sqlite::open(path, sqlite::Options::default(), migrations, clock).unwrap()
-    })
-    .await;
+    };
+    conformance::run(&open).await;
+    conformance::run_amounts(&open).await;
 }
 
 #[tokio::test]
 async fn sqlite_in_memory_keeps_every_promise() {
     conformance::run(async |migrations, clock| sqlite::memory(migrations, clock).unwrap()).await;
+    conformance::run_amounts(async |migrations, clock| sqlite::memory(migrations, clock).unwrap())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

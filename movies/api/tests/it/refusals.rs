@@ -83,7 +83,7 @@ async fn an_unknown_query_parameter_is_refused_with_the_known_ones() {
         answer.violation(),
         (
             "size".to_owned(),
-            "is no query parameter of this request; known are pageSize, pageToken".to_owned()
+            "is no query parameter of this request; known are decade, genre, pageSize, pageToken, person".to_owned()
         )
     );
     assert_eq!(

@@ -113,6 +113,46 @@ impl Rating for Ratings {
             yield Err(Error::unavailable("this instance is stopping: reconnect"));
         }))
     }
+
+    async fn batch_put_ratings(
+        &self,
+        _cx: &Context,
+        _request: movies_api::BatchPutRatingsRequest,
+    ) -> Result<movies_api::BatchPutRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_user_ratings(
+        &self,
+        _cx: &Context,
+        _request: movies_api::ListUserRatingsRequest,
+    ) -> Result<movies_api::ListUserRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_aggregate_changes(
+        &self,
+        _cx: &Context,
+        _request: movies_api::ListAggregateChangesRequest,
+    ) -> Result<movies_api::ListAggregateChangesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_put_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: movies_api::BatchPutOutsideRatingsRequest,
+    ) -> Result<movies_api::BatchPutOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: movies_api::ListOutsideRatingsRequest,
+    ) -> Result<movies_api::ListOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
 }
 
 /// Keeps no film; answers with what it was asked.
@@ -156,6 +196,78 @@ impl Metadata for Films {
             metadata: Vec::new(),
             next_page_token,
         })
+    }
+
+    async fn search_metadata(
+        &self,
+        _cx: &Context,
+        _request: movies_api::SearchMetadataRequest,
+    ) -> Result<movies_api::SearchMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_get_metadata(
+        &self,
+        _cx: &Context,
+        _request: movies_api::BatchGetMetadataRequest,
+    ) -> Result<movies_api::BatchGetMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_put_metadata(
+        &self,
+        _cx: &Context,
+        _request: movies_api::BatchPutMetadataRequest,
+    ) -> Result<movies_api::BatchPutMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_facets(
+        &self,
+        _cx: &Context,
+        _request: movies_api::ListFacetsRequest,
+    ) -> Result<movies_api::ListFacetsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_metadata_changes(
+        &self,
+        _cx: &Context,
+        _request: movies_api::ListMetadataChangesRequest,
+    ) -> Result<movies_api::ListMetadataChangesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn start_upload(
+        &self,
+        _cx: &Context,
+        _request: movies_api::StartUploadRequest,
+    ) -> Result<movies_api::StartUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn append_upload(
+        &self,
+        _cx: &Context,
+        _request: movies_api::AppendUploadRequest,
+    ) -> Result<movies_api::AppendUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn finish_upload(
+        &self,
+        _cx: &Context,
+        _request: movies_api::FinishUploadRequest,
+    ) -> Result<movies_api::FinishUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn get_file(
+        &self,
+        _cx: &Context,
+        _request: movies_api::GetFileRequest,
+    ) -> Result<Streaming<movies_api::GetFileResponse>, Error> {
+        Err(Error::unimplemented("not part of this double"))
     }
 }
 

@@ -81,6 +81,78 @@ impl api::Metadata for Constant {
     ) -> Result<api::ListMetadataResponse, Error> {
         left_out()
     }
+
+    async fn search_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::SearchMetadataRequest,
+    ) -> Result<api::SearchMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_get_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::BatchGetMetadataRequest,
+    ) -> Result<api::BatchGetMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_put_metadata(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutMetadataRequest,
+    ) -> Result<api::BatchPutMetadataResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_facets(
+        &self,
+        _cx: &Context,
+        _request: api::ListFacetsRequest,
+    ) -> Result<api::ListFacetsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_metadata_changes(
+        &self,
+        _cx: &Context,
+        _request: api::ListMetadataChangesRequest,
+    ) -> Result<api::ListMetadataChangesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn start_upload(
+        &self,
+        _cx: &Context,
+        _request: api::StartUploadRequest,
+    ) -> Result<api::StartUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn append_upload(
+        &self,
+        _cx: &Context,
+        _request: api::AppendUploadRequest,
+    ) -> Result<api::AppendUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn finish_upload(
+        &self,
+        _cx: &Context,
+        _request: api::FinishUploadRequest,
+    ) -> Result<api::FinishUploadResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn get_file(
+        &self,
+        _cx: &Context,
+        _request: api::GetFileRequest,
+    ) -> Result<Streaming<api::GetFileResponse>, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
 }
 
 #[async_trait]
@@ -133,6 +205,46 @@ impl api::Rating for Constant {
         _request: api::WatchRatingsRequest,
     ) -> Result<Streaming<api::RatingChanged>, Error> {
         left_out()
+    }
+
+    async fn batch_put_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutRatingsRequest,
+    ) -> Result<api::BatchPutRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_user_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListUserRatingsRequest,
+    ) -> Result<api::ListUserRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_aggregate_changes(
+        &self,
+        _cx: &Context,
+        _request: api::ListAggregateChangesRequest,
+    ) -> Result<api::ListAggregateChangesResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn batch_put_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::BatchPutOutsideRatingsRequest,
+    ) -> Result<api::BatchPutOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
+    async fn list_outside_ratings(
+        &self,
+        _cx: &Context,
+        _request: api::ListOutsideRatingsRequest,
+    ) -> Result<api::ListOutsideRatingsResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
     }
 }
 

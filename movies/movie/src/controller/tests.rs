@@ -1,143 +1,32 @@
 use super::*;
-use async_trait::async_trait;
-use backlot::Streaming;
-use movies_api::{
-    BatchGetAggregatedRatingsResponse, DeleteRatingRequest, DeleteRatingResponse,
-    GetAggregatedRatingResponse, GetMetadataResponse, GetRatingRequest, GetRatingResponse,
-    ListMetadataResponse, PutMetadataRequest, PutMetadataResponse, PutRatingRequest,
-    PutRatingResponse, RatingChanged, WatchRatingsRequest,
-};
+use crate::chart;
+use crate::doubles::{Films, Ratings};
+use backlot::{Clock, Dice};
 use std::time::Duration;
 
-struct Films;
-
-#[async_trait]
-impl api::Metadata for Films {
-    async fn get_metadata(
-        &self,
-        _: &Context,
-        request: GetMetadataRequest,
-    ) -> Result<GetMetadataResponse, Error> {
-        match request.movie_id.as_str() {
-            "unknown" => Err(Error::not_found("no film \"unknown\"")),
-            id => Ok(GetMetadataResponse {
-                metadata: Some(Metadata {
-                    id: id.into(),
-                    ..Metadata::default()
-                }),
-            }),
-        }
-    }
-    async fn put_metadata(
-        &self,
-        _: &Context,
-        _: PutMetadataRequest,
-    ) -> Result<PutMetadataResponse, Error> {
-        Err(Error::unimplemented("not asked here"))
-    }
-    async fn list_metadata(
-        &self,
-        _: &Context,
-        _: ListMetadataRequest,
-    ) -> Result<ListMetadataResponse, Error> {
-        let film = |id: &str| Metadata {
-            id: id.into(),
-            ..Metadata::default()
-        };
-        Ok(ListMetadataResponse {
-            metadata: vec![film("a"), film("b")],
-            next_page_token: "next".into(),
-        })
-    }
-}
-
-/// Answers with this code, with ratings (`None`), or never.
-struct Ratings {
-    fails: Option<Code>,
-    count: u32,
-    hangs: bool,
-}
-
-const GOOD: Ratings = Ratings {
-    fails: None,
-    count: 3,
-    hangs: false,
-};
-
-impl Ratings {
-    async fn answer(&self, cx: &Context) -> Result<Aggregate, Error> {
-        if self.hangs {
-            return cx.deadline().run(std::future::pending()).await;
-        }
-        match self.fails {
-            Some(code) => Err(Error::new(code, "as told")),
-            None => Ok(Aggregate {
-                count: self.count,
-                mean: Some(4.0),
-                ..Aggregate::default()
-            }),
-        }
-    }
-}
-
-#[async_trait]
-impl api::Rating for Ratings {
-    async fn get_aggregated_rating(
-        &self,
-        cx: &Context,
-        _: GetAggregatedRatingRequest,
-    ) -> Result<GetAggregatedRatingResponse, Error> {
-        Ok(GetAggregatedRatingResponse {
-            aggregate: Some(self.answer(cx).await?),
-        })
-    }
-    async fn batch_get_aggregated_ratings(
-        &self,
-        cx: &Context,
-        request: BatchGetAggregatedRatingsRequest,
-    ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
-        let one = self.answer(cx).await?;
-        Ok(BatchGetAggregatedRatingsResponse {
-            aggregates: vec![one; request.record_ids.len()],
-        })
-    }
-    async fn put_rating(
-        &self,
-        _: &Context,
-        _: PutRatingRequest,
-    ) -> Result<PutRatingResponse, Error> {
-        Err(Error::unimplemented("not asked here"))
-    }
-    async fn delete_rating(
-        &self,
-        _: &Context,
-        _: DeleteRatingRequest,
-    ) -> Result<DeleteRatingResponse, Error> {
-        Err(Error::unimplemented("not asked here"))
-    }
-    async fn get_rating(
-        &self,
-        _: &Context,
-        _: GetRatingRequest,
-    ) -> Result<GetRatingResponse, Error> {
-        Err(Error::unimplemented("not asked here"))
-    }
-    async fn watch_ratings(
-        &self,
-        _: &Context,
-        _: WatchRatingsRequest,
-    ) -> Result<Streaming<RatingChanged>, Error> {
-        Err(Error::unimplemented("not asked here"))
-    }
-}
-
 fn movies(ratings: Ratings) -> Controller {
-    Controller::new(Arc::new(Films), Arc::new(ratings))
+    let (metadata, rating) = (Arc::new(Films::default()), Arc::new(ratings));
+    let sources = chart::Sources {
+        metadata: Arc::<Films>::clone(&metadata),
+        rating: Arc::<Ratings>::clone(&rating),
+        clock: Clock::real(),
+        dice: Dice::seeded(1),
+    };
+    // Charts that nobody keeps.
+    let (charts, _) = chart::follow(sources, 25.0);
+    Controller::new(metadata, rating, charts)
+}
+
+fn list() -> ListMoviesRequest {
+    ListMoviesRequest {
+        page_size: 2,
+        ..ListMoviesRequest::default()
+    }
 }
 
 #[tokio::test]
 async fn a_film_comes_with_its_rating() {
-    let joined = movies(GOOD)
+    let joined = movies(Ratings::default())
         .details(&Context::background(), "a".into())
         .await
         .unwrap();
@@ -150,7 +39,7 @@ async fn whatever_ails_rating_the_film_still_comes_marked() {
     for code in Code::ALL {
         let ratings = Ratings {
             fails: Some(code),
-            ..GOOD
+            ..Ratings::default()
         };
         let joined = movies(ratings)
             .details(&Context::background(), "a".into())
@@ -167,7 +56,7 @@ async fn a_silent_rating_service_leaves_time_to_answer_without_it() {
     let cx = Context::background().with_timeout(Duration::from_secs(1));
     let ratings = Ratings {
         hangs: true,
-        ..GOOD
+        ..Ratings::default()
     };
     let joined = cx
         .deadline()
@@ -180,7 +69,7 @@ async fn a_silent_rating_service_leaves_time_to_answer_without_it() {
 
 #[tokio::test]
 async fn an_unknown_film_is_not_found_whatever_its_ratings() {
-    let error = movies(GOOD)
+    let error = movies(Ratings::default())
         .details(&Context::background(), "unknown".into())
         .await
         .err()
@@ -190,30 +79,90 @@ async fn an_unknown_film_is_not_found_whatever_its_ratings() {
 
 #[tokio::test]
 async fn nobody_rated_it_is_not_degraded() {
-    let joined = movies(Ratings { count: 0, ..GOOD })
-        .details(&Context::background(), "a".into())
-        .await
-        .unwrap();
+    let joined = movies(Ratings {
+        count: 0,
+        ..Ratings::default()
+    })
+    .details(&Context::background(), "a".into())
+    .await
+    .unwrap();
     assert_eq!(joined.answer.rating, None);
     assert!(joined.degraded.is_empty());
 }
 
 #[tokio::test]
 async fn a_page_of_films_without_ratings_is_marked_too() {
-    let joined = movies(GOOD)
-        .list(&Context::background(), 2, String::new())
+    let joined = movies(Ratings::default())
+        .list(&Context::background(), list())
         .await
         .unwrap();
     assert_eq!(joined.answer.0.len(), 2);
     assert!(joined.degraded.is_empty());
     let ratings = Ratings {
         fails: Some(Code::Unavailable),
-        ..GOOD
+        ..Ratings::default()
     };
     let joined = movies(ratings)
-        .list(&Context::background(), 2, String::new())
+        .list(&Context::background(), list())
         .await
         .unwrap();
     assert_eq!(joined.answer.0.len(), 2);
     assert_eq!(joined.degraded, ["rating"]);
+}
+
+#[tokio::test]
+async fn filters_reach_the_catalogue() {
+    let request = ListMoviesRequest {
+        genre: "Drama".into(),
+        decade: 1990,
+        person: "Ida Lupino".into(),
+        ..list()
+    };
+    let joined = movies(Ratings::default())
+        .list(&Context::background(), request)
+        .await
+        .unwrap();
+    let last = joined.answer.0.last().unwrap().metadata.as_ref().unwrap();
+    assert_eq!(last.id, "Drama 1990 Ida Lupino");
+}
+
+#[tokio::test]
+async fn what_is_found_comes_with_ratings_or_marked() {
+    for (ratings, degraded) in [
+        (Ratings::default(), &[][..]),
+        (
+            Ratings {
+                fails: Some(Code::Unavailable),
+                ..Ratings::default()
+            },
+            &["rating"],
+        ),
+    ] {
+        let movies = movies(ratings);
+        let request = SearchMoviesRequest {
+            query: "heat".into(),
+            page_token: "x".into(),
+            ..SearchMoviesRequest::default()
+        };
+        let found = movies
+            .search(&Context::background(), request)
+            .await
+            .unwrap();
+        assert_eq!(found.answer.0.len(), 1);
+        assert_eq!(found.answer.0[0].rating.is_some(), degraded.is_empty());
+        assert_eq!(found.answer.1, "after x");
+        assert_eq!(found.degraded, degraded);
+
+        let ids = vec!["b".to_owned(), "unknown".to_owned(), "a".to_owned()];
+        let found = movies.batch(&Context::background(), ids).await.unwrap();
+        let ids: Vec<_> = found
+            .answer
+            .0
+            .iter()
+            .map(|movie| movie.metadata.as_ref().unwrap().id.as_str())
+            .collect();
+        assert_eq!(ids, ["b", "a"]);
+        assert_eq!(found.answer.1, ["unknown"]);
+        assert_eq!(found.degraded, degraded);
+    }
 }

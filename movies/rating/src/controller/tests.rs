@@ -7,11 +7,14 @@ use backlot::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-fn ratings() -> Controller {
-    Controller::new(sqlite::memory(MIGRATIONS, Clock::real()).unwrap())
+pub(super) fn ratings() -> Controller {
+    Controller::new(
+        sqlite::memory(MIGRATIONS, Clock::real()).unwrap(),
+        Clock::real(),
+    )
 }
 
-fn user(name: &str) -> Context {
+pub(super) fn user(name: &str) -> Context {
     let user = User {
         subject: name.into(),
         roles: BTreeSet::new(),
@@ -22,18 +25,19 @@ fn user(name: &str) -> Context {
     Context::background().with_principal(Principal::User(Arc::new(user)))
 }
 
-fn film(id: &str) -> Record {
+pub(super) fn film(id: &str) -> Record {
     Record {
         kind: "movie".into(),
         id: id.into(),
     }
 }
 
-fn rating(id: &str, user: &str, half_stars: i32) -> Rating {
+pub(super) fn rating(id: &str, user: &str, half_stars: i32) -> Rating {
     Rating {
         record: film(id),
         user: user.into(),
         value: HalfStars::new(half_stars).unwrap(),
+        rated_at: None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! The contract of ratings, for gRPC, REST and direct calls alike.
 
+use crate::batch::{Batch, Entry};
 use crate::controller::Controller;
-use crate::model::{Aggregate, HalfStars, Rating, Record};
+use crate::model::{Aggregate, Change, HalfStars, OutsideRating, OwnRating, Rating, Record};
 use async_trait::async_trait;
-use backlot::{Context, Error, Streaming};
+use backlot::{Context, Error, Streaming, Timestamp};
 use movies_api as api;
 use movies_api::{
     BatchGetAggregatedRatingsRequest, BatchGetAggregatedRatingsResponse, DeleteRatingRequest,
@@ -28,10 +29,8 @@ impl api::Rating for Grpc {
                 id: request.record_id,
             },
             user: request.user_id,
-            value: HalfStars::new(request.half_stars).ok_or_else(|| {
-                Error::invalid_argument("value: must be 0.5 to 5 stars")
-                    .with_violation("value", "must be 0.5 to 5 stars")
-            })?,
+            value: half_stars(request.half_stars, || "value".to_owned())?,
+            rated_at: None,
         };
         let aggregate = self.0.put(cx, rating).await?;
         Ok(PutRatingResponse {
@@ -129,6 +128,106 @@ impl api::Rating for Grpc {
             }
         }))
     }
+
+    async fn batch_put_ratings(
+        &self,
+        cx: &Context,
+        request: api::BatchPutRatingsRequest,
+    ) -> Result<api::BatchPutRatingsResponse, Error> {
+        let entries = request.ratings.into_iter().enumerate();
+        let entries = entries
+            .map(|(index, entry)| {
+                let value = half_stars(entry.half_stars, || format!("ratings[{index}].value"))?;
+                // 0 stands for now.
+                let rated_at = (entry.rated_at != 0).then_some(Timestamp(entry.rated_at));
+                Ok(Entry::new(entry.user_id, entry.record_id, value, rated_at))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let batch = Batch::new(request.record_type, entries);
+        let (created, changed) = self.0.put_batch(cx, batch).await?;
+        Ok(api::BatchPutRatingsResponse { created, changed })
+    }
+
+    async fn list_user_ratings(
+        &self,
+        cx: &Context,
+        request: api::ListUserRatingsRequest,
+    ) -> Result<api::ListUserRatingsResponse, Error> {
+        let size = page_size(request.page_size);
+        let (ratings, next_page_token) = self
+            .0
+            .of_user(cx, request.user_id, size, &request.page_token)
+            .await?;
+        Ok(api::ListUserRatingsResponse {
+            ratings: ratings.into_iter().map(Into::into).collect(),
+            next_page_token,
+        })
+    }
+
+    async fn list_aggregate_changes(
+        &self,
+        cx: &Context,
+        request: api::ListAggregateChangesRequest,
+    ) -> Result<api::ListAggregateChangesResponse, Error> {
+        let size = page_size(request.page_size);
+        let since = Timestamp(request.since);
+        let (changes, next_page_token) = self
+            .0
+            .changes(cx, request.record_type, since, size, &request.page_token)
+            .await?;
+        Ok(api::ListAggregateChangesResponse {
+            changes: changes.into_iter().map(Into::into).collect(),
+            next_page_token,
+        })
+    }
+
+    async fn batch_put_outside_ratings(
+        &self,
+        cx: &Context,
+        request: api::BatchPutOutsideRatingsRequest,
+    ) -> Result<api::BatchPutOutsideRatingsResponse, Error> {
+        let source = request.source;
+        let entries = request.ratings.into_iter();
+        let ratings = entries
+            .map(|entry| OutsideRating {
+                record_id: entry.record_id,
+                source: source.clone(),
+                mean: entry.mean,
+                votes: entry.votes,
+            })
+            .collect();
+        self.0.put_outside(cx, request.record_type, ratings).await?;
+        Ok(api::BatchPutOutsideRatingsResponse {})
+    }
+
+    async fn list_outside_ratings(
+        &self,
+        cx: &Context,
+        request: api::ListOutsideRatingsRequest,
+    ) -> Result<api::ListOutsideRatingsResponse, Error> {
+        let record = Record {
+            kind: request.record_type,
+            id: request.record_id,
+        };
+        let ratings = self.0.outside(cx, record).await?;
+        Ok(api::ListOutsideRatingsResponse {
+            ratings: ratings.into_iter().map(Into::into).collect(),
+        })
+    }
+}
+
+/// A value of a request; `field` names it. The contract has checked it already.
+fn half_stars(value: i32, field: impl FnOnce() -> String) -> Result<HalfStars, Error> {
+    HalfStars::new(value).ok_or_else(|| {
+        let field = field();
+        Error::invalid_argument(format!("{field}: must be 0.5 to 5 stars"))
+            .with_violation(field, "must be 0.5 to 5 stars")
+    })
+}
+
+/// A size of a page that the contract has checked; 0 stands for the usual.
+fn page_size(size: i32) -> usize {
+    usize::try_from(size).unwrap_or(0)
 }
 
 impl From<Aggregate> for api::Aggregate {
@@ -138,6 +237,40 @@ impl From<Aggregate> for api::Aggregate {
             count: aggregate.count,
             histogram: aggregate.histogram.into(),
             version: aggregate.version,
+        }
+    }
+}
+
+impl From<OwnRating> for api::UserRating {
+    fn from(rating: OwnRating) -> Self {
+        api::UserRating {
+            record_type: rating.record.kind,
+            record_id: rating.record.id,
+            half_stars: rating.value.get().into(),
+            rated_at: rating.rated_at.0,
+        }
+    }
+}
+
+impl From<Change> for api::AggregateChange {
+    fn from(change: Change) -> Self {
+        api::AggregateChange {
+            record_id: change.record_id,
+            count: change.count,
+            // Of a count of 32 bits, each at most 10.
+            sum: change.sum.cast_signed(),
+            version: change.version,
+            changed_at: change.changed_at.0,
+        }
+    }
+}
+
+impl From<OutsideRating> for api::OutsideRating {
+    fn from(rating: OutsideRating) -> Self {
+        api::OutsideRating {
+            source: rating.source,
+            mean: rating.mean,
+            votes: rating.votes,
         }
     }
 }

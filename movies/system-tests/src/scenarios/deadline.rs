@@ -14,7 +14,7 @@ fn hang(name: &str) -> HangRequest {
     }
 }
 
-async fn counted(world: &Clients, name: &str) -> CountResponse {
+pub(super) async fn counted(world: &Clients, name: &str) -> CountResponse {
     let request = CountRequest {
         name: name.to_owned(),
     };
@@ -22,7 +22,7 @@ async fn counted(world: &Clients, name: &str) -> CountResponse {
 }
 
 /// Waits until as many calls were given up as began, and one did.
-async fn all_given_up(world: &Clients, name: &str) {
+pub(super) async fn all_given_up(world: &Clients, name: &str) {
     world
         .eventually("the handler ends", async || {
             match counted(world, name).await {

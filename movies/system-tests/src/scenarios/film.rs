@@ -95,6 +95,7 @@ pub(super) async fn films_come_a_page_at_a_time_each_with_its_rating(world: &Cli
         let request = ListMoviesRequest {
             page_size: 2,
             page_token,
+            ..Default::default()
         };
         let page = world.worked(
             "a page",
@@ -130,6 +131,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMetadataRequest {
             page_size: 1,
             page_token: page_token.clone(),
+            ..Default::default()
         };
         let error = world.refused(
             "metadata",
@@ -140,6 +142,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMoviesRequest {
             page_size: 1,
             page_token,
+            ..Default::default()
         };
         let error = world.refused(
             "movies",
@@ -152,6 +155,7 @@ pub(super) async fn a_malformed_page_token_is_the_callers_fault(world: &Clients)
         let request = ListMoviesRequest {
             page_size,
             page_token: String::new(),
+            ..Default::default()
         };
         let error = world.refused(
             "size",
@@ -237,11 +241,12 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
     let film = Metadata {
         id: "é".repeat(64),
         title: "\u{1F3AC}".repeat(500),
-        description: "\0\r\n\t\"%<&\u{202e}\u{feff}".repeat(1000),
+        description: "\u{1}\r\n\t\"%<&\u{202e}\u{feff}".repeat(1000),
         director: "d".repeat(500),
         year: 2200,
         cast: (0..200).map(|number| format!("{number:0200}")).collect(),
         genres: (0..40).map(|number| format!("{number:060}")).collect(),
+        ..Default::default()
     };
     let request = PutMetadataRequest {
         metadata: Some(film.clone()),
@@ -265,5 +270,19 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
             .get_movie_details(&world.nobody(), details(&film.id))
             .await,
     );
-    assert_eq!(world.some("the film", got.movie).metadata, Some(film));
+    assert_eq!(
+        world.some("the film", got.movie).metadata,
+        Some(film.clone())
+    );
+
+    // Not every database keeps this character, so none is asked to.
+    let request = PutMetadataRequest {
+        metadata: Some(Metadata {
+            description: "a\0b".to_owned(),
+            ..film
+        }),
+    };
+    let put = world.metadata.put_metadata(&world.editor(), request).await;
+    let error = world.refused("a null character", put, Code::InvalidArgument);
+    assert!(error.message().contains("U+0000"), "{error:?}");
 }

@@ -32,6 +32,7 @@ pub(super) async fn without_ratings_a_film_still_comes_marked_and_they_return(wo
     let page = ListMoviesRequest {
         page_size: 1,
         page_token: String::new(),
+        ..Default::default()
     };
     let page = world.worked(
         "a page",

@@ -2,7 +2,7 @@
 
 use crate::rest::bearer;
 use crate::worlds::{Running, Ways};
-use backlot::rpc::contract::{Method, Service};
+use backlot::rpc::contract::{Method, Service, Shape};
 use backlot_testkit::grpc::{Answer, Connection, field, frame};
 use backlot_testkit::wait_until;
 use movies_api as api;
@@ -15,6 +15,9 @@ const NOT_FOUND: i32 = 5;
 const OUT_OF_RANGE: i32 = 11;
 const UNIMPLEMENTED: i32 = 12;
 const UNAUTHENTICATED: i32 = 16;
+
+/// A field whose two bytes are not UTF-8.
+const TEXT_OF_NO_CHARACTERS: &[u8] = b"\x0a\x02\xff\xfe";
 
 const DETAILS: &str = "/movies.movie.v1.MovieService/GetMovieDetails";
 const PUT: &str = "/movies.rating.v1.RatingService/PutRating";
@@ -93,7 +96,7 @@ async fn a_malformed_message_is_the_callers_fault_at_every_method() {
         b"\x0a",
         b"\x0a\x05ab",
         b"\x0a\xff\xff\xff\xff\x0f",
-        b"\x0a\x02\xff\xfe",
+        TEXT_OF_NO_CHARACTERS,
         b"\x07",
         &[0xff; 40],
     ];
@@ -102,6 +105,10 @@ async fn a_malformed_message_is_the_callers_fault_at_every_method() {
             .await
             .unwrap();
         for message in malformed {
+            // A request without fields skips each field as one of a newer caller.
+            if message == TEXT_OF_NO_CHARACTERS && method.input.ends_with(".ListFacetsRequest") {
+                continue;
+            }
             let answer = connection.call(method.path, &[], message).await.unwrap();
             refused(
                 &format!("{message:?} to {}", method.path),
@@ -119,6 +126,10 @@ async fn a_malformed_message_is_the_callers_fault_at_every_method() {
             b"\xff\xff\xff\xff\xff",
         ];
         for body in frames {
+            // No message at all is a stream without messages.
+            if body.is_empty() && method.shape == Shape::ClientStream {
+                continue;
+            }
             let call = connection.start(method.path, &[], body).await.unwrap();
             refused(
                 &format!("{body:?} to {}", method.path),

@@ -6,13 +6,16 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod databases;
 mod equivalence;
 mod garbage;
 mod grpc;
 mod health;
 mod identity;
+mod old_client;
 mod problem;
 mod reflection;
+mod requests;
 mod rest;
 mod rolling;
 mod slow;

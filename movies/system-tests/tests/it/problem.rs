@@ -17,6 +17,9 @@ pub(crate) fn problem(what: &str, answer: &Answer, status: u16) -> Value {
     for (name, value) in members {
         let fits = match name.as_str() {
             "type" | "title" | "detail" | "code" | "instance" => value.is_string(),
+            "traceId" => value.as_str().is_some_and(|id| {
+                id.len() == 32 && id.bytes().all(|digit| digit.is_ascii_hexdigit())
+            }),
             "status" => value.as_u64() == Some(status.into()),
             "violations" => value.as_array().is_some_and(|list| {
                 !list.is_empty()
@@ -28,7 +31,7 @@ pub(crate) fn problem(what: &str, answer: &Answer, status: u16) -> Value {
         };
         assert!(fits, "{what}: the member {name:?} in {text}");
     }
-    assert!(members.len() >= 6, "{what}: {text}");
+    assert!(members.len() >= 7, "{what}: {text}");
     for word in ["panicked", "src/", ".rs:", "SQL", "sqlite", "SELECT"] {
         assert!(!text.contains(word), "{what}: says {word:?}: {text}");
     }

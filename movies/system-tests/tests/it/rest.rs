@@ -117,7 +117,6 @@ async fn each_mistake_has_its_status() {
         (&json!("NOT_FOUND"), &json!("/v1/movies/unknown"))
     );
     for path in [
-        "/",
         "/v1",
         "/v1/movies/",
         "/v1/movies/a/b",
@@ -514,6 +513,46 @@ async fn count(events: &mut Open) -> u64 {
                 .unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn a_problem_names_the_trace_of_its_request() {
+    let site = Site::start().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    for path in ["/v1/movies/unknown", "/nothing", "/v1/movies?x=1"] {
+        let headers = [("traceparent", parent.as_str())];
+        let told = ask(&site.movie, Method::GET, path, &headers, "")
+            .await
+            .unwrap();
+        assert_eq!(told.json()["traceId"], trace, "{path}");
+        let first = get(&site.movie, path).await.unwrap().json();
+        let second = get(&site.movie, path).await.unwrap().json();
+        assert_ne!(
+            first["traceId"], second["traceId"],
+            "{path}: each begins its own"
+        );
+    }
+    site.running.stop().await;
+}
+
+#[tokio::test]
+async fn each_service_has_a_page_to_try_it() {
+    let site = Site::start().await;
+    for address in [&site.movie, &site.rating, &site.metadata, &site.probe] {
+        let root = get(address, "/").await.unwrap();
+        assert_eq!(
+            (root.status.as_u16(), root.header("location")),
+            (307, "/docs")
+        );
+        let page = get(address, "/docs").await.unwrap();
+        assert_eq!(page.status.as_u16(), 200);
+        assert!(
+            page.header("content-security-policy")
+                .contains("default-src 'none'")
+        );
+    }
+    site.running.stop().await;
 }
 
 #[tokio::test]

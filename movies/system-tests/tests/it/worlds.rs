@@ -44,6 +44,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(ways: Ways) -> Running {
+        Running::start_with(ways, Options::default()).await
+    }
+
+    /// Starts with the configuration that `options` say.
+    pub(crate) async fn start_with(ways: Ways, options: Options) -> Running {
         let folder = backlot_testkit::folder();
         let env = Env {
             dice: Dice::seeded(1),
@@ -65,7 +70,7 @@ impl Running {
                 service: "auth".to_owned(),
             },
         };
-        let prepared = prepared(&env);
+        let prepared = prepared(&env, &options);
         let running = match ways {
             Ways::Remote => {
                 let mut nodes = Vec::new();
@@ -159,14 +164,14 @@ impl Running {
     }
 }
 
-fn prepared(env: &Env) -> Vec<Prepared> {
+fn prepared(env: &Env, options: &Options) -> Vec<Prepared> {
     let product = Product {
         name: "movies",
         variables: "MOVIES",
         data: "unused",
         services,
     };
-    let configuration = Configuration::load(&product, &Options::default(), env).unwrap();
+    let configuration = Configuration::load(&product, options, env).unwrap();
     configuration
         .services
         .into_iter()

@@ -6,8 +6,10 @@
 )]
 
 mod alone;
+mod databases;
 mod embedded;
 mod fleet;
+mod import;
 mod kills;
 mod pages;
 mod refusals;

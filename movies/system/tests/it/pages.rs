@@ -159,7 +159,7 @@ fn any_path(dice: &Dice) -> String {
         })
         .collect();
     let id = if dice.below(2) == 0 { "m" } else { &escaped };
-    match dice.below(9) {
+    match dice.below(16) {
         0 => format!("/?page={escaped}"),
         1 => format!("/?after={escaped}&token={escaped}"),
         2 => format!("/movies/{id}"),
@@ -168,6 +168,13 @@ fn any_path(dice: &Dice) -> String {
         5 => format!("/movies/{id}/live"),
         6 => format!("/name?back={escaped}"),
         7 => format!("/assets/{escaped}"),
+        8 => format!("/browse?genre={escaped}&decade={escaped}"),
+        9 => format!("/browse?person={escaped}&page={escaped}&before={escaped}&n={escaped}"),
+        10 => format!("/search?q={escaped}&page={escaped}"),
+        11 => format!("/search/suggest?q={escaped}"),
+        12 => format!("/charts?genre={escaped}&decade=1990&sort={escaped}&dir={escaped}"),
+        13 => format!("/ratings?page={escaped}"),
+        14 => format!("/posters/{escaped}"),
         _ => format!("/{escaped}"),
     }
 }

@@ -148,6 +148,23 @@ impl Palette {
     }
 }
 
+/// The colours of a genre of no particular time, dark enough for white letters.
+pub(super) fn of_genre(genre: &str) -> Palette {
+    let hue = hue(genre);
+    let dim = glare(hue);
+    let hsl = Colour::hsl;
+    Palette {
+        ground: [
+            hsl(hue, 58.0, 34.0 - 0.7 * dim),
+            hsl(hue + 24.0, 62.0, 19.0),
+        ],
+        shape: hsl(hue, 60.0, 66.0),
+        shade: hsl(hue, 46.0, 42.0 - 0.5 * dim),
+        accent: hsl(hue + 40.0, 86.0, 70.0),
+        text: hsl(hue, 20.0, 98.0),
+    }
+}
+
 /// How much lightness to take from a hue so that white letters read on it: yellow and green glare.
 fn glare(hue: f64) -> f64 {
     let distance = (hue.rem_euclid(360.0) - 90.0).abs();

@@ -1,17 +1,19 @@
 //! `GET /movies/{id}`: a film with its ratings and the visitor's own.
 
 use super::RECORD_TYPE;
+use crate::address;
 use crate::name::Name;
+use crate::optional::optional;
 use crate::page::Page;
 use crate::stars::HalfStars;
 use crate::tally::Tally;
-use crate::view::film::{Film, Note, Yours};
-use crate::view::{Frame, film_path, html, message};
+use crate::view::film::{Film, Note, Outside, Yours};
+use crate::view::{Frame, html, message};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use backlot::{Code, Context};
-use movies_api::{GetMovieDetailsRequest, GetRatingRequest};
+use movies_api::{GetMovieDetailsRequest, GetRatingRequest, ListOutsideRatingsRequest};
 use std::time::Duration;
 
 /// How long the page waits for the visitor's own rating before it does without.
@@ -43,7 +45,7 @@ pub(crate) async fn draw(
     status: StatusCode,
     note: Option<Note>,
 ) -> Response {
-    let here = film_path(id);
+    let here = address::film(id);
     let frame = Frame::new(page, name, &here);
     let details = page.ports().movies.get_movie_details(
         cx,
@@ -51,7 +53,12 @@ pub(crate) async fn draw(
             movie_id: id.to_owned(),
         },
     );
-    let (details, yours) = tokio::join!(details, yours(page, cx, id, name));
+    let (details, yours, rank, outside) = tokio::join!(
+        details,
+        yours(page, cx, id, name),
+        page.ranks().of(cx, id),
+        outside(page, cx, id),
+    );
     let answer = match details {
         Ok(answer) => answer,
         Err(error) if matches!(error.code(), Code::NotFound | Code::InvalidArgument) => {
@@ -68,6 +75,8 @@ pub(crate) async fn draw(
         yours,
         key: page.key(),
         note,
+        rank,
+        outside,
         ..Film::new(frame, &facts, Tally::of(rating.as_ref()), away)
     };
     html(status, &film)
@@ -94,4 +103,15 @@ async fn yours(page: &Page, cx: &Context, id: &str, name: Option<&Name>) -> Your
         Ok(Err(error)) if error.code() == Code::NotFound => Yours::Nothing,
         Ok(Err(_)) | Err(_) => Yours::Unknown,
     }
+}
+
+/// What others publish of the film; nothing when it cannot be had.
+async fn outside(page: &Page, cx: &Context, id: &str) -> Vec<Outside> {
+    let request = ListOutsideRatingsRequest {
+        record_type: RECORD_TYPE.into(),
+        record_id: id.to_owned(),
+    };
+    let answer = optional(page.ports().ratings.list_outside_ratings(cx, request)).await;
+    let ratings = answer.unwrap_or_default().ratings;
+    ratings.iter().map(Outside::of).collect()
 }

@@ -86,8 +86,8 @@ fn go(back: &str, cookie: HeaderValue) -> Response {
     ([(SET_COOKIE, cookie)], Redirect::to(back)).into_response()
 }
 
-/// A path of this site, or the list: nobody is led elsewhere.
-fn inside(back: &str) -> &str {
+/// A path of this site, or the start: nobody is led elsewhere.
+pub(super) fn inside(back: &str) -> &str {
     let is_path = back.starts_with('/') && !back.starts_with("//");
     // Browsers read a backslash as a slash.
     let plain = back

@@ -1,13 +1,14 @@
 //! `POST /movies/{id}/rating`: rates a film, or takes a rating back. A form gets a page, a script
 //! that accepts JSON gets JSON.
 
+use super::name::inside;
 use super::{RECORD_TYPE, film};
+use crate::address;
 use crate::name::{Name, RULE};
 use crate::page::Page;
 use crate::stars::HalfStars;
 use crate::tally::Tally;
 use crate::view::film::{Field, Note};
-use crate::view::film_path;
 use axum::Json;
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
@@ -31,6 +32,9 @@ pub(crate) struct Filled {
     /// From a visitor who has picked none yet.
     #[serde(default)]
     name: String,
+    /// Where to go from here; the film's page unless set.
+    #[serde(default)]
+    back: String,
 }
 
 /// What a script is told after a change.
@@ -134,7 +138,13 @@ async fn change(
         })
         .into_response()
     } else {
-        Redirect::to(&film_path(&id)).into_response()
+        let film = address::film(&id);
+        let back = if filled.back.is_empty() {
+            &film
+        } else {
+            inside(&filled.back)
+        };
+        Redirect::to(back).into_response()
     };
     if known.is_some() {
         return answer;

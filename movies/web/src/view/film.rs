@@ -1,11 +1,14 @@
 //! A film's page.
 
-use super::{Frame, film_path};
+use super::Frame;
+use super::picker::Picker;
+use crate::address;
 use crate::name;
-use crate::poster::{Glow, Poster, Subject};
+use crate::poster::{Glow, Picture, Subject};
 use crate::stars::HalfStars;
-use crate::tally::Tally;
+use crate::tally::{Tally, grouped};
 use askama::Template;
+use movies_api::OutsideRating;
 use movies_api::metadata::v1::Metadata;
 
 /// The page of one film.
@@ -15,7 +18,7 @@ pub(crate) struct Film<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) path: String,
     pub(crate) facts: &'a Metadata,
-    pub(crate) poster: Poster,
+    pub(crate) picture: Picture,
     pub(crate) glow: Glow,
     pub(crate) tally: Tally,
     /// Whether ratings could not be had.
@@ -24,6 +27,38 @@ pub(crate) struct Film<'a> {
     /// Used for the one write that this form makes.
     pub(crate) key: String,
     pub(crate) note: Option<Note>,
+    /// Its place in the chart, if it has one there.
+    pub(crate) rank: Option<u32>,
+    /// What others publish of it.
+    pub(crate) outside: Vec<Outside>,
+}
+
+/// An average that others publish.
+pub(crate) struct Outside {
+    pub(crate) source: String,
+    /// In stars, with one decimal.
+    pub(crate) mean: String,
+    pub(crate) votes: String,
+}
+
+impl Outside {
+    pub(crate) fn of(rating: &OutsideRating) -> Self {
+        let source = match rating.source.as_str() {
+            "imdb" => "IMDb",
+            "movielens" => "MovieLens",
+            other => other,
+        };
+        Outside {
+            source: source.to_owned(),
+            mean: format!("{:.1}", rating.mean),
+            votes: grouped(rating.votes),
+        }
+    }
+
+    fn percent(&self) -> String {
+        let stars: f64 = self.mean.parse().unwrap_or(0.0);
+        format!("{:.0}", stars * 20.0)
+    }
 }
 
 /// What the visitor made of the film.
@@ -67,17 +102,11 @@ impl Field {
 
 impl<'a> Film<'a> {
     pub(crate) fn new(frame: Frame<'a>, facts: &'a Metadata, tally: Tally, away: bool) -> Self {
-        let subject = Subject {
-            id: &facts.id,
-            title: &facts.title,
-            year: facts.year,
-            director: &facts.director,
-            genres: &facts.genres,
-        };
+        let subject = Subject::of(facts);
         Film {
             frame,
-            path: film_path(&facts.id),
-            poster: Poster::of(subject),
+            path: address::film(&facts.id),
+            picture: Picture::of(subject, ""),
             glow: Glow::of(subject),
             facts,
             tally,
@@ -85,25 +114,45 @@ impl<'a> Film<'a> {
             yours: Yours::Nothing,
             key: String::new(),
             note: None,
+            rank: None,
+            outside: Vec::new(),
         }
     }
 
-    fn choices(&self) -> Vec<HalfStars> {
-        HalfStars::all().collect()
+    fn picker(&self) -> Picker {
+        let noted = self.note.as_ref().and_then(|note| note.chosen);
+        let chosen = noted.or(match self.yours {
+            Yours::Rated(stars) => Some(stars),
+            Yours::Nothing | Yours::Unknown => None,
+        });
+        Picker { chosen }
     }
 
-    fn is_chosen(&self, stars: &HalfStars) -> bool {
-        match (&self.note, self.yours) {
-            (
-                Some(Note {
-                    chosen: Some(chosen),
-                    ..
-                }),
-                _,
-            ) => chosen == stars,
-            (_, Yours::Rated(yours)) => yours == *stars,
-            _ => false,
-        }
+    /// Those who directed, each with the address of what else they made.
+    fn directors(&self) -> Vec<(&str, String)> {
+        let names = self.facts.director.split(',').map(str::trim);
+        let names = names.filter(|name| !name.is_empty());
+        names.map(|name| (name, address::person(name))).collect()
+    }
+
+    /// The same of those who act.
+    fn cast(&self) -> Vec<(&str, String)> {
+        let names = self.facts.cast.iter().map(String::as_str);
+        names.map(|name| (name, address::person(name))).collect()
+    }
+
+    fn genres(&self) -> Vec<(&str, String)> {
+        let genre = |genre: &'a String| {
+            let href = address::with_query("/browse", &[("genre", genre)]);
+            (genre.as_str(), href)
+        };
+        self.facts.genres.iter().map(genre).collect()
+    }
+
+    /// Films of the same ten years.
+    fn decade(&self) -> String {
+        let decade = (self.facts.year / 10 * 10).to_string();
+        address::with_query("/browse", &[("decade", &decade)])
     }
 
     fn is_yours(&self, stars: &HalfStars) -> bool {

@@ -16,7 +16,11 @@ pub(crate) struct Message<'a> {
     text: &'a str,
     /// Whether looking again may help: then the page does so by itself.
     retry: bool,
+    /// Where to go from here, and what that is called.
+    way: (&'a str, &'a str),
 }
+
+const TO_THE_FILMS: (&str, &str) = ("/", "To the films");
 
 /// There is no such page or film.
 pub(crate) fn missing(frame: Frame<'_>, title: &str) -> Response {
@@ -29,12 +33,13 @@ pub(crate) fn missing(frame: Frame<'_>, title: &str) -> Response {
             title,
             text,
             retry: false,
+            way: TO_THE_FILMS,
         },
     )
 }
 
-/// The request makes no sense.
-pub(crate) fn wrong(frame: Frame<'_>, text: &str) -> Response {
+/// The request makes no sense; `start` is where the same begins that does.
+pub(crate) fn wrong(frame: Frame<'_>, text: &str, start: &str) -> Response {
     html(
         StatusCode::BAD_REQUEST,
         &Message {
@@ -43,19 +48,30 @@ pub(crate) fn wrong(frame: Frame<'_>, text: &str) -> Response {
             title: "That did not make sense",
             text,
             retry: false,
+            way: (start, "Start afresh"),
         },
     )
 }
 
 /// Films cannot be had now.
 pub(crate) fn away(frame: Frame<'_>) -> Response {
-    let text = "The catalogue does not answer just now. This page looks again every few seconds, so there is nothing you need to do.";
+    later(
+        frame,
+        "Back in a moment",
+        "The catalogue does not answer just now. This page looks again every few seconds, so there is nothing you need to do.",
+    )
+}
+
+/// What was asked for cannot be had now; the page looks again by itself.
+pub(crate) fn later(frame: Frame<'_>, title: &str, text: &str) -> Response {
+    let here = frame.here;
     let message = Message {
         frame,
         code: 503,
-        title: "Back in a moment",
+        title,
         text,
         retry: true,
+        way: (here, "Look again now"),
     };
     let mut response = html(StatusCode::SERVICE_UNAVAILABLE, &message);
     response

@@ -1,6 +1,13 @@
 //! Doubles of the services behind the page, in one small house that tests can switch off.
 
-use backlot::{Clock, Code, Context, Dice, Env, Error, Streaming};
+#[path = "fakes/files.rs"]
+mod files;
+#[path = "fakes/movie.rs"]
+mod movie;
+#[path = "fakes/rating.rs"]
+mod rating;
+
+use backlot::{Clock, Context, Dice, Env, Error};
 use movies_api as api;
 use movies_api::*;
 use movies_web::{Config, Page, Ports};
@@ -12,7 +19,11 @@ use tokio::sync::watch;
 /// Films, ratings and names.
 pub(crate) struct House {
     films: BTreeMap<String, (api::metadata::v1::Metadata, watch::Sender<Sums>)>,
-    own: Mutex<BTreeMap<(String, String), i32>>,
+    own: Mutex<BTreeMap<(String, String), Own>>,
+    /// What others publish: film, source, mean, votes.
+    pub(crate) outside: Mutex<Vec<(String, String, f64, u32)>>,
+    /// Uploaded posters by their names.
+    pub(crate) files: Mutex<BTreeMap<String, (String, Vec<u8>)>>,
     /// No ratings to be had.
     pub(crate) ratings_away: AtomicBool,
     /// No films to be had.
@@ -20,6 +31,9 @@ pub(crate) struct House {
     /// Each write: what, who, under which key.
     pub(crate) writes: Mutex<Vec<String>>,
 }
+
+/// Somebody's rating: half stars, and the how-manieth write it was.
+type Own = (i32, i64);
 
 #[derive(Clone, Default)]
 struct Sums {
@@ -68,6 +82,8 @@ impl House {
         Arc::new(House {
             films: films.into_iter().map(film).collect(),
             own: Mutex::default(),
+            outside: Mutex::default(),
+            files: Mutex::default(),
             ratings_away: AtomicBool::new(false),
             movies_away: AtomicBool::new(false),
             writes: Mutex::default(),
@@ -77,6 +93,7 @@ impl House {
     /// A page over this house.
     pub(crate) fn page(self: &Arc<Self>, env: &Env) -> Page {
         let ports = Ports {
+            metadata: Arc::<House>::clone(self),
             movies: Arc::<House>::clone(self),
             ratings: Arc::<House>::clone(self),
             auth: Arc::<House>::clone(self),
@@ -101,12 +118,15 @@ impl House {
         let key = (id.to_owned(), user.to_owned());
         let mut own = self.own.lock().unwrap();
         let before = match half_stars {
-            Some(half_stars) => own.insert(key, half_stars),
+            Some(half_stars) => {
+                let writes = own.values().map(|(_, write)| *write).max().unwrap_or(0);
+                own.insert(key, (half_stars, writes + 1))
+            }
             None => own.remove(&key),
         };
         sums.send_modify(|sums| {
             let cell = |half_stars: i32| half_stars as usize - 1;
-            if let Some(before) = before {
+            if let Some((before, _)) = before {
                 sums.histogram[cell(before)] -= 1;
             }
             if let Some(after) = half_stars {
@@ -161,161 +181,6 @@ impl House {
             .lock()
             .unwrap()
             .push(format!("{what} by {who} under {key}"));
-    }
-}
-
-#[async_trait::async_trait]
-impl api::Movie for House {
-    async fn get_movie_details(
-        &self,
-        _: &Context,
-        request: GetMovieDetailsRequest,
-    ) -> Result<GetMovieDetailsResponse, Error> {
-        self.films_here()?;
-        let movie = self
-            .details(&request.movie_id)
-            .ok_or_else(|| Error::not_found("no such film"))?;
-        Ok(GetMovieDetailsResponse {
-            movie: Some(movie),
-            degraded: self.degraded(),
-        })
-    }
-
-    async fn list_movies(
-        &self,
-        _: &Context,
-        request: ListMoviesRequest,
-    ) -> Result<ListMoviesResponse, Error> {
-        self.films_here()?;
-        let from: usize = match request.page_token.as_str() {
-            "" => 0,
-            token => token
-                .parse()
-                .map_err(|_| Error::invalid_argument("page_token"))?,
-        };
-        let mut ids: Vec<_> = self
-            .films
-            .values()
-            .map(|(film, _)| (film.title.clone(), film.id.clone()))
-            .collect();
-        ids.sort();
-        let size = request.page_size as usize;
-        let movies = ids
-            .iter()
-            .skip(from)
-            .take(size)
-            .filter_map(|(_, id)| self.details(id))
-            .collect();
-        let next_page_token = if from + size < ids.len() {
-            (from + size).to_string()
-        } else {
-            String::new()
-        };
-        Ok(ListMoviesResponse {
-            movies,
-            next_page_token,
-            degraded: self.degraded(),
-        })
-    }
-}
-
-#[async_trait::async_trait]
-impl api::Rating for House {
-    async fn put_rating(
-        &self,
-        cx: &Context,
-        request: PutRatingRequest,
-    ) -> Result<PutRatingResponse, Error> {
-        self.ratings_here()?;
-        self.note(
-            cx,
-            format!(
-                "put {} {} of {}",
-                request.record_id, request.half_stars, request.user_id
-            ),
-        );
-        let aggregate = self.change(
-            &request.record_id,
-            &request.user_id,
-            Some(request.half_stars),
-        );
-        Ok(PutRatingResponse { aggregate })
-    }
-
-    async fn delete_rating(
-        &self,
-        cx: &Context,
-        request: DeleteRatingRequest,
-    ) -> Result<DeleteRatingResponse, Error> {
-        self.ratings_here()?;
-        self.note(
-            cx,
-            format!("delete {} of {}", request.record_id, request.user_id),
-        );
-        let aggregate = self.change(&request.record_id, &request.user_id, None);
-        Ok(DeleteRatingResponse {
-            deleted: true,
-            aggregate,
-        })
-    }
-
-    async fn get_rating(
-        &self,
-        _: &Context,
-        request: GetRatingRequest,
-    ) -> Result<GetRatingResponse, Error> {
-        self.ratings_here()?;
-        let own = self.own.lock().unwrap();
-        let half_stars = own.get(&(request.record_id, request.user_id)).copied();
-        half_stars
-            .map(|half_stars| GetRatingResponse { half_stars })
-            .ok_or_else(|| Error::not_found("not rated"))
-    }
-
-    async fn get_aggregated_rating(
-        &self,
-        _: &Context,
-        _: GetAggregatedRatingRequest,
-    ) -> Result<GetAggregatedRatingResponse, Error> {
-        Err(Error::new(
-            Code::Unimplemented,
-            "the page does not ask for this",
-        ))
-    }
-
-    async fn batch_get_aggregated_ratings(
-        &self,
-        _: &Context,
-        _: BatchGetAggregatedRatingsRequest,
-    ) -> Result<BatchGetAggregatedRatingsResponse, Error> {
-        Err(Error::new(
-            Code::Unimplemented,
-            "the page does not ask for this",
-        ))
-    }
-
-    async fn watch_ratings(
-        &self,
-        _: &Context,
-        request: WatchRatingsRequest,
-    ) -> Result<Streaming<RatingChanged>, Error> {
-        self.ratings_here()?;
-        let WatchRatingsRequest {
-            record_type,
-            record_id,
-        } = request;
-        let mut sums = match self.films.get(&record_id) {
-            Some((_, sums)) => sums.subscribe(),
-            None => return Err(Error::not_found("no such film")),
-        };
-        sums.mark_changed();
-        Ok(Streaming::new(async_stream::stream! {
-            while sums.changed().await.is_ok() {
-                let aggregate = sums.borrow_and_update().aggregate();
-                let (record_type, record_id) = (record_type.clone(), record_id.clone());
-                yield Ok(RatingChanged { record_type, record_id, aggregate: Some(aggregate) });
-            }
-        }))
     }
 }
 

@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod charts;
 mod fakes;
+mod files;
+mod lists;
 mod live;
+mod mine;
 mod pages;
 mod posters;
+mod start;
+mod weight;
 mod writes;
 
 use axum::Router;
@@ -29,6 +35,7 @@ fn film(id: &str, title: &str, year: i32, genres: &[&str]) -> Metadata {
         year,
         cast: vec!["Sigourney Weaver".into(), "John Hurt".into()],
         genres: genres.iter().map(|genre| (*genre).to_owned()).collect(),
+        ..Default::default()
     }
 }
 

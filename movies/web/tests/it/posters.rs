@@ -5,7 +5,7 @@ use crate::fakes::House;
 
 async fn poster(id: &str, title: &str, year: i32, genres: &[&str]) -> String {
     let site = Site::of(House::new([(film(id, title, year, genres), 0, 3.0)]));
-    let page = site.get("/").await.text;
+    let page = site.get("/browse").await.text;
     let from = page.find("<svg class=\"poster\"").unwrap();
     page[from..].split("</svg>").next().unwrap().to_owned()
 }
@@ -76,4 +76,20 @@ async fn every_genre_has_its_motif() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_film_on_a_page_twice_shares_no_id_with_itself() {
+    let site = Site::new();
+    site.house.rate(super::ALIEN, "ann", 9);
+    let text = site.get_as("ann", "/").await.text;
+    let mut ids: Vec<_> = text
+        .split(" id=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert!(all > 10 && ids.len() == all, "{} of {all}", ids.len());
 }

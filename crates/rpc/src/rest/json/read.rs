@@ -22,9 +22,29 @@ const MOST: usize = 32;
 pub(in crate::rest) fn document(body: &[u8]) -> Result<Json, Error> {
     let document: Json = serde_json::from_slice(body)
         .map_err(|error| Error::invalid_argument(format!("the body is not valid JSON: {error}")))?;
+    shallow(document, || "the body".to_owned())
+}
+
+/// Reads one line of a body of many.
+///
+/// # Errors
+/// As [`document`], naming the line.
+pub(in crate::rest) fn line(text: &[u8], number: u64) -> Result<Json, Error> {
+    let document: Json = serde_json::from_slice(text).map_err(|error| {
+        // Within its line the reader counts from 1.
+        let words = error
+            .to_string()
+            .replace(" at line 1 column ", " at column ");
+        Error::invalid_argument(format!("line {number} is not valid JSON: {words}"))
+    })?;
+    shallow(document, || format!("line {number}"))
+}
+
+fn shallow(document: Json, name: impl FnOnce() -> String) -> Result<Json, Error> {
     if deeper_than(&document, MAX_DEPTH) {
         return Err(Error::invalid_argument(format!(
-            "the body nests deeper than {MAX_DEPTH} levels"
+            "{} nests deeper than {MAX_DEPTH} levels",
+            name()
         )));
     }
     Ok(document)

@@ -53,6 +53,7 @@ fn read_film(row: &Row) -> Result<Metadata, StoreError> {
         year: row.get(4)?,
         cast: names(row, 5)?,
         genres: names(row, 6)?,
+        ..Default::default()
     })
 }
 

@@ -18,10 +18,6 @@ fn internal(error: backlot::storage::StoreError) -> Status {
     Status::internal(error.to_string())
 }
 
-fn left_out<T>() -> Result<T, Status> {
-    Err(Status::unimplemented("nobody measures this"))
-}
-
 pub(super) struct Metadata {
     pub(super) store: Option<Store>,
 }
@@ -42,20 +38,6 @@ impl MetadataService for Metadata {
             metadata: Some(film),
         }))
     }
-
-    async fn put_metadata(
-        &self,
-        _request: Request<metadata::PutMetadataRequest>,
-    ) -> Result<Response<metadata::PutMetadataResponse>, Status> {
-        left_out()
-    }
-
-    async fn list_metadata(
-        &self,
-        _request: Request<metadata::ListMetadataRequest>,
-    ) -> Result<Response<metadata::ListMetadataResponse>, Status> {
-        left_out()
-    }
 }
 
 fn constant_film() -> metadata::Metadata {
@@ -68,6 +50,7 @@ fn constant_film() -> metadata::Metadata {
         year: film.year,
         cast: film.cast,
         genres: film.genres,
+        ..Default::default()
     }
 }
 
@@ -77,8 +60,6 @@ pub(super) struct Rating {
 
 #[tonic::async_trait]
 impl RatingService for Rating {
-    type WatchRatingsStream = tonic::codegen::BoxStream<rating::RatingChanged>;
-
     async fn get_aggregated_rating(
         &self,
         request: Request<rating::GetAggregatedRatingRequest>,
@@ -97,41 +78,6 @@ impl RatingService for Rating {
         Ok(Response::new(rating::GetAggregatedRatingResponse {
             aggregate,
         }))
-    }
-
-    async fn put_rating(
-        &self,
-        _request: Request<rating::PutRatingRequest>,
-    ) -> Result<Response<rating::PutRatingResponse>, Status> {
-        left_out()
-    }
-
-    async fn delete_rating(
-        &self,
-        _request: Request<rating::DeleteRatingRequest>,
-    ) -> Result<Response<rating::DeleteRatingResponse>, Status> {
-        left_out()
-    }
-
-    async fn get_rating(
-        &self,
-        _request: Request<rating::GetRatingRequest>,
-    ) -> Result<Response<rating::GetRatingResponse>, Status> {
-        left_out()
-    }
-
-    async fn batch_get_aggregated_ratings(
-        &self,
-        _request: Request<rating::BatchGetAggregatedRatingsRequest>,
-    ) -> Result<Response<rating::BatchGetAggregatedRatingsResponse>, Status> {
-        left_out()
-    }
-
-    async fn watch_ratings(
-        &self,
-        _request: Request<rating::WatchRatingsRequest>,
-    ) -> Result<Response<Self::WatchRatingsStream>, Status> {
-        left_out()
     }
 }
 
@@ -177,12 +123,5 @@ impl MovieService for Movie {
             movie: Some(details),
             degraded: Vec::new(),
         }))
-    }
-
-    async fn list_movies(
-        &self,
-        _request: Request<movie::ListMoviesRequest>,
-    ) -> Result<Response<movie::ListMoviesResponse>, Status> {
-        left_out()
     }
 }

@@ -35,6 +35,8 @@ enum Row {
     Put,
     /// From the start to the first answer, and resident memory
     Start,
+    /// Importing generated ratings, alone and into the running system
+    Import,
 }
 
 /// Measures Movies, row by row

@@ -1,6 +1,7 @@
 //! The rows, one file each where they need more than a screen.
 
 mod aggregate;
+mod import;
 mod start;
 
 use crate::alternate::{Measured, Target, alternate};
@@ -28,6 +29,7 @@ pub(crate) async fn measure(row: Row, bench: &Bench, report: &mut Report) -> Res
         Row::Aggregate => aggregate::measure(bench, report).await,
         Row::Put => put(bench, report),
         Row::Start => start::measure(bench, report).await,
+        Row::Import => import::measure(bench, report).await,
     }
 }
 

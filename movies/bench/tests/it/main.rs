@@ -1,0 +1,3 @@
+//! What is measured is right before it is fast.
+
+mod serialization;
