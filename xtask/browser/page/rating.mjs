@@ -95,6 +95,29 @@ export default async function (visit) {
     await shows(second, changed(before, { 7: 1 }));
     await first.keyboard.press("Delete");
     await shows(second, before);
+    await first.locator("[data-chosen]", { hasText: "Not rated" }).waitFor();
+  });
+
+  await visit.check("Delete takes back what is chosen but not yet sent, and what is sent but not yet answered", async () => {
+    await first.keyboard.press("7");
+    await first.keyboard.press("Delete");
+    assert.equal(await first.locator(".picker input:checked").count(), 0);
+    let answer;
+    const held = new Promise((done) => (answer = done));
+    await first.route("**/rating", async (route) => {
+      await held;
+      await route.continue();
+    }, { times: 1 });
+    const asked = first.waitForRequest("**/rating");
+    await first.keyboard.press("7");
+    await asked;
+    await first.keyboard.press("Delete");
+    answer();
+    await first.locator("[data-rate]:not([aria-busy])").waitFor();
+    assert.match(await first.locator("[data-chosen]").textContent(), /Not rated/);
+    await first.reload();
+    assert.equal(await first.locator(".picker input:checked").count(), 0);
+    await shows(second, before);
   });
 
   await visit.check("an unknown film is a kind 404", async () => {

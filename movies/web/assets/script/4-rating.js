@@ -86,7 +86,8 @@ function startRating(form) {
 
   function takeBack() {
     clearTimeout(pending);
-    if (kept === null) return;
+    // One on its way counts as given, though the answer to it is not here yet.
+    if (kept === null && !sending) return mark(null);
     want(null);
     inputs[0].focus();
   }
