@@ -22,6 +22,8 @@ pub(crate) struct Movies {
     child: Child,
     /// Where the page is, without a slash at the end.
     pub(crate) page: String,
+    /// Where ratings are, likewise.
+    pub(crate) rating: String,
 }
 
 impl Movies {
@@ -61,13 +63,15 @@ impl Movies {
         let mut movies = Movies {
             child,
             page: String::new(),
+            rating: String::new(),
         };
-        let (mut page, mut loaded) = (None, false);
+        let (mut page, mut rating, mut loaded) = (None, None, false);
         let watch = Stopwatch::start();
         loop {
             match said.recv_timeout(limit.saturating_sub(watch.elapsed())) {
                 Ok(line) => {
-                    page = page.or_else(|| page_url(&line));
+                    page = page.or_else(|| url_of("page", &line));
+                    rating = rating.or_else(|| url_of("rating ", &line));
                     loaded = loaded || line.contains("loaded the sample");
                 }
                 Err(end) => {
@@ -89,6 +93,7 @@ impl Movies {
             }
             if loaded && let Some(page) = page.take() {
                 movies.page = page;
+                movies.rating = rating.unwrap_or_default();
                 return Ok(movies);
             }
         }
@@ -119,9 +124,10 @@ fn read_along(output: Option<impl Read + Send + 'static>, lines: Sender<String>)
     });
 }
 
-/// The address of the page, from the line that names it: `the page  http://127.0.0.1:8080`.
-fn page_url(line: &str) -> Option<String> {
-    if !line.to_lowercase().contains("page") {
+/// The address of something, from the line that names it: `the page  http://127.0.0.1:8080`.
+fn url_of(what: &str, line: &str) -> Option<String> {
+    let (name, _) = line.split_once("http://")?;
+    if !name.to_lowercase().contains(what) {
         return None;
     }
     let url = &line[line.find("http://")?..];
@@ -144,15 +150,15 @@ mod tests {
     #[test]
     fn the_address_is_read_off_the_line_about_the_page() {
         assert_eq!(
-            page_url("  the page   http://127.0.0.1:8080/  "),
+            url_of("page", "  the page   http://127.0.0.1:8080/  "),
             Some("http://127.0.0.1:8080".to_owned())
         );
         assert_eq!(
-            page_url("Open the page (http://localhost:80)."),
+            url_of("page", "Open the page (http://localhost:80)."),
             Some("http://localhost:80".to_owned())
         );
-        assert_eq!(page_url("gRPC http://127.0.0.1:8081"), None);
-        assert_eq!(page_url("the page is being built"), None);
+        assert_eq!(url_of("page", "gRPC http://127.0.0.1:8081"), None);
+        assert_eq!(url_of("page", "the page is being built"), None);
     }
 
     #[test]

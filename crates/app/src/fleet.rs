@@ -6,6 +6,7 @@ mod status;
 
 use crate::StartError;
 use crate::cli::{Configuration, Options, Product};
+use crate::out;
 use crate::process::{self, CUT};
 use crate::signals::Signals;
 use backlot_cluster::Registry;
@@ -56,7 +57,7 @@ pub fn run(product: &Product, options: &Options, plan: Plan, beside: Beside) -> 
     match ran {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("the fleet did not start: {}", error.chain());
+            out::note(format_args!("the fleet did not start: {}", error.chain()));
             ExitCode::FAILURE
         }
     }
@@ -84,10 +85,10 @@ async fn keep(
         let alone = service.keeps_data() && !prepared.shares_store();
         let replicas = if alone { 1 } else { plan.replicas.max(1) };
         if alone && plan.replicas > 1 {
-            eprintln!(
+            out::note(format_args!(
                 "{}: one copy, because SQLite belongs to one process; put its store on PostgreSQL or MySQL for more",
                 service.name()
-            );
+            ));
         }
         for replica in 0..replicas {
             let command =
@@ -104,7 +105,7 @@ async fn keep(
     beside(configuration.clone(), env.clone(), tasks.clone(), registry);
 
     process::told_to_stop(&mut signals, options.exit_with_parent).await;
-    eprintln!("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
+    out::note("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
     env.shutdown.advance(Phase::Draining);
     let left = signals.or_exit(children.shutdown(DRAIN)).await;
     env.shutdown.advance(Phase::Stopped);

@@ -14,6 +14,7 @@
 //! | [`fleet`] | all services as child processes, restarted when they crash |
 //! | [`config`] | what every process can be told |
 //! | [`cli`] | the flags every command shares |
+//! | [`out`] | what a program prints, also when its reader leaves |
 
 pub mod cli;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod embedded;
 pub mod error;
 pub mod fleet;
 pub mod node;
+pub mod out;
 pub mod process;
 pub mod secret;
 pub mod service;

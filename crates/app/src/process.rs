@@ -3,6 +3,7 @@
 use crate::cli::{Configuration, Options, Product};
 use crate::config::{PlatformConfig, RuntimeConfig};
 use crate::node::Node;
+use crate::out;
 use crate::signals::Signals;
 use crate::store::Files;
 use crate::{StartError, World, secret};
@@ -28,20 +29,21 @@ pub const MISCONFIGURED: u8 = 2;
 /// The exit code when there is nothing more to do.
 pub fn prepare(product: &Product, options: &Options, env: &Env) -> Result<Configuration, ExitCode> {
     let configuration = Configuration::load(product, options, env).map_err(|problems| {
-        eprintln!("{}: the configuration is wrong\n{problems}", product.name);
+        out::note(format_args!(
+            "{}: the configuration is wrong\n{problems}",
+            product.name
+        ));
         ExitCode::from(MISCONFIGURED)
     })?;
     if options.print_config {
-        print!("{}", configuration.print());
-        return Err(ExitCode::SUCCESS);
+        return Err(out::answer(configuration.print().trim_end()));
     }
     if options.check_config {
-        println!("the configuration is right");
-        return Err(ExitCode::SUCCESS);
+        return Err(out::answer("the configuration is right"));
     }
     let log = &configuration.platform.log;
     logs::init(log.format, &log.filter).map_err(|error| {
-        eprintln!("{}: log.filter: {error}", product.name);
+        out::note(format_args!("{}: log.filter: {error}", product.name));
         ExitCode::from(MISCONFIGURED)
     })?;
     Ok(configuration)
@@ -140,7 +142,7 @@ pub fn run(product: &Product, service: &str, options: &Options) -> ExitCode {
     match ran {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{service} did not start: {}", error.chain());
+            out::note(format_args!("{service} did not start: {}", error.chain()));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
 //! The operating system's wish that this process ends.
 
+use crate::out;
 use std::process;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,7 +41,7 @@ impl Signals {
             biased;
             done = work => done,
             () = self.next() => {
-                eprintln!("\nsecond signal: leaving at once");
+                out::note("\nsecond signal: leaving at once");
                 process::exit(INTERRUPTED)
             }
         }

@@ -22,6 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct Program {
     command: Command,
     name: String,
+    read: bool,
 }
 
 impl Program {
@@ -41,7 +42,11 @@ impl Program {
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin");
-        Program { command, name }
+        Program {
+            command,
+            name,
+            read: true,
+        }
     }
 
     /// Adds an argument.
@@ -65,16 +70,31 @@ impl Program {
         self
     }
 
+    /// Nobody reads its standard output: as in `program | head`, when head has gone.
+    #[must_use]
+    pub fn unread(mut self) -> Self {
+        self.read = false;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
     /// When the system refuses.
     #[must_use]
     pub fn start(mut self) -> Process {
+        let out = if self.read {
+            Stdio::piped()
+        } else {
+            match std::io::pipe() {
+                Ok((_reader, writer)) => writer.into(),
+                Err(error) => panic!("no pipe for {}: {error}", self.name),
+            }
+        };
         let spawned = self
             .command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(out)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn();

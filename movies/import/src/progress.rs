@@ -1,6 +1,7 @@
 //! How far an import is, for who waits: a bar on a terminal, a line every five seconds elsewhere.
 
 use crate::tally::{Tally, digits};
+use backlot::app::out;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -77,8 +78,8 @@ impl Progress {
     pub(crate) fn say(&self, what: &str) {
         match &self.kind {
             Kind::Silent => {}
-            Kind::Bar(bar) => bar.suspend(|| eprintln!("{what}")),
-            Kind::Lines { .. } => eprintln!("{what}"),
+            Kind::Bar(bar) => bar.suspend(|| out::note(what)),
+            Kind::Lines { .. } => out::note(what),
         }
     }
 
@@ -126,7 +127,10 @@ impl Progress {
                 let took = now.saturating_duration_since(rate.began);
                 let left = left(took, read.saturating_sub(rate.read), self.total, read);
                 let share = read * 100 / self.total.max(1);
-                eprintln!("{share:>3} %  {}{left}", message(file, tally, rate.now));
+                out::note(format_args!(
+                    "{share:>3} %  {}{left}",
+                    message(file, tally, rate.now)
+                ));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::PRODUCT;
 use backlot::app::cli::{Configuration, Options};
+use backlot::app::out;
 use backlot::app::process;
 use backlot::core::discovery::{Instance, InstanceSet};
 use backlot::core::principal::{Token, User};
@@ -13,6 +14,7 @@ use backlot::service::telemetry::Metrics;
 use backlot::{Context, Env, Error, Principal, Streaming, Timestamp};
 use movies_api as api;
 use std::collections::BTreeMap;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +63,9 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     let configuration = match Configuration::load(&PRODUCT, options, &env) {
         Ok(configuration) => configuration,
         Err(problems) => {
-            eprintln!("movies: the configuration is wrong\n{problems}");
+            out::note(format_args!(
+                "movies: the configuration is wrong\n{problems}"
+            ));
             return ExitCode::from(process::MISCONFIGURED);
         }
     };
@@ -69,9 +73,9 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
         .map_err(|error| Error::internal("the system refuses threads").with_source(error))
         .and_then(|runtime| runtime.block_on(call(arguments, &configuration, &env)));
     match called {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(printed) => out::ended(printed),
         Err(error) => {
-            eprintln!("{error}");
+            out::note(error);
             ExitCode::FAILURE
         }
     }
@@ -81,7 +85,7 @@ async fn call(
     arguments: &Arguments,
     configuration: &Configuration,
     env: &Env,
-) -> Result<(), Error> {
+) -> Result<io::Result<()>, Error> {
     let (service, method) = find(&arguments.method)?;
     let transcoder = Transcoder::of(service)?;
     let address = match &arguments.to {
@@ -117,14 +121,17 @@ async fn call(
         remote.encoded(method, &cx, request).await?
     };
     match reply {
-        Reply::One(answer) => println!("{}", transcoder.answer(method, answer)?),
+        Reply::One(answer) => Ok(out::line(transcoder.answer(method, answer)?)),
         Reply::Stream(mut answers) => {
             while let Some(answer) = answers.next().await {
-                println!("{}", transcoder.answer(method, answer?)?);
+                let printed = out::line(transcoder.answer(method, answer?)?);
+                if printed.is_err() {
+                    return Ok(printed);
+                }
             }
+            Ok(Ok(()))
         }
     }
-    Ok(())
 }
 
 /// The requests of a method that takes many. Lines of the standard input are read as they are sent.

@@ -3,6 +3,7 @@
 use crate::{PRODUCT, greeting, sample};
 use backlot::app::cli::{Configuration, Options};
 use backlot::app::embedded::Embedded;
+use backlot::app::out;
 use backlot::app::process::{self, CUT};
 use backlot::app::signals::Signals;
 use backlot::app::{StartError, World};
@@ -36,7 +37,7 @@ pub fn run(options: &Options, with_sample: bool) -> ExitCode {
     match ran {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("movies did not start: {}", error.chain());
+            out::note(format_args!("movies did not start: {}", error.chain()));
             ExitCode::FAILURE
         }
     }
@@ -66,7 +67,7 @@ async fn serve(
     greeting::print(&running, configuration);
 
     process::told_to_stop(&mut signals, options.exit_with_parent).await;
-    eprintln!("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
+    out::note("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
     let ended = signals
         .or_exit(async {
             tasks.shutdown(Duration::from_millis(100)).await;

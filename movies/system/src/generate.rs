@@ -1,5 +1,6 @@
 //! `movies generate`: files to try an import with.
 
+use backlot::app::out;
 use clap::ValueEnum;
 use movies_import::generate::{self, Plan};
 use movies_import::tally::digits;
@@ -58,20 +59,23 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     match made {
         Ok(made) => {
-            println!("made in {}", arguments.folder.display());
-            println!("  films    {:>12}", digits(made.films));
+            let mut lines = vec![
+                format!("made in {}", arguments.folder.display()),
+                format!("  films    {:>12}", digits(made.films)),
+            ];
             if made.ratings > 0 {
                 let mean = made.half_stars as f64 / made.ratings as f64 / 2.0;
-                println!("  ratings  {:>12}   mean {mean:.4}", digits(made.ratings));
+                let ratings = digits(made.ratings);
+                lines.push(format!("  ratings  {ratings:>12}   mean {mean:.4}"));
             }
             if made.averages > 0 {
-                println!("  averages {:>12}", digits(made.averages));
+                lines.push(format!("  averages {:>12}", digits(made.averages)));
             }
-            println!("  bad lines{:>12}", digits(made.bad));
-            ExitCode::SUCCESS
+            lines.push(format!("  bad lines{:>12}", digits(made.bad)));
+            out::answer(lines.join("\n"))
         }
         Err(error) => {
-            eprintln!("{}", error.chain());
+            out::note(error.chain());
             ExitCode::FAILURE
         }
     }

@@ -2,6 +2,7 @@
 
 use backlot::app::cli::Configuration;
 use backlot::app::embedded::Embedded;
+use backlot::app::out;
 
 /// Prints the addresses and what to try.
 pub fn print(running: &Embedded, configuration: &Configuration) {
@@ -18,20 +19,19 @@ pub fn print(running: &Embedded, configuration: &Configuration) {
     let movies = std::env::args()
         .next()
         .unwrap_or_else(|| "movies".to_owned());
-    println!(
-        "\nMovies runs in this one process; its data is in {}\n",
+    let mut text = format!(
+        "\nMovies runs in this one process; its data is in {}\n\n  the page            http://{web}\n",
         configuration.platform.data.display()
     );
-    println!("  the page            http://{web}");
     for node in running.nodes() {
-        println!(
-            "  {:<19} http://{}  (gRPC and REST; admin on {})",
+        text += &format!(
+            "  {:<19} http://{}  (gRPC and REST; admin on {})\n",
             node.name(),
             node.address(),
             node.admin()
         );
     }
-    println!(
+    text += &format!(
         "
 Try
   curl http://{movie}/v1/movies/metropolis-1927
@@ -44,4 +44,6 @@ Try
 
 Ctrl-C stops."
     );
+    // The services run, whether anybody reads this or not.
+    drop(out::line(text));
 }

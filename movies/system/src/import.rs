@@ -6,6 +6,7 @@ mod services;
 use crate::PRODUCT;
 use backlot::app::StartError;
 use backlot::app::cli::{Configuration, Options};
+use backlot::app::out;
 use backlot::app::process;
 use backlot::app::signals::{INTERRUPTED, Signals};
 use backlot::core::env::{Phase, Shutdown};
@@ -101,7 +102,7 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     let import = match open(&arguments.kind) {
         Ok(import) => import,
         Err(error) => {
-            eprintln!("nothing imported: {}", error.chain());
+            out::note(format_args!("nothing imported: {}", error.chain()));
             return ExitCode::FAILURE;
         }
     };
@@ -119,7 +120,7 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     match ran {
         Ok(summary) => tell(&summary),
         Err(error) => {
-            eprintln!("nothing imported: {}", error.chain());
+            out::note(format_args!("nothing imported: {}", error.chain()));
             ExitCode::FAILURE
         }
     }
@@ -156,7 +157,7 @@ async fn work(
     };
     let services = Services::find(configuration, how.token.is_some(), env, &tasks).await?;
     for note in import.notes() {
-        eprintln!("{note}");
+        out::note(note);
     }
     let destination = Destination::new(
         services.metadata(),
@@ -174,7 +175,7 @@ async fn work(
     let told = stop.clone();
     tasks.spawn_endless("signals", async move {
         signals.next().await;
-        eprintln!("\nstopping: what is under way ends; a second Ctrl-C leaves at once");
+        out::note("\nstopping: what is under way ends; a second Ctrl-C leaves at once");
         told.advance(Phase::Draining);
         signals.next().await;
         std::process::exit(INTERRUPTED);
@@ -203,31 +204,32 @@ fn tell(summary: &Summary) -> ExitCode {
         },
         took.as_secs_f64(),
     );
-    println!("{how}, in {seconds:.1} s\n{tally}");
+    let mut text = format!("{how}, in {seconds:.1} s\n{tally}");
     for problem in problems {
-        println!("    {problem}");
+        text += &format!("\n    {problem}");
     }
     let more = tally.bad.saturating_sub(problems.len() as u64);
     if more > 0 {
-        println!("    and {more} more; --report FILE writes all of them to a file");
+        text += &format!("\n    and {more} more; --report FILE writes all of them to a file");
     }
+    let printed = out::answer(text);
     match ended {
         None if tally.damaged > 0 => {
-            eprintln!("a file is damaged: what could be read of it is in");
+            out::note("a file is damaged: what could be read of it is in");
             ExitCode::FAILURE
         }
-        None => ExitCode::SUCCESS,
+        None => printed,
         Some(error) => {
-            eprintln!("{}", error.chain());
+            out::note(error.chain());
             if let ImportError::Service { source, .. } = error
                 && matches!(
                     source.code(),
                     Code::Unauthenticated | Code::PermissionDenied
                 )
             {
-                eprintln!(
+                out::note(format_args!(
                     "name the data folder of the running system with --data, or give a token of it with --token \"$(movies token importer --importer)\""
-                );
+                ));
             }
             ExitCode::from(match error {
                 ImportError::Stopped => u8::try_from(INTERRUPTED).unwrap_or(1),

@@ -4,6 +4,7 @@
 use crate::token::AUDIENCE;
 use backlot::app::World;
 use backlot::app::fleet::Beside;
+use backlot::app::out;
 use backlot::app::process;
 use backlot::cluster::Registry;
 use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
@@ -106,8 +107,13 @@ pub fn load_in(tasks: &Tasks, clients: Clients, world: World, dice: Dice) {
 async fn load(clients: Clients, world: World, dice: Dice) {
     match try_load(&clients, &world, &dice).await {
         Ok(0) => {}
-        Ok(films) => eprintln!("loaded the sample: {films} films with ratings of made-up users"),
-        Err(error) => eprintln!("the sample could not be loaded: {}", error.chain()),
+        Ok(films) => out::note(format_args!(
+            "loaded the sample: {films} films with ratings of made-up users"
+        )),
+        Err(error) => out::note(format_args!(
+            "the sample could not be loaded: {}",
+            error.chain()
+        )),
     }
 }
 

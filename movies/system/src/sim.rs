@@ -1,6 +1,7 @@
 //! `movies sim`: starts `movies-sim`, a program of its own because it replaces the clock and the
 //! dice of its whole process.
 
+use backlot::app::out;
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsString;
 use std::io;
@@ -32,7 +33,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
                 .unwrap_or(1),
         ),
         Err(error) => {
-            eprintln!("movies sim: {error}");
+            out::note(format_args!("movies sim: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -72,7 +73,9 @@ fn build(cargo: &OsString, own: &Path) -> io::Result<()> {
         Some("release") => "release",
         _ => "dev",
     };
-    eprintln!("building {PROGRAM} (the first time takes a minute or two)");
+    out::note(format_args!(
+        "building {PROGRAM} (the first time takes a minute or two)"
+    ));
     let status = Command::new(cargo)
         .args([
             "build",

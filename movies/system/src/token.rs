@@ -2,6 +2,7 @@
 
 use crate::PRODUCT;
 use backlot::app::cli::{Configuration, Options};
+use backlot::app::out;
 use backlot::app::{StartError, secret};
 use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
 use backlot::{Env, Error};
@@ -43,7 +44,9 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     let configuration = match Configuration::load(&PRODUCT, options, &env) {
         Ok(configuration) => configuration,
         Err(problems) => {
-            eprintln!("movies: the configuration is wrong\n{problems}");
+            out::note(format_args!(
+                "movies: the configuration is wrong\n{problems}"
+            ));
             return ExitCode::from(backlot::app::process::MISCONFIGURED);
         }
     };
@@ -55,12 +58,9 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
         &platform.identity.issuer,
         &env,
     ) {
-        Ok(token) => {
-            println!("{token}");
-            ExitCode::SUCCESS
-        }
+        Ok(token) => out::answer(token),
         Err(error) => {
-            eprintln!("no token: {}", error.chain());
+            out::note(format_args!("no token: {}", error.chain()));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
-//! The page as people use it, in headless Chromium: Movies runs embedded on an empty folder, and
-//! `xtask/browser/page.mjs` searches, rates, sorts and looks as people do.
+//! The pages as people use them, in headless Chromium: Movies runs embedded on an empty folder, and
+//! `xtask/browser/page.mjs` searches, rates, sorts and looks as people do; `docs.mjs` tries the
+//! ratings' API as a developer does.
 
 use anyhow::Result;
 
@@ -19,8 +20,14 @@ pub(super) fn run(run: &Run) -> Result<Outcome> {
     steps::build(run)?;
     let (root, target) = (&run.workspace.root, &run.workspace.target);
     let movies = Movies::start(&target.join("debug/movies"), &target.join("xtask/page"))?;
-    let script = root.join("xtask/browser/page.mjs");
-    let mut node = browser::look(&tools, &script, &movies.page, &root.join(SCREENSHOTS));
-    command(&mut node)?;
+    for (script, url) in [("page.mjs", &movies.page), ("docs.mjs", &movies.rating)] {
+        let script = root.join("xtask/browser").join(script);
+        command(&mut browser::look(
+            &tools,
+            &script,
+            url,
+            &root.join(SCREENSHOTS),
+        ))?;
+    }
     Ok(Outcome::Noted(format!("screenshots in {SCREENSHOTS}")))
 }

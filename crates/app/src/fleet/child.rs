@@ -2,6 +2,7 @@
 
 use super::status::Board;
 use crate::cli::Options;
+use crate::out;
 use crate::process::CUT;
 use crate::service::Prepared;
 use backlot_core::Env;
@@ -101,11 +102,11 @@ impl Child {
                 };
                 let wait = BACKOFF.wait(failures, &dice).max(Duration::from_millis(50));
                 let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                eprintln!(
+                out::note(format_args!(
                     "{} ended ({how}); starting it again in {:.1} s",
                     command.name,
                     wait.as_secs_f64()
-                );
+                ));
                 board.restarting(&command.name);
                 tokio::select! {
                     biased;
@@ -140,7 +141,7 @@ async fn run(command: &Command, env: &Env, board: &Board) -> io::Result<ExitStat
         tokio::select! {
             biased;
             line = next_line(&mut lines) => match line {
-                Some(line) => eprintln!("{:<11} {line}", command.name),
+                Some(line) => out::note(format_args!("{:<11} {line}", command.name)),
                 None => lines = None,
             },
             status = child.wait() => return status,

@@ -1,5 +1,6 @@
 //! How the fleet stands, on one line.
 
+use crate::out;
 use crate::service::Service;
 use backlot_core::Env;
 use backlot_core::discovery::{InstanceSet, Resolver};
@@ -99,9 +100,9 @@ pub(super) fn show(
             let line = board.line(&announced);
             if line != last {
                 if terminal {
-                    eprint!("\r\x1b[2K{line}");
+                    out::over(&line);
                 } else {
-                    eprintln!("{line}");
+                    out::note(&line);
                 }
                 last = line;
             }

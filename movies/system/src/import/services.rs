@@ -2,6 +2,7 @@
 
 use backlot::app::cli::Configuration;
 use backlot::app::embedded::Embedded;
+use backlot::app::out;
 use backlot::app::{StartError, World, process};
 use backlot::cluster::{Fixed, Memory, Registry};
 use backlot::rpc::contract::Service;
@@ -55,7 +56,9 @@ impl Services {
         let (one, other) = tokio::join!(answers(&metadata, env), answers(&rating, env));
         // One that is away comes back, as a fleet's do: calls wait for it.
         if one || other {
-            eprintln!("into the running system: metadata at {metadata}, rating at {rating}");
+            out::note(format_args!(
+                "into the running system: metadata at {metadata}, rating at {rating}"
+            ));
             return Ok(Services::at(&addresses, String::new(), env, tasks));
         }
         if must_run {
@@ -65,7 +68,9 @@ impl Services {
             .into());
         }
         let data = configuration.platform.data.display();
-        eprintln!("no system answers at {metadata} and {rating}: importing into {data} alone");
+        out::note(format_args!(
+            "no system answers at {metadata} and {rating}: importing into {data} alone"
+        ));
         Services::start(configuration, env).await
     }
 

@@ -12,5 +12,6 @@ mod fleet;
 mod import;
 mod kills;
 mod pages;
+mod printing;
 mod refusals;
 mod site;
