@@ -48,7 +48,8 @@ impl Controller {
         let finish = FinishUploadRequest {
             upload_id: upload.upload_id,
         };
-        let finished = self.metadata.finish_upload(cx, finish).await?;
+        let finished = self.metadata.finish_upload(cx, finish).await;
+        let finished = finished.map_err(of_the_bytes)?;
         finished.file.ok_or_else(|| nothing_in("FinishUpload"))
     }
 
@@ -110,6 +111,15 @@ fn only_bytes(request: UploadFileRequest, number: u32) -> Result<Vec<u8>, Error>
             &format!("belongs to the first message alone, not to message {number}"),
         )),
     }
+}
+
+/// The catalogue's word on a whole upload, in the words of one who knows no id of it: what is wrong
+/// are the bytes.
+fn of_the_bytes(error: Error) -> Error {
+    let mut violations = error.violations().iter();
+    let wrong = violations.find(|wrong| wrong.field == "uploadId");
+    let told = wrong.map(|wrong| invalid("chunk", &wrong.description));
+    told.unwrap_or(error)
 }
 
 fn invalid(field: &str, rule: &str) -> Error {

@@ -14,6 +14,9 @@ const HASH_OF_HALVES: &str = "9b5060b1ac76447f3ea7bfad64d140e08a699841e81103ecf9
 /// Of other bytes.
 const OTHER: &str = "bd5363518ed014d47ae1c46ab28e0f1dc4872fe413444cb54d0c2a1058b8a038";
 
+/// What a refusal may name: nothing that only the services among themselves know.
+const FIELDS: [&str; 6] = ["movieId", "filename", "size", "sha256", "offset", "chunk"];
+
 fn first(film: &str, offset: usize) -> UploadFileRequest {
     UploadFileRequest {
         movie_id: film.to_owned(),
@@ -142,6 +145,9 @@ pub(super) async fn what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_
         ),
     ] {
         let outcome = upload(world, &cx, requests).await;
+        for wrong in outcome.as_ref().err().map_or(&[][..], Error::violations) {
+            assert!(FIELDS.contains(&&*wrong.field), "{what}: {wrong:?}");
+        }
         world.refused(what, outcome, code);
     }
     assert_eq!(poster(world, "refused").await, "");
