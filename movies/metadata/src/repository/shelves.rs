@@ -5,9 +5,8 @@
 //! or leaves it. One that overflows is divided; one that is empty takes in what comes.
 
 use super::many::{self, Inserts, four, inserts};
-use super::read_place;
+use super::{PLACES_OF_NUMBERS, read_place};
 use crate::model::Film;
-use crate::page::Place;
 use backlot::storage::{Param, Row, Sql, StoreError, Tx, params, sql};
 use std::collections::BTreeSet;
 
@@ -36,7 +35,7 @@ const NEXT: Sql = after!("1");
 const FEW: Sql = after!("4");
 const MANY: Sql = after!("32");
 const FILMS_BETWEEN: Sql = sql!(
-    "SELECT sort_key, id, number FROM movies
+    "SELECT number FROM movies
      WHERE sort_key >= ? AND (sort_key > ? OR id >= ?)
        AND sort_key <= ? AND (sort_key < ? OR id < ?)
      ORDER BY sort_key, id"
@@ -136,7 +135,7 @@ impl Changes {
             );
             while places.next_if(|place| *place < end).is_some() {}
             let films = films_between(tx, (&sort_key, &id), (&end.0, &end.1)).await?;
-            written.extend(divided((sort_key, id), &films));
+            divide(tx, (sort_key, id), &films, &mut written).await?;
         }
         let rows: Vec<Param<'_>> = written
             .iter()
@@ -146,45 +145,52 @@ impl Changes {
     }
 }
 
+/// In the order of the catalogue.
 async fn films_between(
     tx: &mut Tx,
     (sort_key, id): (&str, &str),
     (end_key, end_id): (&str, &str),
-) -> Result<Vec<Place>, StoreError> {
+) -> Result<Vec<u32>, StoreError> {
     let params = params![sort_key, sort_key, id, end_key, end_key, end_id];
     let mut films = Vec::new();
     for row in tx.query(FILMS_BETWEEN, params).await? {
-        let place = read_place(&row)?;
+        let number = row.get(0)?;
         // Those that are not entered yet have no number.
-        if place.number != 0 {
-            films.push(place);
+        if number != 0 {
+            films.push(number);
         }
     }
     Ok(films)
 }
 
-/// The rows of shelves for these films, the first of which begins at this place.
-fn divided((sort_key, id): (String, String), films: &[Place]) -> Vec<(String, String, Vec<u8>)> {
-    let parts = if films.len() > FULL {
-        films.len().div_ceil(DIVIDED)
-    } else {
-        1
-    };
-    let (first, others) = films.split_at(films.len().div_ceil(parts));
-    let others = others.chunks(first.len().max(1)).map(|films| {
-        (
-            films[0].sort_key.clone(),
-            films[0].id.clone(),
-            encode(films),
-        )
-    });
-    let first = (sort_key, id, encode(first));
-    [first].into_iter().chain(others).collect()
+/// Adds the rows of shelves for these films, the first of which begins at this place; the others
+/// begin at their first film.
+async fn divide(
+    tx: &mut Tx,
+    (sort_key, id): (String, String),
+    films: &[u32],
+    rows: &mut Vec<(String, String, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    if films.len() <= FULL {
+        rows.push((sort_key, id, encode(films)));
+        return Ok(());
+    }
+    let parts = films.len().div_ceil(DIVIDED);
+    let mut parts = films.chunks(films.len().div_ceil(parts));
+    let first = parts.next().unwrap_or_default();
+    rows.push((sort_key, id, encode(first)));
+    for part in parts {
+        for row in many::select(tx, PLACES_OF_NUMBERS, &part[..1], &[]).await? {
+            let place = read_place(&row)?;
+            rows.push((place.sort_key, place.id, encode(part)));
+        }
+    }
+    Ok(())
 }
 
-fn encode(films: &[Place]) -> Vec<u8> {
-    let numbers = films.iter().map(|film| film.number.to_be_bytes());
-    numbers.flatten().collect()
+fn encode(numbers: &[u32]) -> Vec<u8> {
+    let bytes = numbers.iter().copied().map(u32::to_be_bytes);
+    bytes.flatten().collect()
 }
 
 fn read(row: &Row) -> Result<Shelf, StoreError> {
