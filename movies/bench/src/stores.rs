@@ -21,6 +21,11 @@ const OF_METADATA: Migrations = &[
         "uploads",
         include_str!("../../metadata/migrations/3_uploads.sql"),
     ),
+    Migration::new(
+        4,
+        "shelves",
+        include_str!("../../metadata/migrations/4_shelves.sql"),
+    ),
 ];
 const OF_RATING: Migrations = &[
     Migration::new(

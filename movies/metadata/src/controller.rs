@@ -143,11 +143,12 @@ impl Controller {
                     let asked = Asked {
                         of: set.as_ref(),
                         beginning: "",
+                        but_not: None,
                         after: after.as_ref().map(|after| (&*after.key, &*after.id)),
                         // One more than asked tells whether there is a next page.
                         at_most: size + 1,
                     };
-                    let places = asked.places(&mut films, |_| false).await?;
+                    let places = asked.places(&mut films).await?;
                     let found = places.into_iter().map(|place| After {
                         part: 0,
                         key: place.sort_key,

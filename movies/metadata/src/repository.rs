@@ -4,14 +4,18 @@
 //! |---|---|
 //! | [`many`] | many rows in few statements |
 //! | [`postings`] | which films a name leads to |
+//! | [`shelves`] | the order of the catalogue |
 //! | [`facets`] | how many films genres and decades have |
 //! | [`uploads`] | files, and what is on its way to be one |
 
 mod facets;
 mod many;
 mod postings;
+mod shelves;
 mod uploads;
 
+pub(crate) use many::IN;
+pub(crate) use shelves::{Shelf, Stride};
 pub(crate) use uploads::Uploads;
 
 use crate::model::{Change, Facets, Film};
@@ -33,6 +37,9 @@ pub(crate) const MIGRATIONS: Migrations = &[
     Migration::new(3, "uploads", include_str!("../migrations/3_uploads.sql"))
         .mysql(include_str!("../migrations/3_uploads.mysql.sql"))
         .postgres(include_str!("../migrations/3_uploads.postgres.sql")),
+    Migration::new(4, "shelves", include_str!("../migrations/4_shelves.sql"))
+        .mysql(include_str!("../migrations/4_shelves.mysql.sql"))
+        .postgres(include_str!("../migrations/4_shelves.postgres.sql")),
 ];
 
 const SELECT: Sql = sql!(
@@ -176,6 +183,7 @@ impl<'t> Films<'t> {
             return Ok(());
         }
         let mut postings = postings::Changes::default();
+        let mut shelves = shelves::Changes::default();
         let mut facets = facets::Changes::default();
         let mut rows = Vec::with_capacity(films.len());
         for (before, film) in &films {
@@ -194,9 +202,11 @@ impl<'t> Films<'t> {
             };
             facets.enter(film);
             postings.film(number, &names_before, &names::of(film));
+            let sort_key = film.sort_key();
+            shelves.film(entered.map(|before| &before.film), &sort_key, &film.id);
             rows.push((
                 film,
-                film.sort_key(),
+                sort_key,
                 list(&film.cast)?,
                 list(&film.genres)?,
                 number,
@@ -223,6 +233,7 @@ impl<'t> Films<'t> {
             .collect();
         many::insert(self.tx, &UPSERT, 12, &params).await?;
         postings.write(self.tx).await?;
+        shelves.write(self.tx).await?;
         facets.write(self.tx).await?;
         let counts = params![catalogue.films, catalogue.last_number];
         self.tx.execute(COUNT_FILMS, counts).await.map(drop)
@@ -278,16 +289,29 @@ impl<'t> Films<'t> {
         postings::of_names(self.tx, names).await
     }
 
-    /// The films of this name, and those of all names that begin so.
-    pub(crate) async fn of_beginning(&mut self, name: &str) -> Result<(Set, Set), StoreError> {
+    /// The films of all names that begin so.
+    pub(crate) async fn of_beginning(&mut self, name: &str) -> Result<Set, StoreError> {
         postings::of_beginning(self.tx, name).await
     }
 
     /// Where films stand, in no order.
-    pub(crate) async fn places(&mut self, films: &Set) -> Result<Vec<Place>, StoreError> {
-        let numbers: Vec<u32> = films.numbers().collect();
-        let rows = many::select(self.tx, PLACES_OF_NUMBERS, &numbers, &[]).await?;
+    pub(crate) async fn places(&mut self, numbers: &[u32]) -> Result<Vec<Place>, StoreError> {
+        let rows = many::select(self.tx, PLACES_OF_NUMBERS, numbers, &[]).await?;
         rows.iter().map(read_place).collect()
+    }
+
+    /// The shelf that a sort key and id are on.
+    pub(crate) async fn shelf_at(&mut self, place: (&str, &str)) -> Result<Shelf, StoreError> {
+        shelves::at(self.tx, place).await
+    }
+
+    /// The next shelves that begin after a sort key and id, in order; none behind the last.
+    pub(crate) async fn shelves_after(
+        &mut self,
+        place: (&str, &str),
+        stride: Stride,
+    ) -> Result<Vec<Shelf>, StoreError> {
+        shelves::after(self.tx, place, stride).await
     }
 
     /// At most `limit` films that stand after this sort key and id, in order; with `below`, those

@@ -21,7 +21,7 @@ use crate::set::Set;
 use crate::words::Words;
 use backlot::Error;
 use backlot::storage::StoreError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What was typed.
 #[derive(Clone, Debug)]
@@ -90,17 +90,15 @@ impl Query {
             let places = Asked {
                 of: ranked.as_ref().map(|ranked| &ranked.in_title),
                 beginning: &self.title,
+                but_not: None,
                 after: after.map(|after| (&*after.key, &*after.id)),
                 at_most: limit,
             };
-            let places = places.places(films, |_| false).await?;
+            let places = places.places(films).await?;
             hits.extend(places.into_iter().map(|place| Hit { part: 0, place }));
         }
-        let Some(Ranked { in_title, parts }) = ranked else {
+        let Some(Ranked { parts, .. }) = ranked else {
             return Ok(hits);
-        };
-        let begins = |place: &Place| {
-            place.sort_key.starts_with(&self.title) && in_title.contains(place.number)
         };
         for (part, set) in (1_u8..).zip(&parts).filter(|(part, _)| *part >= first) {
             if hits.len() >= limit {
@@ -113,23 +111,30 @@ impl Query {
             let places = Asked {
                 of: Some(set),
                 beginning: "",
+                // All of these two are in the title, so that those that begin so came first.
+                but_not: (part <= 2).then_some(&*self.title),
                 after: after.map(|after| (&*after.key, &*after.id)),
                 at_most: limit - hits.len(),
             };
-            let places = places.places(films, begins).await?;
+            let places = places.places(films).await?;
             hits.extend(places.into_iter().map(|place| Hit { part, place }));
         }
         Ok(hits)
     }
 
     async fn ranked(&self, films: &mut Films<'_>) -> Result<Ranked, StoreError> {
-        let short = self.short_words(films).await?;
+        let mut sets = films.of_names(&self.names()).await?;
         let mut all: Option<Fields> = None;
         for word in &self.words {
-            let of_word = match short.get(word) {
-                Some(found) => found.clone(),
-                None => read_long(films, word).await?,
-            };
+            let mut of_word = Fields::default();
+            for (found, field) in of_word.0.iter_mut().zip(Field::ALL) {
+                found.whole = sets.remove(&field.word(word)).unwrap_or_default();
+                found.begun = if is_short(word) {
+                    sets.remove(&field.beginning(word)).unwrap_or_default()
+                } else {
+                    films.of_beginning(&field.word(word)).await?
+                };
+            }
             let of_word = of_word.widened();
             all = Some(match all {
                 None => of_word,
@@ -158,43 +163,20 @@ impl Query {
         Ok(Ranked { in_title, parts })
     }
 
-    /// Words that are short enough to have a set for what they begin: all in one go.
-    async fn short_words(
-        &self,
-        films: &mut Films<'_>,
-    ) -> Result<BTreeMap<String, Fields>, StoreError> {
-        let short = || self.words.iter().filter(|word| is_short(word));
-        let names: Vec<String> = short()
-            .flat_map(|word| {
-                Field::ALL
-                    .into_iter()
-                    .flat_map(|field| [field.word(word), field.beginning(word)])
+    /// Whole words, and beginnings that are short enough to have a set: read in one go.
+    fn names(&self) -> Vec<String> {
+        let names = self.words.iter().flat_map(|word| {
+            Field::ALL.into_iter().flat_map(|field| {
+                let beginning = is_short(word).then(|| field.beginning(word));
+                [Some(field.word(word)), beginning]
             })
-            .collect();
-        let mut sets = films.of_names(&names).await?;
-        let mut take = |name: String| sets.remove(&name).unwrap_or_default();
-        let words = short().map(|word| {
-            let found = Field::ALL.map(|field| Found {
-                whole: take(field.word(word)),
-                begun: take(field.beginning(word)),
-            });
-            (word.clone(), Fields(found))
         });
-        Ok(words.collect())
+        names.flatten().collect()
     }
 }
 
 fn is_short(word: &str) -> bool {
     word.chars().nth(BEGINNING).is_none()
-}
-
-async fn read_long(films: &mut Films<'_>, word: &str) -> Result<Fields, StoreError> {
-    let mut fields = Fields::default();
-    for (found, field) in fields.0.iter_mut().zip(Field::ALL) {
-        let (whole, begun) = films.of_beginning(&field.word(word)).await?;
-        *found = Found { whole, begun };
-    }
-    Ok(fields)
 }
 
 /// Where films have a word: whole, or (these included) as a beginning.

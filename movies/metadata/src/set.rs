@@ -24,16 +24,22 @@ impl Block {
     /// [`StoreError::Column`] when the bytes are no block.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let mut block = Block::empty();
+        block.add(bytes)?;
+        Ok(block)
+    }
+
+    /// Puts the numbers of a stored block in.
+    fn add(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let malformed = || StoreError::Column {
             column: 2,
             expected: "a block of film numbers".to_owned(),
             found: format!("{} bytes that are none", bytes.len()),
         };
         if bytes.len() == BITMAP {
-            for (word, bytes) in block.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                *word = u64::from_le_bytes(*bytes);
+            for (word, bytes) in self.0.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *word |= u64::from_le_bytes(*bytes);
             }
-            return Ok(block);
+            return Ok(());
         }
         let (numbers, rest) = bytes.as_chunks::<2>();
         if bytes.len() > BITMAP || !rest.is_empty() {
@@ -44,9 +50,9 @@ impl Block {
             if number >= BLOCK {
                 return Err(malformed());
             }
-            block.insert(number);
+            self.insert(number);
         }
-        Ok(block)
+        Ok(())
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -106,12 +112,12 @@ impl Block {
 pub(crate) struct Set(BTreeMap<u32, Block>);
 
 impl Set {
-    /// Adds the numbers of a block.
-    pub(crate) fn add(&mut self, index: u32, block: Block) {
-        self.0
-            .entry(index)
-            .and_modify(|ours| ours.each(&block, |ours, theirs| ours | theirs))
-            .or_insert(block);
+    /// Adds the numbers of a stored block.
+    ///
+    /// # Errors
+    /// [`StoreError::Column`] when the bytes are no block.
+    pub(crate) fn add(&mut self, index: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        self.0.entry(index).or_insert_with(Block::empty).add(bytes)
     }
 
     pub(crate) fn join(&mut self, other: &Set) {
@@ -174,7 +180,7 @@ mod tests {
         for number in numbers {
             let mut block = Block::empty();
             block.insert(number % BLOCK);
-            set.add(number / BLOCK, Block::decode(&block.encode()).unwrap());
+            set.add(number / BLOCK, &block.encode()).unwrap();
         }
         set
     }

@@ -3,7 +3,7 @@
 use backlot::storage::{Param, Row, Sql, StoreError, Tx};
 
 /// How many values an `IN (...)` of ours takes.
-pub(super) const IN: usize = 64;
+pub(crate) const IN: usize = 64;
 
 /// The same four times, with commas.
 macro_rules! four {

@@ -2,7 +2,7 @@
 
 use super::many::{self, Inserts, four, inserts, select_in};
 use crate::set::{BLOCK, Block, Set};
-use backlot::storage::{Param, Row, Sql, StoreError, Tx, params, sql};
+use backlot::storage::{Param, Sql, StoreError, Tx, params, sql};
 use std::collections::{BTreeMap, BTreeSet};
 
 const OF_NAMES: Sql = select_in!("SELECT name, block, bits FROM postings WHERE name", "");
@@ -10,7 +10,7 @@ const OF_NAMES_IN_BLOCK: Sql = select_in!(
     "SELECT name, block, bits FROM postings WHERE name",
     " AND block = ?"
 );
-const BETWEEN: Sql = sql!("SELECT name, block, bits FROM postings WHERE name >= ? AND name < ?");
+const BETWEEN: Sql = sql!("SELECT block, bits FROM postings WHERE name >= ? AND name < ?");
 const DELETE: Sql = select_in!("DELETE FROM postings WHERE name", " AND block = ?");
 const PUT: Inserts = inserts!(
     "INSERT INTO postings (name, block, bits) VALUES ",
@@ -85,27 +85,22 @@ pub(super) async fn of_names(
 ) -> Result<BTreeMap<String, Set>, StoreError> {
     let mut sets: BTreeMap<String, Set> = BTreeMap::new();
     for row in many::select(tx, OF_NAMES, names, &[]).await? {
-        let (block, bits) = read(&row)?;
-        sets.entry(row.get(0)?).or_default().add(block, bits);
+        let (name, block, bits) = (row.get::<&str>(0)?, row.get(1)?, row.get(2)?);
+        match sets.get_mut(name) {
+            Some(set) => set.add(block, bits)?,
+            None => sets.entry(name.to_owned()).or_default().add(block, bits)?,
+        }
     }
     Ok(sets)
 }
 
-/// The films of a name, and those of all names that begin so.
-pub(super) async fn of_beginning(tx: &mut Tx, name: &str) -> Result<(Set, Set), StoreError> {
+/// The films of all names that begin so.
+pub(super) async fn of_beginning(tx: &mut Tx, name: &str) -> Result<Set, StoreError> {
     // No name holds the greatest character.
     let end = format!("{name}\u{10ffff}");
-    let (mut whole, mut begun) = (Set::default(), Set::default());
+    let mut begun = Set::default();
     for row in tx.query(BETWEEN, params![name, &end]).await? {
-        let (block, bits) = read(&row)?;
-        if row.get::<&str>(0)? == name {
-            whole.add(block, bits.clone());
-        }
-        begun.add(block, bits);
+        begun.add(row.get(0)?, row.get(1)?)?;
     }
-    Ok((whole, begun))
-}
-
-fn read(row: &Row) -> Result<(u32, Block), StoreError> {
-    Ok((row.get(1)?, Block::decode(row.get(2)?)?))
+    Ok(begun)
 }

@@ -9,6 +9,14 @@ const INSERT: Sql = sql!(
      VALUES (?, ?, ?, '', 'Jean-Pierre Jeunet', 2001, '[\"Audrey Tautou\"]', '[\"Romance\"]')"
 );
 
+const NUMBERED: Sql = sql!(
+    "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
+        number)
+     VALUES (?, ?, ?, '', '', 2001, '[]', '[\"Romance\"]', ?)"
+);
+const POSTING: Sql = sql!("INSERT INTO postings (name, block, bits) VALUES ('gromance', 0, ?)");
+const COUNTED: Sql = sql!("UPDATE catalogue SET films = ?, last_number = ? WHERE id = 1");
+
 async fn written_by_the_first_version(path: &std::path::Path, films: usize) {
     let store = sqlite::open(path, Options::default(), &MIGRATIONS[..1], Clock::real()).unwrap();
     let written = store.write(&Context::background(), move |tx| {
@@ -86,5 +94,41 @@ async fn a_large_older_catalogue_is_entered_bit_by_bit() {
         facets.genres[0].films as usize
     );
     assert_eq!(found(&films, "film", 200).await.len(), all - 1);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn films_that_were_numbered_before_there_were_shelves_stand_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("metadata.db");
+    let store = sqlite::open(&path, Options::default(), &MIGRATIONS[..3], Clock::real()).unwrap();
+    let written = store.write(&Context::background(), |tx| {
+        Box::pin(async move {
+            // The last one by title came first.
+            for number in 1..=600 {
+                let title = format!("film {:03}", 600 - number);
+                tx.execute(NUMBERED, params![&title, &title, &title, number])
+                    .await?;
+            }
+            let bits: Vec<u8> = (1..=250_u16).flat_map(u16::to_le_bytes).collect();
+            tx.execute(POSTING, params![&bits]).await?;
+            tx.execute(COUNTED, params![600, 600]).await?;
+            Ok::<_, StoreError>(())
+        })
+    });
+    written.await.unwrap();
+    store.close().await.unwrap();
+    let store = sqlite::open(&path, Options::default(), MIGRATIONS, Clock::real()).unwrap();
+    let films = Controller::new(store.clone(), Clock::real());
+    let mut expected: Vec<String> = (350..600).map(|film| format!("film {film:03}")).collect();
+    assert_eq!(listed(&films, &genre("romance"), 9).await, expected);
+    // A film that comes finds the shelf that it belongs to, and divides it.
+    let late = Film {
+        genres: vec!["Romance".into()],
+        ..film("late", "Film 399 and a half")
+    };
+    assert!(films.put(&editor(), late).await.unwrap());
+    expected.insert(50, "late".into());
+    assert_eq!(listed(&films, &genre("romance"), 9).await, expected);
     store.close().await.unwrap();
 }
