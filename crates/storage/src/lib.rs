@@ -36,6 +36,7 @@
 //! | [`Store`] | reads, writes, writes done once: each one transaction |
 //! | [`Tx`] | what runs inside one, whatever the database |
 //! | [`sql!`], [`params!`], [`Row`] | statements, parameters, results |
+//! | [`Rows`], [`In`] | statements over many rows |
 //! | [`migrate`] | the versions of a schema |
 //! | [`sqlite`] | the embedded database: one process, a writer thread, reader threads |
 //! | `postgres` | (feature `postgres`) PostgreSQL: any number of processes |
@@ -56,6 +57,7 @@ mod once;
 pub mod postgres;
 pub mod remote;
 pub mod row;
+mod rows;
 mod scan;
 pub mod sql;
 pub mod sqlite;
@@ -68,6 +70,7 @@ mod wire;
 pub use error::{Refusal, StoreError};
 pub use migrate::{Migration, Migrations};
 pub use row::Row;
+pub use rows::{In, Rows};
 pub use sql::{Dialect, Sql};
 pub use store::Store;
 pub use tx::Tx;

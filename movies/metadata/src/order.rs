@@ -8,9 +8,9 @@
 //! hundred small rows, of a set that stands at its end.
 
 use crate::page::Place;
-use crate::repository::{Films, IN, Stride};
+use crate::repository::{Films, Stride};
 use crate::set::Set;
-use backlot::storage::StoreError;
+use backlot::storage::{In, StoreError};
 
 /// To meet a film on a shelf costs about this part of looking it up.
 const WALK: usize = 128;
@@ -143,7 +143,7 @@ impl Walk<'_> {
                 .filter(|number| set.contains(*number))
                 .collect();
             // No more are looked up at a time than one statement takes: most are not needed.
-            for met in met.chunks(IN) {
+            for met in met.chunks(In::SIZE) {
                 let mut places = films.places(met).await?;
                 places.sort_unstable();
                 places.retain(|place| (&*place.sort_key, &*place.id) > (&**key, &**id));

@@ -2,19 +2,16 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`many`] | many rows in few statements |
 //! | [`postings`] | which films a name leads to |
 //! | [`shelves`] | the order of the catalogue |
 //! | [`facets`] | how many films genres and decades have |
 //! | [`uploads`] | files, and what is on its way to be one |
 
 mod facets;
-mod many;
 mod postings;
 mod shelves;
 mod uploads;
 
-pub(crate) use many::IN;
 pub(crate) use shelves::{Shelf, Stride};
 pub(crate) use uploads::Uploads;
 
@@ -23,8 +20,9 @@ use crate::names;
 use crate::page::Place;
 use crate::set::Set;
 use backlot::Timestamp;
-use backlot::storage::{Migration, Migrations, Param, Row, Sql, StoreError, Tx, params, sql};
-use many::{Inserts, four, inserts, select_in};
+use backlot::storage::{
+    In, Migration, Migrations, Param, Row, Rows, Sql, StoreError, Tx, in_list, params, rows, sql,
+};
 use std::collections::BTreeMap;
 
 pub(crate) const MIGRATIONS: Migrations = &[
@@ -46,10 +44,10 @@ const SELECT: Sql = sql!(
     "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
      FROM movies WHERE id = ?"
 );
-const SELECT_MANY: Sql = select_in!(
+const SELECT_MANY: In = in_list!(
     "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
-     FROM movies WHERE id",
-    ""
+     FROM movies WHERE id IN (",
+    ")"
 );
 /// Of films that were there before there were names.
 const SELECT_UNENTERED: Sql = sql!(
@@ -57,21 +55,30 @@ const SELECT_UNENTERED: Sql = sql!(
      FROM movies WHERE number = 0 LIMIT ?"
 );
 const UNENTERED: Sql = sql!("SELECT id FROM movies WHERE number = 0 LIMIT 1");
-const UPSERT: Inserts = inserts!(
-    "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
+const UPSERT: Rows = rows! {
+    default: [
+        "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
         imdb_id, poster, number, changed_at) VALUES ",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    " ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
         description = excluded.description, director = excluded.director, year = excluded.year,
         cast_names = excluded.cast_names, genres = excluded.genres, imdb_id = excluded.imdb_id,
-        poster = excluded.poster, number = excluded.number, changed_at = excluded.changed_at",
-    mysql: " ON DUPLICATE KEY UPDATE sort_key = VALUES(sort_key), title = VALUES(title),
+        poster = excluded.poster, number = excluded.number, changed_at = excluded.changed_at"
+    ],
+    mysql: [
+        "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
+        imdb_id, poster, number, changed_at) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ON DUPLICATE KEY UPDATE sort_key = VALUES(sort_key), title = VALUES(title),
         description = VALUES(description), director = VALUES(director), year = VALUES(year),
         cast_names = VALUES(cast_names), genres = VALUES(genres), imdb_id = VALUES(imdb_id),
         poster = VALUES(poster), number = VALUES(number), changed_at = VALUES(changed_at)"
+    ],
+};
+const PLACES_OF_NUMBERS: In = in_list!(
+    "SELECT sort_key, id, number FROM movies WHERE number IN (",
+    ")"
 );
-const PLACES_OF_NUMBERS: Sql =
-    select_in!("SELECT sort_key, id, number FROM movies WHERE number", "");
 const PLACES_AFTER: Sql = sql!(
     "SELECT sort_key, id, number FROM movies WHERE sort_key >= ? AND (sort_key > ? OR id > ?)
      ORDER BY sort_key, id LIMIT ?"
@@ -231,7 +238,7 @@ impl<'t> Films<'t> {
                 ]
             })
             .collect();
-        many::insert(self.tx, &UPSERT, 12, &params).await?;
+        UPSERT.execute(self.tx, 12, &params).await?;
         postings.write(self.tx).await?;
         shelves.write(self.tx).await?;
         facets.write(self.tx).await?;
@@ -241,7 +248,7 @@ impl<'t> Films<'t> {
 
     async fn kept(&mut self, ids: &[String]) -> Result<BTreeMap<String, Kept>, StoreError> {
         let mut kept = BTreeMap::new();
-        for row in many::select(self.tx, SELECT_MANY, ids, &[]).await? {
+        for row in SELECT_MANY.query(self.tx, ids, &[]).await? {
             let film = read_film(&row)?;
             let number = row.get(9)?;
             kept.insert(film.id.clone(), Kept { film, number });
@@ -296,7 +303,7 @@ impl<'t> Films<'t> {
 
     /// Where films stand, in no order.
     pub(crate) async fn places(&mut self, numbers: &[u32]) -> Result<Vec<Place>, StoreError> {
-        let rows = many::select(self.tx, PLACES_OF_NUMBERS, numbers, &[]).await?;
+        let rows = PLACES_OF_NUMBERS.query(self.tx, numbers, &[]).await?;
         rows.iter().map(read_place).collect()
     }
 

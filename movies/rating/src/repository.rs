@@ -1,7 +1,5 @@
 //! All SQL of the rating service.
 
-#[macro_use]
-mod rows;
 mod batch;
 mod outside;
 

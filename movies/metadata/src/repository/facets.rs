@@ -1,9 +1,8 @@
 //! How many films genres and decades have, kept by those who change films.
 
-use super::many::{self, Inserts, four, inserts, select_in};
 use crate::model::{Decade, Film, Genre};
 use crate::names;
-use backlot::storage::{Param, Sql, StoreError, Tx, params, sql};
+use backlot::storage::{In, Param, Rows, Sql, StoreError, Tx, in_list, params, rows, sql};
 use std::collections::BTreeMap;
 
 /// The most that are listed of each kind: those with the most films.
@@ -11,14 +10,23 @@ const LISTED: i64 = 1000;
 const GENRE: &str = "g";
 const DECADE: &str = "d";
 
-const OF: Sql = select_in!("SELECT facet, name, films FROM facets WHERE facet", "");
-const DELETE: Sql = select_in!("DELETE FROM facets WHERE facet", "");
-const PUT: Inserts = inserts!(
-    "INSERT INTO facets (facet, kind, name, films) VALUES ",
-    "(?, ?, ?, ?)",
-    " ON CONFLICT (facet) DO UPDATE SET films = excluded.films",
-    mysql: " ON DUPLICATE KEY UPDATE films = VALUES(films)"
+const OF: In = in_list!(
+    "SELECT facet, name, films FROM facets WHERE facet IN (",
+    ")"
 );
+const DELETE: In = in_list!("DELETE FROM facets WHERE facet IN (", ")");
+const PUT: Rows = rows! {
+    default: [
+        "INSERT INTO facets (facet, kind, name, films) VALUES ",
+        "(?, ?, ?, ?)",
+        " ON CONFLICT (facet) DO UPDATE SET films = excluded.films"
+    ],
+    mysql: [
+        "INSERT INTO facets (facet, kind, name, films) VALUES ",
+        "(?, ?, ?, ?)",
+        " ON DUPLICATE KEY UPDATE films = VALUES(films)"
+    ],
+};
 const LIST: Sql = sql!(
     "SELECT name, films, facet FROM facets WHERE kind = ? ORDER BY films DESC, facet DESC LIMIT ?"
 );
@@ -53,7 +61,7 @@ impl Changes {
     pub(super) async fn write(mut self, tx: &mut Tx) -> Result<(), StoreError> {
         self.0.retain(|_, (_, films)| *films != 0);
         let facets: Vec<String> = self.0.keys().cloned().collect();
-        for row in many::select(tx, OF, &facets, &[]).await? {
+        for row in OF.query(tx, &facets, &[]).await? {
             if let Some((name, films)) = self.0.get_mut(row.get::<&str>(0)?) {
                 // It keeps the name it came with.
                 *name = row.get(1)?;
@@ -73,9 +81,9 @@ impl Changes {
                 params![facet, kind, name, films]
             })
             .collect();
-        many::insert(tx, &PUT, 4, &rows).await?;
+        PUT.execute(tx, 4, &rows).await?;
         let empty: Vec<String> = empty.into_keys().collect();
-        many::delete(tx, DELETE, &empty, &[]).await
+        DELETE.execute(tx, &empty, &[]).await.map(drop)
     }
 }
 

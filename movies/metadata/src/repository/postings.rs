@@ -1,23 +1,31 @@
 //! Which films a name leads to.
 
-use super::many::{self, Inserts, four, inserts, select_in};
 use crate::set::{BLOCK, Block, Set};
-use backlot::storage::{Param, Sql, StoreError, Tx, params, sql};
+use backlot::storage::{In, Param, Rows, Sql, StoreError, Tx, in_list, params, rows, sql};
 use std::collections::{BTreeMap, BTreeSet};
 
-const OF_NAMES: Sql = select_in!("SELECT name, block, bits FROM postings WHERE name", "");
-const OF_NAMES_IN_BLOCK: Sql = select_in!(
-    "SELECT name, block, bits FROM postings WHERE name",
-    " AND block = ?"
+const OF_NAMES: In = in_list!(
+    "SELECT name, block, bits FROM postings WHERE name IN (",
+    ")"
+);
+const OF_NAMES_IN_BLOCK: In = in_list!(
+    "SELECT name, block, bits FROM postings WHERE name IN (",
+    ") AND block = ?"
 );
 const BETWEEN: Sql = sql!("SELECT block, bits FROM postings WHERE name >= ? AND name < ?");
-const DELETE: Sql = select_in!("DELETE FROM postings WHERE name", " AND block = ?");
-const PUT: Inserts = inserts!(
-    "INSERT INTO postings (name, block, bits) VALUES ",
-    "(?, ?, ?)",
-    " ON CONFLICT (name, block) DO UPDATE SET bits = excluded.bits",
-    mysql: " ON DUPLICATE KEY UPDATE bits = VALUES(bits)"
-);
+const DELETE: In = in_list!("DELETE FROM postings WHERE name IN (", ") AND block = ?");
+const PUT: Rows = rows! {
+    default: [
+        "INSERT INTO postings (name, block, bits) VALUES ",
+        "(?, ?, ?)",
+        " ON CONFLICT (name, block) DO UPDATE SET bits = excluded.bits"
+    ],
+    mysql: [
+        "INSERT INTO postings (name, block, bits) VALUES ",
+        "(?, ?, ?)",
+        " ON DUPLICATE KEY UPDATE bits = VALUES(bits)"
+    ],
+};
 
 /// What films gained and lost, gathered for few statements.
 #[derive(Debug, Default)]
@@ -48,7 +56,7 @@ impl Changes {
             let names: Vec<String> = changes.keys().cloned().collect();
             let block = [Param::from(index)];
             let mut blocks = BTreeMap::new();
-            for row in many::select(tx, OF_NAMES_IN_BLOCK, &names, &block).await? {
+            for row in OF_NAMES_IN_BLOCK.query(tx, &names, &block).await? {
                 blocks.insert(row.get::<String>(0)?, Block::decode(row.get(2)?)?);
             }
             let (mut kept, mut empty) = (Vec::new(), Vec::new());
@@ -71,8 +79,8 @@ impl Changes {
                 .iter()
                 .flat_map(|(name, bits)| params![name, index, bits])
                 .collect();
-            many::insert(tx, &PUT, 3, &rows).await?;
-            many::delete(tx, DELETE, &empty, &block).await?;
+            PUT.execute(tx, 3, &rows).await?;
+            DELETE.execute(tx, &empty, &block).await?;
         }
         Ok(())
     }
@@ -84,7 +92,7 @@ pub(super) async fn of_names(
     names: &[String],
 ) -> Result<BTreeMap<String, Set>, StoreError> {
     let mut sets: BTreeMap<String, Set> = BTreeMap::new();
-    for row in many::select(tx, OF_NAMES, names, &[]).await? {
+    for row in OF_NAMES.query(tx, names, &[]).await? {
         let (name, block, bits) = (row.get::<&str>(0)?, row.get(1)?, row.get(2)?);
         match sets.get_mut(name) {
             Some(set) => set.add(block, bits)?,

@@ -4,10 +4,9 @@
 //! the index of the catalogue's order says, and is read from there anew whenever a film comes to it
 //! or leaves it. One that overflows is divided; one that is empty takes in what comes.
 
-use super::many::{self, Inserts, four, inserts};
 use super::{PLACES_OF_NUMBERS, read_place};
 use crate::model::Film;
-use backlot::storage::{Param, Row, Sql, StoreError, Tx, params, sql};
+use backlot::storage::{Param, Row, Rows, Sql, StoreError, Tx, params, rows, sql};
 use std::collections::BTreeSet;
 
 /// How many films a shelf holds. Few in tests, so that few films fill several.
@@ -40,12 +39,18 @@ const FILMS_BETWEEN: Sql = sql!(
        AND sort_key <= ? AND (sort_key < ? OR id < ?)
      ORDER BY sort_key, id"
 );
-const PUT: Inserts = inserts!(
-    "INSERT INTO shelves (sort_key, id, numbers) VALUES ",
-    "(?, ?, ?)",
-    " ON CONFLICT (sort_key, id) DO UPDATE SET numbers = excluded.numbers",
-    mysql: " ON DUPLICATE KEY UPDATE numbers = VALUES(numbers)"
-);
+const PUT: Rows = rows! {
+    default: [
+        "INSERT INTO shelves (sort_key, id, numbers) VALUES ",
+        "(?, ?, ?)",
+        " ON CONFLICT (sort_key, id) DO UPDATE SET numbers = excluded.numbers"
+    ],
+    mysql: [
+        "INSERT INTO shelves (sort_key, id, numbers) VALUES ",
+        "(?, ?, ?)",
+        " ON DUPLICATE KEY UPDATE numbers = VALUES(numbers)"
+    ],
+};
 
 /// Films that stand side by side.
 #[derive(Debug)]
@@ -141,7 +146,7 @@ impl Changes {
             .iter()
             .flat_map(|(sort_key, id, numbers)| params![sort_key, id, numbers])
             .collect();
-        many::insert(tx, &PUT, 3, &rows).await
+        PUT.execute(tx, 3, &rows).await.map(drop)
     }
 }
 
@@ -180,7 +185,7 @@ async fn divide(
     let first = parts.next().unwrap_or_default();
     rows.push((sort_key, id, encode(first)));
     for part in parts {
-        for row in many::select(tx, PLACES_OF_NUMBERS, &part[..1], &[]).await? {
+        for row in PLACES_OF_NUMBERS.query(tx, &part[..1], &[]).await? {
             let place = read_place(&row)?;
             rows.push((place.sort_key, place.id, encode(part)));
         }

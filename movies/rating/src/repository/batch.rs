@@ -3,12 +3,11 @@
 //! Rows are touched in order of user and record, then aggregates in order of record: transactions
 //! that do so wait for each other, but never in a ring.
 
-use super::rows::Rows;
 use super::{Ratings, read_value};
 use crate::batch::{Batch, Entry};
 use crate::model::{Aggregate, Difference, HalfStars};
 use backlot::Timestamp;
-use backlot::storage::{Param, Sql, StoreError, params, sql};
+use backlot::storage::{Param, Rows, Sql, StoreError, params, rows};
 
 const SELECT_RATINGS: Rows = rows! {
     default: [

@@ -1,9 +1,8 @@
 //! Averages that others publish.
 
 use super::Ratings;
-use super::rows::Rows;
 use crate::model::{OutsideRating, Record};
-use backlot::storage::{Row, Sql, StoreError, params, sql};
+use backlot::storage::{Row, Rows, Sql, StoreError, params, rows, sql};
 
 const UPSERT: Rows = rows! {
     default: [
