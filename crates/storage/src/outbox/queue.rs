@@ -17,44 +17,61 @@ pub(super) const DEPTH: Sql = sql!(
     "SELECT (SELECT MIN(id) FROM backlot_outbox), (SELECT MAX(id) FROM backlot_outbox),
             (SELECT at FROM backlot_outbox WHERE id > 0 ORDER BY id LIMIT 1)"
 );
-/// Exactly these: a row with a lower number than one that was sent may have been committed since.
-macro_rules! delete {
-    ($ids:tt) => {
-        sql!(concat!(
-            "DELETE FROM backlot_outbox WHERE id IN (",
-            ids!($ids),
-            ")"
-        ))
-    };
-}
-macro_rules! ids {
-    (1) => {
-        "?"
-    };
-    (8) => {
-        "?, ?, ?, ?, ?, ?, ?, ?"
-    };
-    (64) => {
+macro_rules! eight {
+    ($of:literal, $with:literal) => {
         concat!(
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8),
-            ", ",
-            ids!(8)
+            $of, $with, $of, $with, $of, $with, $of, $with, $of, $with, $of, $with, $of, $with, $of
+        )
+    };
+    (eight $of:literal, $with:literal) => {
+        concat!(
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with),
+            $with,
+            eight!($of, $with)
         )
     };
 }
-pub(super) const DELETE: [(usize, Sql); 3] = [(64, delete!(64)), (8, delete!(8)), (1, delete!(1))];
+/// Exactly these: a row with a lower number than one that was sent may have been committed since.
+///
+/// MySQL and MariaDB would answer a list with a walk through a small table, and wait there for rows
+/// that others have not committed yet. Joined one by one, each is looked up, and nothing else locked.
+const DELETE: [(usize, Sql); 3] = [
+    (
+        64,
+        sql! {
+            default: concat!("DELETE FROM backlot_outbox WHERE id IN (", eight!(eight "?", ", "), ")"),
+            mysql: concat!(
+                "DELETE waiting FROM (",
+                eight!(eight "SELECT CAST(? AS SIGNED) AS id", " UNION ALL "),
+                ") AS sent STRAIGHT_JOIN backlot_outbox AS waiting ON waiting.id = sent.id"
+            ),
+        },
+    ),
+    (
+        8,
+        sql! {
+            default: concat!("DELETE FROM backlot_outbox WHERE id IN (", eight!("?", ", "), ")"),
+            mysql: concat!(
+                "DELETE waiting FROM (",
+                eight!("SELECT CAST(? AS SIGNED) AS id", " UNION ALL "),
+                ") AS sent STRAIGHT_JOIN backlot_outbox AS waiting ON waiting.id = sent.id"
+            ),
+        },
+    ),
+    (1, sql!("DELETE FROM backlot_outbox WHERE id = ?")),
+];
 
 /// The most messages of a batch.
 pub const MAX_BATCH: usize = 1000;
