@@ -1,6 +1,6 @@
 //! What a transaction carries besides its statements, and what others learn of its commit.
 
-use crate::outbox::Message;
+use crate::outbox::Outgoing;
 use backlot_core::Clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 pub(crate) struct Carried {
     pub(crate) clock: Option<Clock>,
     /// Written at the end.
-    pub(crate) outgoing: Vec<Message>,
+    pub(crate) outgoing: Outgoing,
     /// How many rows went into the inbox.
     pub(crate) entered: u64,
 }
@@ -25,7 +25,7 @@ impl Carried {
 
     pub(crate) fn left(&self) -> Left {
         Left {
-            outgoing: self.outgoing.len() as u64,
+            outgoing: self.outgoing.messages().len() as u64,
             entered: self.entered,
         }
     }

@@ -75,7 +75,7 @@ mod queue;
 mod relay;
 
 pub use added::Outbox;
-pub(crate) use added::write;
+pub(crate) use added::{Outgoing, write};
 pub use lease::{Acquired, Holder, Lease, MAX_OWNER};
 pub use message::{MAX_ID, MAX_KEY, MAX_PAYLOAD, MAX_TOPIC, MAX_WRITE, Message};
 pub use queue::{Batch, Depth, Limits, MAX_BATCH, Queue, Receipt};

@@ -214,11 +214,11 @@ impl Tx {
     /// Writes what was left for the end.
     pub(crate) async fn unload(&mut self) -> Result<(), StoreError> {
         inbox::tidy(self, self.carried.entered).await?;
-        if self.carried.outgoing.is_empty() {
+        if self.carried.outgoing.messages().is_empty() {
             return Ok(());
         }
         let outgoing = std::mem::take(&mut self.carried.outgoing);
-        let written = outbox::write(self, &outgoing).await;
+        let written = outbox::write(self, outgoing.messages()).await;
         self.carried.outgoing = outgoing;
         written
     }

@@ -4,14 +4,27 @@ use super::message::{MAX_WRITE, Message};
 use crate::{Param, Sql, StoreError, Tx, params, sql};
 use backlot_core::Timestamp;
 
+/// What a transaction has added so far.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    messages: Vec<Message>,
+    bytes: usize,
+}
+
+impl Outgoing {
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+}
+
 /// The messages of one transaction.
 #[derive(Debug)]
 pub struct Outbox<'t> {
-    outgoing: &'t mut Vec<Message>,
+    outgoing: &'t mut Outgoing,
 }
 
 impl<'t> Outbox<'t> {
-    pub(crate) fn of(outgoing: &'t mut Vec<Message>) -> Self {
+    pub(crate) fn of(outgoing: &'t mut Outgoing) -> Self {
         Outbox { outgoing }
     }
 
@@ -20,34 +33,41 @@ impl<'t> Outbox<'t> {
     ///
     /// # Errors
     /// [`StoreError::Field`] when the message does not fit ([`Message::check`]), or those of this
-    /// write together have more than [`MAX_WRITE`] bytes. Let it fail, or leave the message out.
+    /// write take more than [`MAX_WRITE`] bytes together. Let it fail, or leave the message out.
     pub fn add(&mut self, message: Message) -> Result<(), StoreError> {
         message.check()?;
-        let bytes: usize = self.outgoing.iter().map(|other| other.payload.len()).sum();
-        let together = bytes + message.payload.len();
+        let together = self.outgoing.bytes + size(&message);
         if together > MAX_WRITE {
             return Err(StoreError::Field {
                 field: "the write's messages".to_owned(),
                 problem: format!(
-                    "have {together} bytes together, {MAX_WRITE} is the most: send them in several writes"
+                    "take {together} bytes together, {MAX_WRITE} is the most: send them in several writes"
                 ),
             });
         }
-        self.outgoing.push(message);
+        self.outgoing.bytes = together;
+        self.outgoing.messages.push(message);
         Ok(())
     }
 
     /// How many were added so far.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.outgoing.len()
+        self.outgoing.messages.len()
     }
 
     /// Whether none was added so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.outgoing.is_empty()
+        self.outgoing.messages.is_empty()
     }
+}
+
+/// What a message takes in memory until it is written.
+fn size(message: &Message) -> usize {
+    let names =
+        message.topic.len() + message.id.len() + message.key.as_ref().map_or(0, String::len);
+    message.payload.len() + names + size_of::<Message>()
 }
 
 /// Few texts, so that each is prepared once; many rows, so that a wire is crossed seldom.

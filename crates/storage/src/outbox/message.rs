@@ -10,7 +10,7 @@ pub const MAX_TOPIC: usize = 255;
 pub const MAX_ID: usize = 255;
 /// The most bytes of a key.
 pub const MAX_KEY: usize = 512;
-/// The most bytes of all payloads of one write: 16 MiB.
+/// The most bytes that all messages of one write take in memory: 16 MiB.
 pub const MAX_WRITE: usize = 16 * 1024 * 1024;
 
 /// A message, as the outbox keeps it: what is in it is its sender's and its reader's business.
