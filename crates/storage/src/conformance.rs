@@ -8,10 +8,15 @@
 //! # }
 //! ```
 
+mod inbox;
 mod once;
+mod outbox;
+mod position;
 mod shared;
 mod transactions;
 mod values;
+
+use outbox::{lease, relay, rows};
 
 use crate::job::caught;
 use crate::{Migration, Migrations, Param, Sql, Store, StoreError, params, sql};
@@ -162,6 +167,33 @@ const SHARED: &[(&str, SharedCheck)] = &[
             ))
         },
     ),
+    (
+        "a_message_sent_to_both_has_its_effect_once",
+        |one, other| {
+            Box::pin(shared::a_message_sent_to_both_has_its_effect_once(
+                one, other,
+            ))
+        },
+    ),
+    ("a_batch_sent_to_both_has_its_effect_once", |one, other| {
+        Box::pin(shared::a_batch_sent_to_both_has_its_effect_once(one, other))
+    }),
+    (
+        "a_relay_at_each_loses_nothing_and_keeps_the_order_of_each_key",
+        |one, other| {
+            Box::pin(
+                shared::a_relay_at_each_loses_nothing_and_keeps_the_order_of_each_key(one, other),
+            )
+        },
+    ),
+    (
+        "a_message_committed_late_is_not_taken_for_one_that_was_sent",
+        |one, other| {
+            Box::pin(
+                shared::a_message_committed_late_is_not_taken_for_one_that_was_sent(one, other),
+            )
+        },
+    ),
 ];
 
 /// One check: it panics when the store does not keep its promise.
@@ -202,6 +234,32 @@ const CHECKS: &[(&str, Check)] = checks! {
     once::a_key_is_forgotten_after_a_day,
     once::the_same_request_twice_at_once_is_done_once,
     once::without_a_key_every_call_counts,
+    rows::a_message_leaves_with_its_commit_and_never_without,
+    rows::messages_come_out_as_they_went_in_and_in_their_order,
+    rows::what_does_not_fit_is_refused_with_field_limit_and_cure,
+    rows::concurrent_writes_of_one_key_leave_in_the_order_of_their_effects,
+    lease::what_was_confirmed_is_gone_and_the_rest_waits,
+    lease::a_lease_is_one_relays_until_it_expires,
+    lease::a_stale_holder_removes_nothing_and_is_told,
+    lease::a_relay_started_anew_does_not_wait_for_itself,
+    lease::a_holder_that_does_not_stir_is_replaced_whatever_the_clocks_say,
+    relay::a_commit_wakes_its_relay_at_once,
+    relay::a_relay_that_is_told_to_stop_sends_what_waits_first,
+    relay::a_broker_that_is_away_is_tried_again_and_nothing_is_lost,
+    relay::a_relay_that_crashes_anywhere_loses_nothing_and_keeps_the_order,
+    relay::two_relays_lose_nothing_and_keep_the_order_of_each_key,
+    relay::limits_that_allow_nothing_are_refused,
+    inbox::a_message_has_its_effect_once_in_each_group,
+    inbox::an_effect_that_is_undone_leaves_its_message_new,
+    inbox::sixteen_consumers_of_one_message_make_its_effect_once,
+    inbox::an_earlier_failure_is_not_forgiven_by_a_message_that_came_again,
+    inbox::old_messages_are_forgotten_in_slices,
+    inbox::a_name_that_is_none_is_the_callers_fault,
+    position::a_batch_has_its_effect_once_and_none_is_left_out,
+    position::a_log_that_begins_anew_is_read_from_its_beginning_and_the_old_one_never_again,
+    position::a_position_moves_with_its_effect_or_not_at_all,
+    position::consumers_of_the_same_batches_make_each_effect_once,
+    position::what_is_no_position_is_refused,
 };
 
 const AMOUNTS: &[(&str, Check)] = checks! {
@@ -223,6 +281,13 @@ impl Stage {
 
     fn wait(&self, time: Duration) {
         self.now.fetch_add(
+            i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
+    }
+
+    fn wait_back(&self, time: Duration) {
+        self.now.fetch_sub(
             i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
             Ordering::SeqCst,
         );

@@ -143,6 +143,36 @@ pub enum StoreError {
         #[source]
         cause: Cause,
     },
+    /// A name or a content that storage does not take: the caller's fault.
+    #[error("{field} {problem}")]
+    Field {
+        /// What it belongs to, for example `the message's payload`.
+        field: String,
+        /// What is wrong with it, with the value, the limit and the cure.
+        problem: String,
+    },
+    /// Somebody else holds the lease meanwhile: what was done under it is refused.
+    #[error(
+        "the lease with fencing number {fence} was taken over, the newest is {newest}: acquire it again"
+    )]
+    Fenced {
+        /// The number that was shown.
+        fence: u64,
+        /// The number that holds.
+        newest: u64,
+    },
+    /// A consumer's position cannot be moved like that; nothing of the batch may be done.
+    #[error("the position of {group:?} in partition {partition} of {topic:?} {problem}")]
+    Position {
+        /// The group of consumers.
+        group: String,
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// Where it is, what was asked for, and what to do.
+        problem: String,
+    },
     /// The store refused to open.
     #[error("{refusal}: {text}")]
     Refused {
@@ -288,7 +318,11 @@ impl StoreError {
     fn public(&self) -> (Code, String) {
         let (code, text) = match self {
             StoreError::Full { .. } => return (Code::Unavailable, self.to_string()),
-            StoreError::KeyReused { .. } => return (Code::FailedPrecondition, self.to_string()),
+            StoreError::KeyReused { .. } | StoreError::Position { .. } => {
+                return (Code::FailedPrecondition, self.to_string());
+            }
+            StoreError::Field { .. } => return (Code::InvalidArgument, self.to_string()),
+            StoreError::Fenced { .. } => return (Code::Aborted, self.to_string()),
             StoreError::Value { problem, .. } => {
                 return (Code::InvalidArgument, format!("a value {problem}"));
             }

@@ -1,11 +1,13 @@
 //! A closure, the place its answer goes to, and what becomes of its panics.
 
 use crate::backend::{Job, Outcome};
+use crate::carried::{Left, Signals};
 use crate::{StoreError, Tx};
-use backlot_core::BoxFuture;
+use backlot_core::{BoxFuture, Clock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
@@ -17,14 +19,19 @@ pub(crate) type Answer<T, E> = Result<Result<T, E>, StoreError>;
 pub(crate) struct Reply<T, E> {
     result: Option<Result<T, E>>,
     sender: oneshot::Sender<Answer<T, E>>,
+    /// What the latest attempt leaves if it is committed, and who wants to know.
+    left: Left,
+    signals: Arc<Signals>,
 }
 
-pub(crate) fn reply<T, E>() -> (Reply<T, E>, oneshot::Receiver<Answer<T, E>>) {
+pub(crate) fn reply<T, E>(signals: Arc<Signals>) -> (Reply<T, E>, oneshot::Receiver<Answer<T, E>>) {
     let (sender, receiver) = oneshot::channel();
     (
         Reply {
             result: None,
             sender,
+            left: Left::default(),
+            signals,
         },
         receiver,
     )
@@ -32,7 +39,8 @@ pub(crate) fn reply<T, E>() -> (Reply<T, E>, oneshot::Receiver<Answer<T, E>>) {
 
 impl<T, E> Reply<T, E> {
     /// Keeps the result of the latest attempt and says what is owed to it.
-    pub(crate) fn keep(&mut self, result: Result<Result<T, E>, String>) -> Outcome {
+    pub(crate) fn keep(&mut self, result: Result<Result<T, E>, String>, left: Left) -> Outcome {
+        self.left = left;
         match result {
             Ok(result) => {
                 let outcome = if result.is_ok() {
@@ -52,6 +60,9 @@ impl<T, E> Reply<T, E> {
     }
 
     pub(crate) fn send(self, settled: Result<(), StoreError>) {
+        if settled.is_ok() && matches!(self.result, Some(Ok(_))) {
+            self.signals.committed(self.left);
+        }
         let answer = settled.and_then(|()| {
             self.result
                 .ok_or_else(|| StoreError::sql("the backend answered before it made an attempt"))
@@ -65,18 +76,19 @@ impl<T, E> Reply<T, E> {
 pub(crate) struct Plain<T, E, F> {
     pub(crate) work: F,
     pub(crate) reply: Reply<T, E>,
+    pub(crate) clock: Clock,
 }
 
 impl<T, E, F> Job for Plain<T, E, F>
 where
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
     T: Send,
-    E: Send,
+    E: From<StoreError> + Send,
 {
     fn attempt<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
         Box::pin(async move {
-            let result = caught(|| (self.work)(tx)).await;
-            self.reply.keep(result)
+            let result = worked(tx, &self.clock, &mut self.work).await;
+            self.reply.keep(result, tx.left())
         })
     }
 
@@ -87,6 +99,27 @@ where
     fn answer(self: Box<Self>, settled: Result<(), StoreError>) {
         self.reply.send(settled);
     }
+}
+
+/// Runs a closure, and then writes what it left in the outbox: after everything else, so that the
+/// numbers of two transactions that were in each other's way are in the order of their effects.
+pub(crate) async fn worked<T, E, F>(
+    tx: &mut Tx,
+    clock: &Clock,
+    work: &mut F,
+) -> Result<Result<T, E>, String>
+where
+    F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
+    E: From<StoreError>,
+{
+    tx.carry(clock.clone());
+    let result = caught(|| work(tx)).await;
+    if let Ok(Ok(_)) = &result
+        && let Err(error) = tx.unload().await
+    {
+        return Ok(Err(error.into()));
+    }
+    result
 }
 
 /// Runs work whose panics become errors that hold their words.

@@ -38,6 +38,8 @@
 //! | [`sql!`], [`params!`], [`Row`] | statements, parameters, results |
 //! | [`Rows`], [`In`] | statements over many rows |
 //! | [`migrate`] | the versions of a schema |
+//! | [`outbox`] | messages that leave with a commit, and the relay that hands them on |
+//! | [`inbox`], [`position`] | messages whose effect is made once |
 //! | [`sqlite`] | the embedded database: one process, a writer thread, reader threads |
 //! | `postgres` | (feature `postgres`) PostgreSQL: any number of processes |
 //! | `mysql` | (feature `mysql`) MySQL and MariaDB: any number of processes |
@@ -45,14 +47,19 @@
 //! | `conformance` | (feature `testing`) the suite every backend passes |
 
 pub mod backend;
+mod carried;
 #[cfg(feature = "testing")]
 pub mod conformance;
 pub mod error;
+pub mod inbox;
 mod job;
 pub mod migrate;
 #[cfg(feature = "mysql")]
 pub mod mysql;
+mod names;
 mod once;
+pub mod outbox;
+pub mod position;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod remote;

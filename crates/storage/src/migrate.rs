@@ -3,6 +3,7 @@
 //! Each migration runs in a transaction of its own, together with the row that says so. What was
 //! applied never changes: its checksum is compared at every start.
 
+mod messages;
 mod piecewise;
 
 use crate::{Dialect, Refusal, Sql, StoreError, Tx, params, sql};
@@ -72,7 +73,9 @@ fn checksum(text: &str) -> String {
 }
 
 /// What every store has, whatever its service.
-const BUILT_IN: Migrations = &[Migration::new(
+const BUILT_IN: Migrations = &[IDEMPOTENCY, messages::MESSAGES];
+
+const IDEMPOTENCY: Migration = Migration::new(
     1,
     "idempotency",
     "CREATE TABLE backlot_idempotency (
@@ -93,7 +96,7 @@ const BUILT_IN: Migrations = &[Migration::new(
          request_key TEXT COLLATE \"C\" NOT NULL, fingerprint BIGINT NOT NULL, answer BYTEA NOT NULL, at BIGINT NOT NULL,
          PRIMARY KEY (subject, method, request_key));
      CREATE INDEX backlot_idempotency_at ON backlot_idempotency (at);",
-)];
+);
 
 const CREATE: Sql = sql! {
     default: "CREATE TABLE IF NOT EXISTS backlot_schema (
@@ -232,4 +235,34 @@ async fn next(
         .range(highest + 1..)
         .next()
         .map(|(_, migration)| *migration))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_released_is_as_it_was() {
+        // A text that changes here would refuse every database that has it.
+        let released = [
+            (
+                &IDEMPOTENCY,
+                ["e0a67145637f8404", "d6dce021326d7baa", "c17b965c5740974c"],
+            ),
+            (
+                &messages::MESSAGES,
+                ["6f7da72920342c42", "ec44d1293793df1d", "de5d0d996b5325ce"],
+            ),
+        ];
+        for (migration, sums) in released {
+            let dialects = [Dialect::Sqlite, Dialect::Mysql, Dialect::Postgres];
+            let now = dialects.map(|dialect| checksum(migration.sql.text(dialect)));
+            assert_eq!(now, sums, "{}", migration.name);
+        }
+    }
+
+    #[test]
+    fn our_own_list_holds() {
+        assert_eq!(check(BUILT_IN), Ok(()));
+    }
 }

@@ -1,8 +1,9 @@
 //! Writes done once: the answer is stored under the caller's key in the same commit.
 
 use crate::backend::{Job, Outcome};
+use crate::carried::Left;
 use crate::error::{Cause, Constraint};
-use crate::job::{Reply, caught};
+use crate::job::{Reply, worked};
 use crate::{Dialect, Row, Sql, StoreError, Tx, params, sql};
 use backlot_core::{BoxFuture, Clock, Idempotency, Timestamp};
 use serde::Serialize;
@@ -98,18 +99,7 @@ impl Claim {
             b"",
             now
         ];
-        match tx.execute(TAKE, row).await {
-            Ok(taken) => Ok(taken > 0),
-            Err(StoreError::Constraint {
-                constraint: Constraint::Unique,
-                ..
-            }) if tx.dialect() == Dialect::Mysql => {
-                // There such an error leaves the transaction as it was.
-                tx.take_failure();
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
+        tx.insert_new(TAKE, row).await
     }
 
     async fn find(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
@@ -193,15 +183,15 @@ where
         Box::pin(async move {
             let now = self.claim.clock.wall();
             match self.claim.begin(tx, now).await {
-                Err(error) => return self.reply.keep(Ok(Err(error.into()))),
+                Err(error) => return self.reply.keep(Ok(Err(error.into())), Left::default()),
                 Ok(Some(stored)) => {
                     let read = serde_json::from_slice(&stored)
                         .map_err(|error| self.claim.unfit(&error).into());
-                    return self.reply.keep(Ok(read));
+                    return self.reply.keep(Ok(read), Left::default());
                 }
                 Ok(None) => {}
             }
-            let result = match caught(|| (self.work)(tx)).await {
+            let result = match worked(tx, &self.claim.clock, &mut self.work).await {
                 Ok(Ok(value)) => {
                     match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
                         Ok(bytes) => self
@@ -214,9 +204,9 @@ where
                     }
                 }
                 Ok(Err(error)) => Err(error),
-                Err(words) => return self.reply.keep(Err(words)),
+                Err(words) => return self.reply.keep(Err(words), Left::default()),
             };
-            self.reply.keep(Ok(result))
+            self.reply.keep(Ok(result), tx.left())
         })
     }
 

@@ -1,10 +1,11 @@
 //! The store: reads, writes and writes done once, each one transaction.
 
 use crate::backend::{Backend, Call, Job, Mode};
+use crate::carried::Signals;
 use crate::job::{Plain, Reply, reply};
 use crate::once::{self, Claim, Once};
 use crate::remote::{Over, Remote};
-use crate::{Dialect, Migrations, StoreError, Tx, migrate};
+use crate::{Dialect, Migrations, StoreError, Tx, inbox, migrate, outbox};
 use backlot_core::{BoxFuture, Clock, Context, Deadline, Idempotency};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,10 @@ pub struct Store {
     clock: Clock,
     /// When old idempotency keys are removed next, in milliseconds.
     remove_at: Arc<AtomicI64>,
+    /// When old ids of the inbox are removed next, however few came.
+    tidy_at: Arc<AtomicI64>,
+    /// What commits left.
+    signals: Arc<Signals>,
 }
 
 impl Store {
@@ -42,6 +47,8 @@ impl Store {
             backend,
             clock,
             remove_at: Arc::default(),
+            tidy_at: Arc::default(),
+            signals: Arc::default(),
         }
     }
 
@@ -75,9 +82,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(Mode::Read, cx, Location::caller(), |reply| {
-            Box::new(Plain { work, reply })
-        })
+        self.plain(Mode::Read, cx, Location::caller(), work)
     }
 
     /// Runs `work` in one transaction: committed when it returns `Ok`, rolled back when it returns
@@ -98,9 +103,14 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.run(Mode::Write, cx, Location::caller(), |reply| {
-            Box::new(Plain { work, reply })
-        })
+        let tidying = self.tidying(cx);
+        let writing = self.plain(Mode::Write, cx, Location::caller(), work);
+        async move {
+            if let Some(tidying) = tidying {
+                tidying.await;
+            }
+            writing.await
+        }
     }
 
     /// Like [`write`](Store::write), but under a key: the second call of the same principal and
@@ -130,13 +140,15 @@ impl Store {
             clock: self.clock.clone(),
         });
         let removing = claim.as_ref().and_then(|_| self.removing(cx));
+        let tidying = self.tidying(cx);
+        let clock = self.clock.clone();
         let writing = self.run(Mode::Write, cx, Location::caller(), |reply| match claim {
             Some(claim) => Box::new(Once { work, reply, claim }) as Box<dyn Job>,
-            None => Box::new(Plain { work, reply }),
+            None => Box::new(Plain { work, reply, clock }),
         });
         async move {
-            if let Some(removing) = removing {
-                removing.await;
+            for old in removing.into_iter().chain(tidying) {
+                old.await;
             }
             writing.await
         }
@@ -150,7 +162,9 @@ impl Store {
         let due = once::is_shared(self.dialect())
             && self.remove_at.fetch_update(order, order, is_due).is_ok();
         due.then(|| {
-            let removed = self.write(cx, move |tx| Box::pin(once::remove_expired(tx, now)));
+            let removed = self.plain(Mode::Write, cx, Location::caller(), move |tx| {
+                Box::pin(once::remove_expired(tx, now))
+            });
             Box::pin(async move {
                 if let Err(error) = removed.await {
                     // The next one removes them.
@@ -158,6 +172,50 @@ impl Store {
                 }
             }) as BoxFuture<'static, ()>
         })
+    }
+
+    /// Removes ids of the inbox that are too old, if enough others came or it is time for that.
+    fn tidying(&self, cx: &Context) -> Option<BoxFuture<'static, ()>> {
+        let order = Ordering::Relaxed;
+        let entered = self.signals.entered.load(order);
+        if entered == 0 || !once::is_shared(self.dialect()) {
+            return None;
+        }
+        let now = self.clock.wall();
+        if entered < inbox::BETWEEN && now.0 < self.tidy_at.load(order) {
+            return None;
+        }
+        // Whoever sets it back does the work.
+        let mine = self
+            .signals
+            .entered
+            .compare_exchange(entered, 0, order, order);
+        mine.is_ok().then(|| {
+            self.tidy_at.store(now.plus(once::BETWEEN).0, order);
+            let removed = self.plain(Mode::Write, cx, Location::caller(), move |tx| {
+                Box::pin(inbox::remove_expired(tx, now))
+            });
+            Box::pin(async move {
+                if let Err(error) = removed.await {
+                    // The next one removes them.
+                    tracing::debug!(%error, "old ids of the inbox were not removed");
+                }
+            }) as BoxFuture<'static, ()>
+        })
+    }
+
+    /// The messages that wait to be sent, as a relay sees them; [`outbox`] says how.
+    #[must_use]
+    pub fn outbox(&self) -> outbox::Queue {
+        outbox::Queue::of(self)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Brings the schema up to date: ours, then the service's. Each migration has a transaction
@@ -197,6 +255,24 @@ impl Store {
         self.backend.close().await
     }
 
+    fn plain<T, E, F>(
+        &self,
+        mode: Mode,
+        cx: &Context,
+        site: &'static Location<'static>,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
+    where
+        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let clock = self.clock.clone();
+        self.run(mode, cx, site, |reply| {
+            Box::new(Plain { work, reply, clock })
+        })
+    }
+
     fn run<T, E, J>(
         &self,
         mode: Mode,
@@ -210,13 +286,14 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let backend = Arc::clone(&self.backend);
+        let signals = Arc::clone(&self.signals);
         let call = Call {
             mode,
             deadline: cx.deadline(),
             site,
         };
         async move {
-            let (reply, answer) = reply();
+            let (reply, answer) = reply(signals);
             let job = job(reply);
             if call.deadline.has_passed() {
                 return Err(call.late().into());

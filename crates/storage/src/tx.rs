@@ -1,8 +1,11 @@
 //! A transaction, whatever the database.
 
+use crate::carried::{Carried, Left};
+use crate::error::Constraint;
 use crate::remote::Transaction;
 use crate::value::{Params, check};
-use crate::{Dialect, Row, Sql, StoreError, sqlite};
+use crate::{Dialect, Row, Sql, StoreError, inbox, outbox, position, sqlite};
+use backlot_core::{Clock, Timestamp};
 use std::fmt;
 
 /// A running transaction. Closures given to a [`Store`](crate::Store) get one; it ends with them.
@@ -15,6 +18,7 @@ pub struct Tx {
     conflict: Option<StoreError>,
     /// The first statement that failed.
     failed: Option<StoreError>,
+    carried: Carried,
 }
 
 enum Inner {
@@ -32,6 +36,7 @@ impl Tx {
             dialect: Dialect::Sqlite,
             conflict: None,
             failed: None,
+            carried: Carried::default(),
         }
     }
 
@@ -41,6 +46,7 @@ impl Tx {
             dialect,
             conflict: None,
             failed: None,
+            carried: Carried::default(),
         }
     }
 
@@ -143,6 +149,103 @@ impl Tx {
             Inner::Remote(transaction) => transaction.batch(script).await,
         };
         self.noting_failures(done)
+    }
+
+    /// Messages that leave with this commit; [`outbox`] says how.
+    ///
+    /// ```
+    /// use backlot_storage::outbox::Message;
+    /// # use backlot_core::{Clock, Context};
+    /// # use backlot_storage::{StoreError, sqlite};
+    /// # async fn example() -> Result<(), StoreError> {
+    /// # let (store, cx) = (sqlite::memory(&[], Clock::real())?, Context::background());
+    /// store
+    ///     .write(&cx, |tx| {
+    ///         Box::pin(async move {
+    ///             tx.outbox().add(Message::new("ratings", "01J9", b"5 stars").key("metropolis-1927"))
+    ///         })
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    pub fn outbox(&mut self) -> outbox::Outbox<'_> {
+        outbox::Outbox::of(&mut self.carried.outgoing)
+    }
+
+    /// Which messages a group of consumers has seen, entered in this commit; [`inbox`] says how.
+    pub fn inbox<'t>(&'t mut self, group: &'t str) -> inbox::Inbox<'t> {
+        inbox::Inbox::of(self, group)
+    }
+
+    /// How far a group of consumers has come in one partition, moved in this commit;
+    /// [`position`] says how.
+    pub fn position<'t>(
+        &'t mut self,
+        group: &'t str,
+        topic: &'t str,
+        partition: u32,
+    ) -> position::Position<'t> {
+        position::Position::of(self, group, topic, partition)
+    }
+
+    /// The store's time. A transaction outside of a store has none.
+    pub(crate) fn now(&self) -> Result<Timestamp, StoreError> {
+        let clock = self.carried.clock.as_ref();
+        clock
+            .map(Clock::wall)
+            .ok_or_else(|| StoreError::sql("a transaction of no store has no clock"))
+    }
+
+    /// An attempt begins: what another one left is gone.
+    pub(crate) fn carry(&mut self, clock: Clock) {
+        self.carried = Carried::new(clock);
+    }
+
+    /// A row was entered into the inbox.
+    pub(crate) fn entered(&mut self) {
+        self.carried.entered += 1;
+    }
+
+    /// What others learn when this is committed.
+    pub(crate) fn left(&self) -> Left {
+        self.carried.left()
+    }
+
+    /// Writes what was left for the end.
+    pub(crate) async fn unload(&mut self) -> Result<(), StoreError> {
+        inbox::tidy(self, self.carried.entered).await?;
+        if self.carried.outgoing.messages().is_empty() {
+            return Ok(());
+        }
+        let outgoing = std::mem::take(&mut self.carried.outgoing);
+        let written = outbox::write(self, outgoing.messages()).await;
+        self.carried.outgoing = outgoing;
+        written
+    }
+
+    /// Runs an insert that does nothing when the row is there; answers whether it was not. On MySQL
+    /// the statement is a plain insert, whose error leaves the transaction as it was.
+    pub(crate) async fn insert_new(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        params: impl Params,
+    ) -> Result<bool, StoreError> {
+        let failed = self.failed.take();
+        let inserted = match self.execute(sql, params).await {
+            Ok(inserted) => Ok(inserted > 0),
+            Err(StoreError::Constraint {
+                constraint: Constraint::Unique,
+                ..
+            }) if self.dialect == Dialect::Mysql => {
+                self.failed = None;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        };
+        if failed.is_some() {
+            self.failed = failed;
+        }
+        inserted
     }
 
     /// A failure spoils the whole transaction, whatever the closure makes of the error: PostgreSQL

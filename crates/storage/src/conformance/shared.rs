@@ -1,10 +1,13 @@
 //! What two stores on one database promise: two replicas of a service.
 
-use super::{ADD, INSERT, MIGRATIONS, SET, VALUE};
+use super::relay::{Line, Trouble, relays_in_trouble};
+use super::{ADD, INSERT, MIGRATIONS, SET, VALUE, inbox, outbox, position};
+use crate::outbox::Acquired;
 use crate::{Sql, Store, StoreError, params, sql};
-use backlot_core::{BoxFuture, Context, Error, Idempotency};
-use std::sync::Arc;
+use backlot_core::{BoxFuture, Context, Dice, Error, Idempotency};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 fn cx() -> Context {
@@ -116,4 +119,81 @@ pub(super) async fn both_may_bring_the_schema_up_to_date_at_once(one: Store, oth
     let cx = cx();
     let (one, other) = tokio::join!(one.migrate(&cx, MIGRATIONS), other.migrate(&cx, MIGRATIONS));
     assert_eq!((one, other), (Ok(()), Ok(())));
+}
+
+pub(super) async fn a_message_sent_to_both_has_its_effect_once(one: Store, other: Store) {
+    inbox::race(&one, &other).await;
+    assert_eq!(value(&one, "a").await, 5);
+}
+
+pub(super) async fn a_batch_sent_to_both_has_its_effect_once(one: Store, other: Store) {
+    position::race(&one, &other).await;
+    assert_eq!(value(&one, "a").await, 40);
+}
+
+pub(super) async fn a_relay_at_each_loses_nothing_and_keeps_the_order_of_each_key(
+    one: Store,
+    other: Store,
+) {
+    let dice = Dice::seeded(13);
+    let line = Line::with(move |_call| match dice.below(10) {
+        0 => Trouble::Refused,
+        1 => Trouble::AnswerLost,
+        2 => Trouble::Half,
+        _ => Trouble::None,
+    });
+    relays_in_trouble(&one, &other, &line).await;
+}
+
+/// Numbers are given before the commit: a lower one may become visible after a higher one was sent.
+pub(super) async fn a_message_committed_late_is_not_taken_for_one_that_was_sent(
+    one: Store,
+    other: Store,
+) {
+    const ROW: Sql = sql!(
+        "INSERT INTO backlot_outbox (topic, message_id, message_key, at, size, payload) VALUES ('t', 'late', NULL, 0, 0, ?)"
+    );
+    const TIME: Duration = Duration::from_secs(30);
+    let (has_number, is_numbered) = oneshot::channel::<()>();
+    let (go, may_go) = oneshot::channel::<()>();
+    let both = Arc::new(Mutex::new(Some((has_number, may_go))));
+    let mut late = JoinSet::new();
+    late.spawn(one.write(&cx(), move |tx| {
+        let both = both.lock().ok().and_then(|mut both| both.take());
+        Box::pin(async move {
+            tx.execute(ROW, params![b""]).await?;
+            if let Some((has_number, may_go)) = both {
+                has_number.send(()).ok();
+                may_go.await.ok();
+            }
+            Ok::<(), StoreError>(())
+        })
+    }));
+    is_numbered.await.expect("it got that far");
+    // So many that they are removed by several statements.
+    let early = vec!["early"; 75];
+    outbox::send(&other, outbox::named(&early))
+        .await
+        .expect("it commits");
+    let relay = other.outbox();
+    let lease = match relay.acquire(&cx(), "one", TIME, None).await {
+        Ok(Acquired::Held(lease)) => lease,
+        found => panic!("{found:?}"),
+    };
+    let batch = outbox::take(&other, 100, usize::MAX).await;
+    assert_eq!(outbox::ids(&batch), early);
+    // Nor does it keep the relay from its work.
+    let lease = relay
+        .confirm(&cx(), &lease, batch.receipt(), TIME)
+        .await
+        .expect("nobody is in the way");
+    go.send(()).expect("it waits");
+    for done in late.join_all().await {
+        done.expect("it commits");
+    }
+    relay
+        .confirm(&cx(), &lease, batch.receipt(), TIME)
+        .await
+        .expect("nobody is in the way");
+    assert_eq!(outbox::waiting(&other).await, ["late"]);
 }

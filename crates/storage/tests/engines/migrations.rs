@@ -1,7 +1,8 @@
 //! Schemas that were interrupted, changed, or are newer; and servers that let nobody in.
 
 use crate::stage::{on_each, open, try_open};
-use backlot_core::Clock;
+use backlot_core::{Clock, Context};
+use backlot_storage::outbox::{Limits, Message};
 use backlot_storage::{Migration, Migrations, Refusal, StoreError, postgres};
 use backlot_testkit::Engine;
 use backlot_testkit::engine::Kind;
@@ -131,6 +132,27 @@ on_each! {
         }
         attempt(&engine, &database, CORRECTED).await.unwrap();
         assert_eq!(engine.say(&database, "SELECT COUNT(*) FROM three").await, "0\n");
+    }
+
+    /// One from before there were outbox, inbox and positions.
+    async fn an_old_database_gets_what_it_lacks(engine: Engine) {
+        let database = engine.database().await;
+        attempt(&engine, &database, TWO).await.unwrap();
+        for table in ["outbox", "lease", "inbox", "position"] {
+            engine.say(&database, &format!("DROP TABLE backlot_{table}")).await;
+        }
+        let forget = "DELETE FROM backlot_schema WHERE space = 'backlot' AND version = 2";
+        engine.say(&database, forget).await;
+        let store = open(&engine, &database, TWO, Clock::real()).await;
+        let cx = Context::background();
+        let sent: Result<(), StoreError> = store
+            .write(&cx, |tx| {
+                Box::pin(async move { tx.outbox().add(Message::new("t", "1", b"")) })
+            })
+            .await;
+        sent.unwrap();
+        let waiting = store.outbox().take(&cx, Limits::default()).await.unwrap();
+        assert_eq!(waiting.messages[0].id, "1");
     }
 
     async fn a_server_that_lets_nobody_in_is_named_and_the_password_is_not(engine: Engine) {

@@ -9,6 +9,7 @@ mod file;
 mod refusals;
 mod remote;
 mod stage;
+mod upgrade;
 
 use backlot_storage::{conformance, sqlite};
 
