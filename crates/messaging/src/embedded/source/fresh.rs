@@ -1,0 +1,231 @@
+//! Messages that were not out yet: read from the log in batches, handed out in order.
+
+use super::Member;
+use crate::Error;
+use crate::embedded::codec::Reader;
+use crate::embedded::group::Room;
+use crate::embedded::part::until;
+use crate::embedded::repository::log::{self, Batch, Found};
+use crate::engine::{Delivery, Gap, Input, Token};
+use backlot_storage::StoreError;
+use std::collections::VecDeque;
+use tokio::time::Instant;
+
+/// About how many bytes one read takes: a long one would keep the log from being moved.
+const READ_BYTES: u64 = 1 << 20;
+
+/// What was read of a partition and is not out yet.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    epoch: u64,
+    /// The offset of what comes first.
+    next: u64,
+    chunks: VecDeque<Chunk>,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Records {
+        batch: Batch,
+        reader: Reader,
+    },
+    /// Nothing from here to below this.
+    Gap {
+        end: u64,
+        cause: Gap,
+    },
+}
+
+/// What stands in the way at the front of a buffer.
+enum Blocked {
+    Gap { first: u64, end: u64, cause: Gap },
+    Damaged(Batch),
+}
+
+impl Member {
+    /// Delivers what these partitions have room for.
+    pub(super) async fn fresh(
+        &mut self,
+        rooms: Vec<Room>,
+        max: usize,
+    ) -> Result<Option<Input>, Error> {
+        if !rooms.iter().any(|room| self.has_buffered(room)) {
+            self.fetch(&rooms).await?;
+        }
+        let mut deliveries = Vec::new();
+        for room in &rooms {
+            let most = room.messages.min(max - deliveries.len());
+            let blocked = self.take(room, most, &mut deliveries);
+            if deliveries.len() >= max {
+                break;
+            }
+            if !deliveries.is_empty() {
+                continue;
+            }
+            match blocked {
+                Some(Blocked::Gap { first, end, cause }) => {
+                    return self
+                        .skip((room.part, room.epoch), (first, end), cause)
+                        .await;
+                }
+                Some(Blocked::Damaged(batch)) => {
+                    self.put_aside(room.part, &batch).await?;
+                    self.buffers.remove(&room.part);
+                }
+                None => {}
+            }
+        }
+        Ok((!deliveries.is_empty()).then_some(Input::Deliveries(deliveries)))
+    }
+
+    fn has_buffered(&self, room: &Room) -> bool {
+        self.buffers.get(&room.part).is_some_and(|buffer| {
+            (buffer.epoch, buffer.next) == (room.epoch, room.position) && !buffer.chunks.is_empty()
+        })
+    }
+
+    /// Takes messages out of the buffer and leases them. There is no pause in between: whoever
+    /// stops waiting loses nothing.
+    fn take(
+        &mut self,
+        room: &Room,
+        most: usize,
+        deliveries: &mut Vec<Delivery>,
+    ) -> Option<Blocked> {
+        let buffer = self.buffers.get_mut(&room.part)?;
+        let mut state = self.group.state.lock();
+        let part = state.parts.get_mut(room.part as usize)?;
+        let is_same = (buffer.epoch, buffer.next) == (part.epoch, part.position);
+        if !is_same || !part.is_leasable(self.number) {
+            drop(state);
+            self.buffers.remove(&room.part);
+            return None;
+        }
+        let (first, mut count) = (part.position, 0);
+        let is_plain = part.tracker.runs() == 0 && part.pending.is_empty();
+        let blocked = loop {
+            if count >= most {
+                break None;
+            }
+            let Some(chunk) = buffer.chunks.front_mut() else {
+                break None;
+            };
+            let (batch, reader) = match chunk {
+                Chunk::Gap { end, cause } => {
+                    break Some(Blocked::Gap {
+                        first: buffer.next,
+                        end: *end,
+                        cause: *cause,
+                    });
+                }
+                Chunk::Records { batch, reader } => (batch, reader),
+            };
+            if reader.left() == 0 {
+                buffer.chunks.pop_front();
+                continue;
+            }
+            let Some(record) = reader.read() else {
+                break Some(Blocked::Damaged(batch.clone()));
+            };
+            let offset = buffer.next;
+            buffer.next += 1;
+            part.position = buffer.next;
+            let is_special = !is_plain
+                && (part.tracker.is_settled(offset) || part.pending.contains_key(&offset));
+            if !is_special {
+                count += 1;
+                deliveries.push(Delivery {
+                    token: Token {
+                        partition: room.part,
+                        offset,
+                        epoch: part.epoch,
+                    },
+                    stored: batch.at,
+                    starts: 0,
+                    attempts: 0,
+                    failures: Vec::new(),
+                    record,
+                });
+            }
+        };
+        if count > 0 {
+            let ends = until(Instant::now(), self.subscription.lease);
+            part.lease(first, part.position, count, ends);
+        }
+        blocked
+    }
+
+    /// Reads on in these partitions, in one look at the store.
+    async fn fetch(&mut self, rooms: &[Room]) -> Result<(), Error> {
+        let topic = self.group.topic.id;
+        let wanted: Vec<(u32, u64)> = rooms
+            .iter()
+            .map(|room| (room.part, room.position))
+            .collect();
+        let reading = self.inner.read(move |tx| {
+            let wanted = wanted.clone();
+            Box::pin(async move {
+                let (mut found, mut left) = (Vec::new(), READ_BYTES);
+                for (part, position) in wanted {
+                    if left == 0 {
+                        break;
+                    }
+                    let part = log::read(tx, topic, part, position, left).await?;
+                    let sizes = part.batches.iter().map(|batch| batch.data.len() as u64);
+                    left = left.saturating_sub(sizes.sum());
+                    found.push(part);
+                }
+                Ok::<_, StoreError>(found)
+            })
+        });
+        let found = reading.await.map_err(Error::of_read)?;
+        for (room, found) in rooms.iter().zip(found) {
+            let (buffer, damaged) = self.sort(room, found);
+            self.buffers.insert(room.part, buffer);
+            if let Some(batch) = damaged {
+                self.put_aside(room.part, &batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts in order what was read, and checks it, up to the first batch that is damaged.
+    fn sort(&self, room: &Room, found: Found) -> (Buffer, Option<Batch>) {
+        let mut buffer = Buffer {
+            epoch: room.epoch,
+            next: room.position,
+            chunks: VecDeque::new(),
+        };
+        let mut expected = room.position;
+        let gap = |chunks: &mut VecDeque<Chunk>, expected: &mut u64, end: u64, cause| {
+            if *expected < end {
+                chunks.push_back(Chunk::Gap { end, cause });
+                *expected = end;
+            }
+        };
+        gap(
+            &mut buffer.chunks,
+            &mut expected,
+            found.first,
+            Gap::Retention,
+        );
+        for batch in found.batches {
+            let sound = batch.is_sound(self.group.topic.id, room.part);
+            let reader = Reader::new(batch.data.clone()).filter(|_| sound);
+            let skipped = reader.and_then(|mut reader| {
+                reader.skip(expected.saturating_sub(batch.base))?;
+                Some(reader)
+            });
+            let Some(reader) = skipped else {
+                return (buffer, Some(batch));
+            };
+            gap(&mut buffer.chunks, &mut expected, batch.base, Gap::Damaged);
+            expected = batch.end();
+            buffer.chunks.push_back(Chunk::Records { batch, reader });
+        }
+        if !found.more {
+            gap(&mut buffer.chunks, &mut expected, found.head, Gap::Damaged);
+        }
+        (buffer, None)
+    }
+}
