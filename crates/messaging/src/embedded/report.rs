@@ -39,13 +39,14 @@ pub(super) async fn inspect(
 
 async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, StoreError> {
     let ranges = topics::ranges(tx, topic).await?;
+    let mut aside = log::aside(tx, topic).await?;
     let mut report = Report::default();
     for (part, range) in (0..).zip(&ranges) {
         report.partitions.push(PartitionReport {
             start: range.first,
             head: range.head,
             bytes: range.bytes,
-            damaged: log::aside(tx, topic, part).await?,
+            damaged: aside.remove(&part).unwrap_or_default(),
         });
     }
     let groups = match group {
@@ -58,8 +59,9 @@ async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, St
             paused: stored.is_paused,
             ..GroupReport::default()
         };
-        for (part, range) in (0..).zip(&ranges) {
-            let cursor = cursors::cursor(tx, stored.id, part).await?;
+        let retrying = cursors::count_exceptions(tx, stored.id).await?;
+        let all = cursors::all(tx, stored.id).await?;
+        for ((part, range), cursor) in (0..).zip(&ranges).zip(all) {
             let lag = range
                 .head
                 .saturating_sub(cursor.acked.max(range.first))
@@ -73,7 +75,7 @@ async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, St
                 prefix: cursor.acked,
                 lag,
                 oldest,
-                retrying: cursors::count_exceptions(tx, stored.id, part).await?,
+                retrying: retrying.get(&part).copied().unwrap_or(0),
                 epoch: cursor.epoch,
             });
         }
@@ -85,6 +87,7 @@ async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, St
 /// Sets the gauges.
 pub(super) async fn measure(inner: &Arc<Inner>) -> Result<(), Error> {
     let now = inner.clock.wall();
+    inner.telemetry.queued.set(inner.queue.len() as i64);
     for topic in inner.all_topics() {
         let report = inspect(inner, &topic.name, None).await?;
         let held = report.partitions.iter().map(|part| part.head - part.start);

@@ -83,10 +83,8 @@ impl Member {
             let epoch = |part: &u32| Some((*part, state.parts.get(*part as usize)?.epoch));
             parts.iter().filter_map(epoch).collect()
         };
-        let (owner, span) = (
-            self.subscription.member.clone(),
-            self.subscription.in_flight,
-        );
+        let owner = self.subscription.member.clone();
+        let span = self.subscription.in_flight.max(1);
         let written = self.inner.write(move |tx| {
             let (known, owner) = (known.clone(), owner.clone());
             Box::pin(async move {

@@ -9,5 +9,7 @@ mod conformance;
 mod damage;
 mod far;
 mod faults;
+mod full;
+mod history;
 mod publishing;
 mod stage;

@@ -5,7 +5,7 @@ use crate::stage::{Stage, TOPIC, cx, done, ids, messages, out};
 use backlot_core::{Clock, Context};
 use backlot_messaging::Error;
 use backlot_messaging::embedded::{MIGRATIONS, Options};
-use backlot_messaging::engine::{Engine, Input, Receipt, TopicSpec};
+use backlot_messaging::engine::{Engine, Input, Receipt, Settle, TopicSpec};
 use backlot_messaging::telemetry::{COMMIT_MESSAGES, LAG, PUBLISHED, SETTLED, STORED};
 use backlot_storage::sqlite;
 use std::time::Duration;
@@ -185,6 +185,36 @@ async fn callers_at_once_share_commits_and_each_gets_its_own_receipts() {
     assert_eq!(offsets, (0..80).collect::<Vec<_>>());
     let commits = stage.metrics.histogram(&COMMIT_MESSAGES, []);
     assert!(commits.count() < 40, "{} commits", commits.count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_too_many_holes_no_more_is_delivered_until_one_closes() {
+    const ALL: u64 = 10_000;
+    let stage = stage().await;
+    stage.publish((0..ALL).map(out).collect()).await.unwrap();
+    let mut reader = stage.reader("g").await;
+    let later = Clock::real().wall().plus(Duration::from_secs(3600));
+    let (mut delivered, mut waiting) = (0, 0);
+    while let Ok(some) = tokio::time::timeout(Duration::from_secs(5), messages(&mut *reader)).await
+    {
+        delivered += some.len();
+        let each = some.iter().map(|delivery| {
+            if delivery.token.offset.is_multiple_of(2) {
+                waiting += 1;
+                let retry = Settle::Retry {
+                    at: later,
+                    failure: None,
+                };
+                return (delivery.token, retry);
+            }
+            (delivery.token, Settle::Done)
+        });
+        reader.settle(each.collect()).await.unwrap();
+    }
+    // 4,096 runs beyond the first hole, and what was on its way.
+    assert!((8192..9300).contains(&delivered), "{delivered}");
+    let report = stage.engine.inspect(&cx(), TOPIC, Some("g")).await.unwrap();
+    assert_eq!(report.groups[0].partitions[0].retrying, waiting);
 }
 
 /// All of them, begun at once, in order.

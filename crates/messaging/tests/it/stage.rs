@@ -44,12 +44,16 @@ pub(crate) fn ids(deliveries: &[Delivery]) -> Vec<u64> {
 
 impl Stage {
     pub(crate) async fn over(store: Store, options: Options) -> Self {
+        Stage::on(store, options, 1).await
+    }
+
+    pub(crate) async fn on(store: Store, options: Options, partitions: u32) -> Self {
         let (env, metrics) = (env(Clock::real()), Metrics::new());
         let tasks = Tasks::with_metrics(&env, &metrics);
         let engine = Embedded::over(store, Durability::Memory, options, &env, &tasks, &metrics);
         let engine = engine.await.unwrap();
         engine
-            .ensure(&cx(), &TopicSpec::new(TOPIC, 1))
+            .ensure(&cx(), &TopicSpec::new(TOPIC, partitions))
             .await
             .unwrap();
         Stage { engine, metrics }
@@ -62,6 +66,16 @@ impl Stage {
     pub(crate) async fn reader(&self, group: &str) -> Box<dyn Source> {
         let subscription = Subscription::new(TOPIC, group);
         self.engine.attach(&cx(), &subscription).await.unwrap()
+    }
+
+    pub(crate) async fn lag_of_all(&self, group: &str) -> u64 {
+        let report = self
+            .engine
+            .inspect(&cx(), TOPIC, Some(group))
+            .await
+            .unwrap();
+        let parts = report.groups[0].partitions.iter();
+        parts.map(|part| part.lag).sum()
     }
 
     pub(crate) async fn lag(&self, group: &str) -> u64 {

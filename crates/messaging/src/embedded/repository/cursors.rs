@@ -4,7 +4,8 @@ use super::log::number;
 use crate::Tracker;
 use crate::engine::{Begin, Failure};
 use backlot_core::Timestamp;
-use backlot_storage::{Sql, StoreError, Tx, params, sql};
+use backlot_storage::{Row, Sql, StoreError, Tx, params, sql};
+use std::collections::BTreeMap;
 
 const GROUP: Sql = sql!("SELECT id, paused FROM grp WHERE topic = ? AND name = ?");
 const GROUPS: Sql = sql!("SELECT id, name, paused FROM grp WHERE topic = ? ORDER BY name");
@@ -39,7 +40,10 @@ const UPSERT: Sql = sql!(
 );
 const DELETE: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ? AND off = ?");
 const DELETE_ALL: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ?");
-const COUNT: Sql = sql!("SELECT COUNT(*) FROM pending WHERE grp = ? AND part = ?");
+const COUNTS: Sql = sql!("SELECT part, COUNT(*) FROM pending WHERE grp = ? GROUP BY part");
+const ALL: Sql = sql!(
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation FROM cursor WHERE grp = ? ORDER BY part"
+);
 
 /// Where a group stands in a partition.
 #[derive(Clone, Debug)]
@@ -142,7 +146,16 @@ pub(in crate::embedded) async fn cursor(
     group: i64,
     part: u32,
 ) -> Result<Cursor, StoreError> {
-    let row = tx.query_one(CURSOR, params![group, part]).await?;
+    read(&tx.query_one(CURSOR, params![group, part]).await?)
+}
+
+/// Where the group stands in all partitions, in their order.
+pub(in crate::embedded) async fn all(tx: &mut Tx, group: i64) -> Result<Vec<Cursor>, StoreError> {
+    let rows = tx.query(ALL, params![group]).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Cursor, StoreError> {
     Ok(Cursor {
         acked: row.get(0)?,
         ahead: row.get(1)?,
@@ -234,13 +247,15 @@ pub(in crate::embedded) async fn exceptions(
         .collect()
 }
 
-/// How many messages are not ordinary.
+/// How many messages are not ordinary, of the partitions that have any.
 pub(in crate::embedded) async fn count_exceptions(
     tx: &mut Tx,
     group: i64,
-    part: u32,
-) -> Result<u64, StoreError> {
-    tx.query_one(COUNT, params![group, part]).await?.get(0)
+) -> Result<BTreeMap<u32, u64>, StoreError> {
+    let rows = tx.query(COUNTS, params![group]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect()
 }
 
 /// Keeps what is known of a message.

@@ -5,6 +5,7 @@ use crate::embedded::codec::{Blob, checksum};
 use backlot_core::Timestamp;
 use backlot_storage::{Row, Sql, StoreError, Tx, Value, params, sql};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 const HEAD: Sql = sql!("SELECT first, head, last_at FROM part WHERE topic = ? AND part = ?");
 const INSERT: Sql = sql!(
@@ -40,7 +41,7 @@ const PUT_TIMER_ASIDE: Sql = sql!(
 const REMOVE: Sql = sql!("DELETE FROM batch WHERE id = ?");
 const IS_THERE: Sql = sql!("SELECT size FROM batch WHERE id = ?");
 const ASIDE: Sql =
-    sql!("SELECT base, base + cnt FROM quarantine WHERE topic = ? AND part = ? ORDER BY base");
+    sql!("SELECT part, base, base + cnt FROM quarantine WHERE topic = ? ORDER BY part, base");
 
 /// The most batches that one read looks at.
 const MOST_BATCHES: u32 = 256;
@@ -286,16 +287,17 @@ pub(in crate::embedded) async fn put_aside_timer(
     tx.execute(PUT_TIMER_ASIDE, values).await.map(drop)
 }
 
-/// What was put aside of a partition: first offsets, and one past the last.
+/// What was put aside of a topic, by partition: first offsets, and one past the last.
 pub(in crate::embedded) async fn aside(
     tx: &mut Tx,
     topic: i64,
-    part: u32,
-) -> Result<Vec<(u64, u64)>, StoreError> {
-    let rows = tx.query(ASIDE, params![topic, part]).await?;
-    rows.iter()
-        .map(|row| Ok((row.get(0)?, row.get(1)?)))
-        .collect()
+) -> Result<BTreeMap<u32, Vec<(u64, u64)>>, StoreError> {
+    let mut aside: BTreeMap<u32, Vec<(u64, u64)>> = BTreeMap::new();
+    for row in tx.query(ASIDE, params![topic]).await? {
+        let range = (row.get(1)?, row.get(2)?);
+        aside.entry(row.get(0)?).or_default().push(range);
+    }
+    Ok(aside)
 }
 
 /// When the message at `offset`, or the first after it, was stored.

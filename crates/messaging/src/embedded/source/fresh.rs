@@ -9,10 +9,13 @@ use crate::embedded::repository::log::{self, Batch, Found};
 use crate::engine::{Delivery, Gap, Input, Token};
 use backlot_storage::StoreError;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// About how many bytes one read takes: a long one would keep the log from being moved.
 const READ_BYTES: u64 = 1 << 20;
+/// The pause before another look at a log that had nothing where something was said to be.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What was read of a partition and is not out yet.
 #[derive(Debug)]
@@ -49,8 +52,10 @@ impl Member {
         rooms: Vec<Room>,
         max: usize,
     ) -> Result<Option<Input>, Error> {
-        if !rooms.iter().any(|room| self.has_buffered(room)) {
-            self.fetch(&rooms).await?;
+        if !rooms.iter().any(|room| self.has_buffered(room)) && !self.fetch(&rooms).await? {
+            // The log does not reach as far as was said, for example because it was emptied.
+            self.wait(Some(Instant::now() + PAUSE)).await;
+            return Ok(None);
         }
         let mut deliveries = Vec::new();
         for room in &rooms {
@@ -155,8 +160,8 @@ impl Member {
         blocked
     }
 
-    /// Reads on in these partitions, in one look at the store.
-    async fn fetch(&mut self, rooms: &[Room]) -> Result<(), Error> {
+    /// Reads on in these partitions, in one look at the store; answers whether it found anything.
+    async fn fetch(&mut self, rooms: &[Room]) -> Result<bool, Error> {
         let topic = self.group.topic.id;
         let wanted: Vec<(u32, u64)> = rooms
             .iter()
@@ -179,14 +184,16 @@ impl Member {
             })
         });
         let found = reading.await.map_err(Error::of_read)?;
+        let mut is_anything = false;
         for (room, found) in rooms.iter().zip(found) {
             let (buffer, damaged) = self.sort(room, found);
+            is_anything |= damaged.is_some() || !buffer.chunks.is_empty();
             self.buffers.insert(room.part, buffer);
             if let Some(batch) = damaged {
                 self.put_aside(room.part, &batch).await?;
             }
         }
-        Ok(())
+        Ok(is_anything)
     }
 
     /// Puts in order what was read, and checks it, up to the first batch that is damaged.
