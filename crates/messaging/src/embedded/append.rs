@@ -46,6 +46,8 @@ impl Item {
 pub(super) struct Plan {
     items: Vec<Item>,
     chunks: Vec<Chunk>,
+    /// When it was worked out: what is due by then goes into the log.
+    now: Timestamp,
 }
 
 /// What goes to one partition.
@@ -89,7 +91,7 @@ impl Plan {
             }
         };
         let chunks = by_partition.into_iter().map(chunk).collect();
-        Plan { items, chunks }
+        Plan { items, chunks, now }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -97,7 +99,8 @@ impl Plan {
     }
 
     /// Writes everything; the same again in another attempt.
-    pub(super) async fn run(&self, tx: &mut Tx, now: Timestamp) -> Result<Added, StoreError> {
+    pub(super) async fn run(&self, tx: &mut Tx) -> Result<Added, StoreError> {
+        let now = self.now;
         let mut added = Added {
             receipts: vec![Receipt::Scheduled; self.items.len()],
             ..Added::default()

@@ -7,13 +7,32 @@ use crate::Error;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// What is prepared while a commit runs must be worth it: a little is better left to come together
+/// with more.
+const AHEAD_BYTES: usize = 256 * 1024;
+
 /// Runs until the engine is closed and nothing waits any more.
 pub(super) async fn run(inner: Arc<Inner>) {
     // If this ends in any other way, nobody would answer.
     let _abandoning = Abandoning(Arc::clone(&inner));
-    while let Some(requests) = inner.queue.take().await {
-        inner.telemetry.queued.set(inner.queue.len() as i64);
-        commit(&inner, requests).await;
+    while let Some(requests) = inner.queue.take(0).await {
+        let mut running = Box::pin(commit(&inner, prepare(&inner, requests)));
+        // Under load the next commit is worked out while one is on its way to the disk.
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut running => break,
+                requests = inner.queue.take(AHEAD_BYTES) => {
+                    let Some(requests) = requests else {
+                        running.await;
+                        return;
+                    };
+                    let next = prepare(&inner, requests);
+                    running.await;
+                    running = Box::pin(commit(&inner, next));
+                }
+            }
+        }
     }
 }
 
@@ -25,17 +44,38 @@ impl Drop for Abandoning {
     }
 }
 
-async fn commit(inner: &Arc<Inner>, mut requests: Vec<Request>) {
-    let counts: Vec<usize> = requests.iter().map(|request| request.items.len()).collect();
+/// A commit that is worked out, and who waits for it.
+struct Prepared {
+    requests: Vec<Request>,
+    /// How many messages each has.
+    counts: Vec<usize>,
+    plan: Arc<Plan>,
+}
+
+fn prepare(inner: &Inner, mut requests: Vec<Request>) -> Prepared {
+    inner.telemetry.queued.set(inner.queue.len() as i64);
+    let counts = requests.iter().map(|request| request.items.len()).collect();
     let items = requests.iter_mut().flat_map(Request::split).collect();
-    let now = inner.clock.wall();
-    let plan = Arc::new(Plan::new(items, now));
+    let plan = Arc::new(Plan::new(items, inner.clock.wall()));
+    Prepared {
+        requests,
+        counts,
+        plan,
+    }
+}
+
+async fn commit(inner: &Arc<Inner>, prepared: Prepared) {
+    let Prepared {
+        requests,
+        counts,
+        plan,
+    } = prepared;
     let began = Instant::now();
     let written = inner.write({
         let plan = Arc::clone(&plan);
         move |tx| {
             let plan = Arc::clone(&plan);
-            Box::pin(async move { plan.run(tx, now).await })
+            Box::pin(async move { plan.run(tx).await })
         }
     });
     match written.await {

@@ -71,6 +71,7 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Request>,
     messages: usize,
+    bytes: usize,
     is_closed: bool,
 }
 
@@ -136,6 +137,7 @@ impl Queue {
                 return Err(Error::Closed);
             }
             state.messages += request.items.len();
+            state.bytes += request.bytes;
             state.waiting.push_back(request);
         }
         self.arrived.notify_one();
@@ -147,14 +149,17 @@ impl Queue {
         }
     }
 
-    /// What one commit takes, once something is there; nothing when the queue is closed and empty.
-    pub(super) async fn take(&self) -> Option<Vec<Request>> {
+    /// What one commit takes, once something is there that has at least so many bytes; nothing
+    /// when the queue is closed and empty. To stop waiting, drop the future.
+    pub(super) async fn take(&self, bytes: usize) -> Option<Vec<Request>> {
         loop {
             {
                 let mut state = self.state.lock();
-                let taken = state.take();
-                if !taken.is_empty() {
-                    return Some(taken);
+                if state.is_closed || state.bytes >= bytes {
+                    let taken = state.take();
+                    if !taken.is_empty() {
+                        return Some(taken);
+                    }
                 }
                 if state.is_closed {
                     return None;
@@ -176,7 +181,7 @@ impl Queue {
         self.close();
         let waiting = {
             let mut state = self.state.lock();
-            state.messages = 0;
+            (state.messages, state.bytes) = (0, 0);
             std::mem::take(&mut state.waiting)
         };
         for request in waiting {
@@ -199,6 +204,7 @@ impl State {
                 break;
             };
             self.messages -= request.items.len();
+            self.bytes -= request.bytes;
             if request.begin() {
                 messages += request.items.len();
                 bytes += request.bytes;

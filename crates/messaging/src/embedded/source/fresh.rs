@@ -12,8 +12,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// About how many bytes one read takes: a long one would keep the log from being moved.
-const READ_BYTES: u64 = 1 << 20;
+/// About how many bytes one read takes, at least and at most: a long one would keep the log from
+/// being moved, and the memory that a reader takes is bounded by it.
+const READ_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(4 << 20);
+/// What a message is taken to have, to read about as many as are asked for.
+const MESSAGE_BYTES: u64 = 512;
 /// The pause before another look at a log that had nothing where something was said to be.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,7 +55,7 @@ impl Member {
         rooms: Vec<Room>,
         max: usize,
     ) -> Result<Option<Input>, Error> {
-        if !rooms.iter().any(|room| self.has_buffered(room)) && !self.fetch(&rooms).await? {
+        if !rooms.iter().any(|room| self.has_buffered(room)) && !self.fetch(&rooms, max).await? {
             // The log does not reach as far as was said, for example because it was emptied.
             self.wait(Some(Instant::now() + PAUSE)).await;
             return Ok(None);
@@ -161,16 +164,18 @@ impl Member {
     }
 
     /// Reads on in these partitions, in one look at the store; answers whether it found anything.
-    async fn fetch(&mut self, rooms: &[Room]) -> Result<bool, Error> {
+    async fn fetch(&mut self, rooms: &[Room], max: usize) -> Result<bool, Error> {
         let topic = self.group.topic.id;
         let wanted: Vec<(u32, u64)> = rooms
             .iter()
             .map(|room| (room.part, room.position))
             .collect();
+        let bytes = (max as u64).saturating_mul(MESSAGE_BYTES);
+        let bytes = bytes.clamp(*READ_BYTES.start(), *READ_BYTES.end());
         let reading = self.inner.read(move |tx| {
             let wanted = wanted.clone();
             Box::pin(async move {
-                let (mut found, mut left) = (Vec::new(), READ_BYTES);
+                let (mut found, mut left) = (Vec::new(), bytes);
                 for (part, position) in wanted {
                     if left == 0 {
                         break;

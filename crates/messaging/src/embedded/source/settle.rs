@@ -112,7 +112,7 @@ impl Member {
             let changes: Vec<Change> = changes.into_values().collect();
             if !changes.is_empty() {
                 let letters = (!letters.is_empty()).then(|| Arc::new(Plan::new(letters, now)));
-                let written = self.write(changes.clone(), letters.clone(), now).await?;
+                let written = self.write(changes.clone(), letters.clone()).await?;
                 match written {
                     Written::Done(added) => {
                         if let (Some(letters), Some(added)) = (&letters, &added) {
@@ -220,7 +220,6 @@ impl Member {
         &self,
         changes: Vec<Change>,
         letters: Option<Arc<Plan>>,
-        now: Timestamp,
     ) -> Result<Written, Error> {
         let group = self.group.id;
         let changes = Arc::new(changes);
@@ -248,7 +247,7 @@ impl Member {
                     }
                 }
                 match letters {
-                    Some(letters) => Ok(Some(letters.run(tx, now).await?)),
+                    Some(letters) => Ok(Some(letters.run(tx).await?)),
                     None => Ok(None),
                 }
             })
@@ -352,8 +351,7 @@ impl Member {
             part.is_doubted = true;
             change
         };
-        let now = self.inner.clock.wall();
-        let written = self.write(vec![change.clone()], None, now).await?;
+        let written = self.write(vec![change.clone()], None).await?;
         let mut state = self.group.state.lock();
         let Some(part) = state.parts.get_mut(number as usize) else {
             return Ok(false);
