@@ -18,6 +18,7 @@
 mod append;
 mod codec;
 mod group;
+mod inner;
 mod keeper;
 mod moving;
 mod part;
@@ -33,26 +34,25 @@ pub use schema::MIGRATIONS;
 
 use crate::caps::Durability;
 use crate::engine::{Engine, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec};
-use crate::telemetry::{OfGroup, OfTopic, Publishing};
+use crate::telemetry::{OfGroup, Publishing};
 use crate::{Caps, Error};
 use append::Item;
 use async_trait::async_trait;
-use backlot_core::{BoxFuture, Clock, Context, Dice, Env};
+use backlot_core::{Context, Env};
 use backlot_service::{Metrics, Tasks};
-use backlot_storage::{Dialect, Store, StoreError, Tx, sqlite};
+use backlot_storage::{Dialect, Store, StoreError, sqlite};
 use group::Group;
+use inner::Inner;
 use keeper::Alarm;
 use parking_lot::Mutex;
 use queue::{CALL_BYTES, COMMIT_MESSAGES, Queue};
 use repository::{cursors, topics};
 use source::Member;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
-use topic::Topic;
 
 /// How the log is kept. The defaults suit every system we know.
 #[derive(Clone, Debug)]
@@ -84,26 +84,6 @@ pub struct Embedded(Arc<Handle>);
 
 #[derive(Debug)]
 struct Handle(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    store: Store,
-    clock: Clock,
-    dice: Dice,
-    options: Options,
-    caps: Caps,
-    metrics: Metrics,
-    telemetry: Publishing,
-    queue: Queue,
-    topics: Mutex<BTreeMap<String, Arc<Topic>>>,
-    groups: Mutex<BTreeMap<(i64, String), Arc<Group>>>,
-    alarm: Alarm,
-    /// Whether a write of unknown end may have made the log longer than is known here.
-    is_doubted: AtomicBool,
-    closed: watch::Sender<bool>,
-    /// Tasks that run still.
-    running: watch::Sender<usize>,
-}
 
 const CAPS: Caps = Caps {
     name: "embedded",
@@ -182,6 +162,7 @@ impl Embedded {
             dice: env.dice.branch("broker"),
             caps: Caps { durability, ..CAPS },
             metrics: metrics.clone(),
+            tasks: tasks.clone(),
             telemetry: Publishing::new(metrics),
             queue: Queue::new(options.queue),
             options,
@@ -213,7 +194,9 @@ impl Embedded {
     /// # Errors
     /// [`Error::UnknownTopic`]; what the store says.
     pub async fn purge(&self, topic: &str) -> Result<(), Error> {
-        moving::purge(&self.0.0, topic).await
+        let (inner, topic) = (Arc::clone(&self.0.0), topic.to_owned());
+        let purging = async move { moving::purge(&inner, &topic).await };
+        self.0.0.finish("broker-purge", purging).await
     }
 
     async fn publish(
@@ -244,120 +227,24 @@ impl Embedded {
     }
 }
 
-/// Says when a task has ended, however it did.
-async fn counted(inner: Arc<Inner>, task: impl Future<Output = ()>) {
+/// Says when a task has ended, however it did, also when it never ran.
+fn counted(inner: Arc<Inner>, task: impl Future<Output = ()>) -> impl Future<Output = ()> {
     struct Ended(Arc<Inner>);
     impl Drop for Ended {
         fn drop(&mut self) {
             self.0.running.send_modify(|running| *running -= 1);
         }
     }
-    let _ended = Ended(inner);
-    task.await;
+    let ended = Ended(inner);
+    async move {
+        let _ended = ended;
+        task.await;
+    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.shut();
-    }
-}
-
-impl Inner {
-    /// Takes nothing new; what was taken is finished.
-    fn shut(&self) {
-        self.queue.close();
-        self.closed.send_replace(true);
-    }
-
-    /// A context of our own.
-    fn cx(&self) -> Context {
-        Context::system("broker").with_timeout(self.options.patience)
-    }
-
-    fn read<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
-    where
-        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.store.read(&self.cx(), work)
-    }
-
-    fn write<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
-    where
-        F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.store.write(&self.cx(), work)
-    }
-
-    fn topic(&self, name: &str) -> Result<Arc<Topic>, Error> {
-        let topics = self.topics.lock();
-        let found = topics.get(name).map(Arc::clone);
-        found.ok_or_else(|| Error::UnknownTopic {
-            topic: name.to_owned(),
-        })
-    }
-
-    /// The topics known here, in order of their names.
-    fn all_topics(&self) -> Vec<Arc<Topic>> {
-        self.topics.lock().values().map(Arc::clone).collect()
-    }
-
-    /// The group, if it has or had members in this process.
-    fn known_group(&self, topic: &Topic, name: &str) -> Option<Arc<Group>> {
-        let groups = self.groups.lock();
-        groups.get(&(topic.id, name.to_owned())).map(Arc::clone)
-    }
-
-    fn add_topic(&self, stored: topics::Stored, ranges: &[topics::Range]) {
-        let telemetry = OfTopic::new(&self.metrics, &stored.spec.name);
-        let name = stored.spec.name.clone();
-        let mut topics = self.topics.lock();
-        topics
-            .entry(name)
-            .or_insert_with(|| Arc::new(Topic::new(stored, ranges, telemetry)));
-    }
-
-    async fn read_topics(&self) -> Result<(), Error> {
-        let reading = self.read(|tx| {
-            Box::pin(async move {
-                let mut all = Vec::new();
-                for stored in topics::all(tx).await? {
-                    let ranges = topics::ranges(tx, stored.id).await?;
-                    all.push((stored, ranges));
-                }
-                Ok::<_, StoreError>(all)
-            })
-        });
-        for (stored, ranges) in reading.await.map_err(Error::of_read)? {
-            self.add_topic(stored, &ranges);
-        }
-        Ok(())
-    }
-
-    /// A write of unknown end may have made the log longer: the keeper looks.
-    fn doubt(&self) {
-        self.is_doubted.store(true, Ordering::SeqCst);
-        self.alarm.ring();
-    }
-
-    /// Says that nothing died in these epochs.
-    async fn say_clean(&self, group: i64, parts: Vec<(u32, u64)>) -> Result<(), Error> {
-        if parts.is_empty() {
-            return Ok(());
-        }
-        let writing = self.write(move |tx| {
-            let parts = parts.clone();
-            Box::pin(async move {
-                for (part, epoch) in parts {
-                    cursors::say_clean(tx, group, part, epoch).await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-        });
-        writing.await.map_err(Error::of_write)
     }
 }
 
@@ -472,7 +359,10 @@ impl Engine for Embedded {
     }
 
     async fn seek(&self, _cx: &Context, topic: &str, group: &str, to: Seek) -> Result<(), Error> {
-        moving::seek(&self.0.0, topic, group, to).await
+        let inner = Arc::clone(&self.0.0);
+        let (topic, group) = (topic.to_owned(), group.to_owned());
+        let seeking = async move { moving::seek(&inner, &topic, &group, to).await };
+        self.0.0.finish("broker-seek", seeking).await
     }
 
     async fn pause(
@@ -482,7 +372,10 @@ impl Engine for Embedded {
         group: &str,
         paused: bool,
     ) -> Result<(), Error> {
-        moving::pause(&self.0.0, topic, group, paused).await
+        let inner = Arc::clone(&self.0.0);
+        let (topic, group) = (topic.to_owned(), group.to_owned());
+        let pausing = async move { moving::pause(&inner, &topic, &group, paused).await };
+        self.0.0.finish("broker-pause", pausing).await
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -31,7 +31,8 @@ pub struct Record {
     pub key: Option<String>,
     /// What else travels with it, such as the trace.
     pub headers: Headers,
-    /// What happened.
+    /// What happened. Of a delivered record it shares the memory of its batch: copy it to keep it
+    /// for long.
     pub payload: Bytes,
 }
 

@@ -146,7 +146,8 @@ async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<
         bytes: spec.retention_bytes,
     };
     let id = topic.id;
-    for part in 0..topic.partitions {
+    let looking = inner.read(move |tx| Box::pin(log::overdue(tx, id, keep)));
+    for part in looking.await.map_err(Error::of_read)? {
         loop {
             let trimming = inner.write(move |tx| {
                 Box::pin(async move {

@@ -12,9 +12,16 @@ use tokio::time::Instant;
 const AHEAD_BYTES: usize = 256 * 1024;
 
 /// Runs until the engine is closed and nothing waits any more.
-pub(super) async fn run(inner: Arc<Inner>) {
-    // If this ends in any other way, nobody would answer.
-    let _abandoning = Abandoning(Arc::clone(&inner));
+pub(super) fn run(inner: Arc<Inner>) -> impl Future<Output = ()> {
+    // If this ends in any other way, or never runs, nobody would answer.
+    let abandoning = Abandoning(Arc::clone(&inner));
+    async move {
+        let _abandoning = abandoning;
+        publish(inner).await;
+    }
+}
+
+async fn publish(inner: Arc<Inner>) {
     while let Some(requests) = inner.queue.take(0).await {
         let mut running = Box::pin(commit(&inner, prepare(&inner, requests)));
         // Under load the next commit is worked out while one is on its way to the disk.

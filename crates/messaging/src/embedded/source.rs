@@ -1,6 +1,7 @@
 //! A member of a group: waits, and does what the group's state says is next.
 
 mod again;
+mod failures;
 mod fresh;
 mod settle;
 

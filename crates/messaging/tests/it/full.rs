@@ -4,7 +4,7 @@ use crate::stage::{Stage, TOPIC, cx, done, ids, messages, out};
 use backlot_core::{Clock, Context};
 use backlot_messaging::embedded::{MIGRATIONS, Options};
 use backlot_messaging::engine::Engine;
-use backlot_storage::{Sql, Store, StoreError, params, sql, sqlite};
+use backlot_storage::{Sql, Store, params, sql, sqlite};
 use std::collections::BTreeSet;
 
 const ROOM: Sql = sql!("PRAGMA max_page_count = 120");
@@ -12,7 +12,7 @@ const MORE_ROOM: Sql = sql!("PRAGMA max_page_count = 100000");
 
 async fn set(store: &Store, sql: Sql) {
     let setting = store.write(&Context::background(), move |tx| {
-        Box::pin(async move { Ok::<_, StoreError>(tx.query(sql, params![]).await?) })
+        Box::pin(async move { tx.query(sql, params![]).await })
     });
     setting.await.unwrap();
 }

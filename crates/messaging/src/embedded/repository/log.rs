@@ -1,6 +1,7 @@
 //! Batches: written, read, dropped, put aside.
 
 use super::timers::Due;
+use super::topics;
 use crate::embedded::codec::{Blob, checksum};
 use backlot_core::Timestamp;
 use backlot_storage::{Row, Sql, StoreError, Tx, Value, params, sql};
@@ -218,6 +219,31 @@ pub(in crate::embedded) struct Keep {
     pub(in crate::embedded) bytes: Option<u64>,
 }
 
+impl Keep {
+    fn may_go(&self, at: Timestamp, held: u64) -> bool {
+        self.since.is_some_and(|since| at < since) || self.bytes.is_some_and(|most| held > most)
+    }
+}
+
+/// The partitions of which something may go.
+pub(in crate::embedded) async fn overdue(
+    tx: &mut Tx,
+    topic: i64,
+    keep: Keep,
+) -> Result<Vec<u32>, StoreError> {
+    let mut overdue = Vec::new();
+    for (part, range) in (0..).zip(topics::ranges(tx, topic).await?) {
+        let first = number(range.first);
+        let oldest = tx.query(SIZES, params![topic, part, first, 1]).await?;
+        if let Some(row) = oldest.first()
+            && keep.may_go(row.get(3)?, range.bytes)
+        {
+            overdue.push(part);
+        }
+    }
+    Ok(overdue)
+}
+
 /// Drops a slice of the oldest batches; answers how many.
 pub(in crate::embedded) async fn trim(
     tx: &mut Tx,
@@ -232,9 +258,7 @@ pub(in crate::embedded) async fn trim(
     let (mut dropped, mut bytes, mut left, mut new_first) = (0, 0, held, first);
     for row in &sizes {
         let (size, at) = (row.get::<u64>(2)?, row.get::<Timestamp>(3)?);
-        let is_old = keep.since.is_some_and(|since| at < since);
-        let is_much = keep.bytes.is_some_and(|most| left > most);
-        if !is_old && !is_much {
+        if !keep.may_go(at, left) {
             break;
         }
         left = left.saturating_sub(size);
