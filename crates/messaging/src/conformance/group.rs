@@ -1,6 +1,6 @@
 //! What groups promise: members, epochs, zombies, and messages that kill.
 
-use super::stage::{Reader, Stage, number, numbers, subscription};
+use super::stage::{PATIENCE, Reader, Stage, number, numbers, subscription};
 use crate::engine::{Cause, Input, Settle, Subscription, Token};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,27 +9,32 @@ fn is_revoked(input: &Input) -> bool {
     matches!(input, Input::Revoked { .. })
 }
 
-/// Both members take what is theirs.
-async fn shares(one: &mut Reader, other: &mut Reader) -> (Vec<u32>, Vec<u32>) {
-    for _ in 0..3 {
-        one.nothing().await;
-        other.nothing().await;
-    }
-    (one.partitions().await, other.partitions().await)
+/// Both members take what is theirs, until each partition has an owner.
+async fn shares(one: &mut Reader, other: &mut Reader, all: usize) -> (Vec<u32>, Vec<u32>) {
+    let waiting = async {
+        loop {
+            let (ones, others) = (one.partitions().await, other.partitions().await);
+            let held: BTreeSet<u32> = ones.iter().chain(&others).copied().collect();
+            if held.len() == all && ones.len() + others.len() == all && !others.is_empty() {
+                return (ones, others);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .expect("each partition has an owner")
 }
 
 pub(super) async fn partitions_are_shared_evenly_and_move_when_members_come_and_go(stage: Stage) {
     stage.topic(5).await;
     let mut one = stage.reader("g").await;
-    assert_eq!(one.partitions().await, [0, 1, 2, 3, 4]);
+    assert_eq!(one.holds(5).await, [0, 1, 2, 3, 4]);
     let mut other = stage.reader("g").await;
-    let (ones, others) = shares(&mut one, &mut other).await;
+    let (ones, others) = shares(&mut one, &mut other, 5).await;
     assert!(
         ones.len().abs_diff(others.len()) == 1,
         "{ones:?} {others:?}"
     );
-    let all: BTreeSet<u32> = ones.iter().chain(&others).copied().collect();
-    assert_eq!(all.len(), 5, "each has an owner: {ones:?} {others:?}");
     stage.publish(0..50).await;
     let some = one.some(50).await;
     assert!(
@@ -41,7 +46,7 @@ pub(super) async fn partitions_are_shared_evenly_and_move_when_members_come_and_
     let mut came = numbers(&other.finish(50).await);
     came.sort_unstable();
     assert_eq!(came, (0..50).collect::<Vec<_>>());
-    assert_eq!(other.partitions().await, [0, 1, 2, 3, 4]);
+    assert_eq!(other.holds(5).await, [0, 1, 2, 3, 4]);
 }
 
 pub(super) async fn a_zombie_is_refused_and_told(stage: Stage) {
@@ -72,7 +77,7 @@ pub(super) async fn a_zombie_is_refused_and_told(stage: Stage) {
 pub(super) async fn a_leaving_member_may_finish_what_it_has(stage: Stage) {
     stage.topic(2).await;
     let mut one = stage.reader("g").await;
-    assert_eq!(one.partitions().await.len(), 2);
+    one.holds(2).await;
     stage.publish(0..40).await;
     let taken = one.take(40).await;
     let mut other = stage.reader("g").await;

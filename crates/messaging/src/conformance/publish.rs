@@ -130,7 +130,7 @@ pub(super) async fn an_id_seen_lately_is_a_duplicate(mut stage: Stage) {
 
 pub(super) async fn a_message_comes_when_it_is_due(stage: Stage) {
     stage.topic(1).await;
-    let due = stage.after(300);
+    let due = stage.after(1000);
     let outgoing = vec![
         Outgoing::new(TOPIC, record(1)).at(due),
         Outgoing::new(TOPIC, record(2)),

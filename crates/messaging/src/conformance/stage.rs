@@ -248,7 +248,7 @@ impl Reader {
         }
     }
 
-    /// The partitions it was given and not asked to give back.
+    /// The partitions it was given and not asked to give back, as far as it has heard.
     pub(super) async fn partitions(&mut self) -> Vec<u32> {
         self.nothing().await;
         let mut held = std::collections::BTreeSet::new();
@@ -262,6 +262,21 @@ impl Reader {
             }
         }
         held.into_iter().collect()
+    }
+
+    /// Waits until it has so many partitions.
+    pub(super) async fn holds(&mut self, count: usize) -> Vec<u32> {
+        let waiting = async {
+            loop {
+                let held = self.partitions().await;
+                if held.len() == count {
+                    return held;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it is given them")
     }
 
     pub(super) async fn close(self) {

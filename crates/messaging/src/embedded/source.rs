@@ -13,7 +13,7 @@ use crate::Error;
 use crate::engine::{Gap, Input, Settle, Source, Stale, Subscription, Token};
 use async_trait::async_trait;
 use backlot_storage::StoreError;
-use fresh::Buffer;
+use fresh::{Buffer, Fetching};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub(super) struct Member {
     subscription: Arc<Subscription>,
     /// Read from the log and not out yet, by partition.
     buffers: BTreeMap<u32, Buffer>,
+    /// A read that was begun; it goes on when its caller waits again.
+    fetching: Option<Fetching>,
     changed: watch::Receiver<u64>,
     grown: watch::Receiver<Vec<u64>>,
     closed: watch::Receiver<bool>,
@@ -47,6 +49,7 @@ impl Member {
             number,
             subscription: Arc::new(subscription),
             buffers: BTreeMap::new(),
+            fetching: None,
             turn: 0,
             has_left: false,
         }

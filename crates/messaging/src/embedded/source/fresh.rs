@@ -7,7 +7,9 @@ use crate::embedded::group::Room;
 use crate::embedded::part::until;
 use crate::embedded::repository::log::{self, Batch, Found};
 use crate::engine::{Delivery, Gap, Input, Token};
+use backlot_core::BoxFuture;
 use backlot_storage::StoreError;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,6 +42,13 @@ enum Chunk {
         end: u64,
         cause: Gap,
     },
+}
+
+/// A read that was begun.
+pub(super) struct Fetching {
+    rooms: Vec<Room>,
+    /// Never contended: the lock only makes a member something that may be looked at from threads.
+    found: Mutex<BoxFuture<'static, Result<Vec<Found>, StoreError>>>,
 }
 
 /// What stands in the way at the front of a buffer.
@@ -164,7 +173,33 @@ impl Member {
     }
 
     /// Reads on in these partitions, in one look at the store; answers whether it found anything.
+    /// A caller that stops waiting finds the read where it is by then.
     async fn fetch(&mut self, rooms: &[Room], max: usize) -> Result<bool, Error> {
+        if self.fetching.is_none() {
+            self.fetching = Some(self.begin_fetch(rooms, max));
+        }
+        let Some(fetching) = &mut self.fetching else {
+            return Ok(false);
+        };
+        let found = fetching.found.get_mut().as_mut().await;
+        let rooms = self
+            .fetching
+            .take()
+            .map_or_else(Vec::new, |fetching| fetching.rooms);
+        let found = found.map_err(Error::of_read)?;
+        let mut is_anything = false;
+        for (room, found) in rooms.iter().zip(found) {
+            let (buffer, damaged) = self.sort(room, found);
+            is_anything |= damaged.is_some() || !buffer.chunks.is_empty();
+            self.buffers.insert(room.part, buffer);
+            if let Some(batch) = damaged {
+                self.put_aside(room.part, &batch).await?;
+            }
+        }
+        Ok(is_anything)
+    }
+
+    fn begin_fetch(&self, rooms: &[Room], max: usize) -> Fetching {
         let topic = self.group.topic.id;
         let wanted: Vec<(u32, u64)> = rooms
             .iter()
@@ -188,17 +223,10 @@ impl Member {
                 Ok::<_, StoreError>(found)
             })
         });
-        let found = reading.await.map_err(Error::of_read)?;
-        let mut is_anything = false;
-        for (room, found) in rooms.iter().zip(found) {
-            let (buffer, damaged) = self.sort(room, found);
-            is_anything |= damaged.is_some() || !buffer.chunks.is_empty();
-            self.buffers.insert(room.part, buffer);
-            if let Some(batch) = damaged {
-                self.put_aside(room.part, &batch).await?;
-            }
+        Fetching {
+            rooms: rooms.to_vec(),
+            found: Mutex::new(Box::pin(reading)),
         }
-        Ok(is_anything)
     }
 
     /// Puts in order what was read, and checks it, up to the first batch that is damaged.
