@@ -48,7 +48,7 @@ const CHECKS: &[(&str, Applies, Check)] = checks! {
     delivery::two_groups_get_everything_each if |_| true,
     delivery::a_new_group_may_begin_with_what_is_new if |_| true,
     delivery::what_is_settled_ahead_stays_settled_after_a_restart if |caps| caps.single_acks,
-    delivery::many_holes_hold_the_reader_back_and_lose_nothing if |caps| caps.single_acks && caps.retry_at,
+    delivery::many_holes_lose_nothing if |caps| caps.single_acks && caps.retry_at,
     delivery::to_stop_waiting_loses_nothing if |_| true,
     delivery::lag_is_counted_exactly if |caps| caps.single_acks,
     delivery::a_paused_group_gets_nothing_until_it_resumes if |_| true,

@@ -48,7 +48,11 @@ impl Stage {
     }
 
     pub(crate) async fn on(store: Store, options: Options, partitions: u32) -> Self {
-        let (env, metrics) = (env(Clock::real()), Metrics::new());
+        Stage::at(Clock::real(), store, options, partitions).await
+    }
+
+    pub(crate) async fn at(clock: Clock, store: Store, options: Options, partitions: u32) -> Self {
+        let (env, metrics) = (env(clock), Metrics::new());
         let tasks = Tasks::with_metrics(&env, &metrics);
         let engine = Embedded::over(store, Durability::Memory, options, &env, &tasks, &metrics);
         let engine = engine.await.unwrap();
