@@ -78,7 +78,7 @@ async fn the_engine_in_memory_keeps_every_promise() {
     assert!(left_out.is_empty(), "{left_out:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_engine_in_a_file_keeps_every_promise() {
     let make = async || Box::new(InFile(tempfile::tempdir().unwrap())) as Box<dyn Place>;
     let left_out = conformance::run(make).await;
