@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage", &["core", "service"]),
     ("rpc", &["core", "service"]),
     ("cluster", &["core", "service", "storage", "rpc"]),
+    ("messaging", &["core", "service", "storage"]),
     ("app", &["core", "service", "storage", "rpc", "cluster"]),
     (
         "facade",

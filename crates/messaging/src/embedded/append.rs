@@ -1,0 +1,167 @@
+//! What one commit adds to the log: worked out before, so that the writer only writes.
+
+use super::codec::{self, Blob};
+use super::repository::{log, timers};
+use super::topic::Topic;
+use crate::engine::{Outgoing, Position, Receipt};
+use crate::record::MAX_NAME;
+use crate::{Error, Record};
+use backlot_core::Timestamp;
+use backlot_storage::{StoreError, Tx};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A message on its way to a partition.
+#[derive(Debug)]
+pub(super) struct Item {
+    topic: Arc<Topic>,
+    part: u32,
+    record: Record,
+    due: Option<Timestamp>,
+    dedupe: bool,
+}
+
+impl Item {
+    /// Checks a message and says where it goes.
+    pub(super) fn new(topic: Arc<Topic>, outgoing: Outgoing) -> Result<Self, Error> {
+        outgoing.record.check()?;
+        debug_assert!(outgoing.record.id.len() <= MAX_NAME);
+        Ok(Item {
+            part: topic.partition_of(outgoing.record.key.as_deref()),
+            topic,
+            record: outgoing.record,
+            due: outgoing.due,
+            dedupe: outgoing.dedupe,
+        })
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.record.size()
+    }
+}
+
+/// What one commit adds.
+#[derive(Debug)]
+pub(super) struct Plan {
+    items: Vec<Item>,
+    chunks: Vec<Chunk>,
+    /// When it was worked out: what is due by then goes into the log.
+    now: Timestamp,
+}
+
+/// What goes to one partition.
+#[derive(Debug)]
+struct Chunk {
+    topic: Arc<Topic>,
+    part: u32,
+    /// Places among the items.
+    places: Vec<usize>,
+    /// All of them as they are stored.
+    blobs: Vec<Blob>,
+}
+
+/// What a commit added.
+#[derive(Debug, Default)]
+pub(super) struct Added {
+    /// In order of the items.
+    pub(super) receipts: Vec<Receipt>,
+    heads: Vec<(usize, u64)>,
+    /// When the first of what is published later is due.
+    pub(super) due: Option<Timestamp>,
+}
+
+impl Plan {
+    pub(super) fn new(items: Vec<Item>, now: Timestamp) -> Self {
+        let mut by_partition: BTreeMap<(i64, u32), Vec<usize>> = BTreeMap::new();
+        for (place, item) in items.iter().enumerate() {
+            if item.due.is_none_or(|due| due <= now) {
+                let places = by_partition.entry((item.topic.id, item.part)).or_default();
+                places.push(place);
+            }
+        }
+        let chunk = |((_, part), places): ((i64, u32), Vec<usize>)| {
+            let topic = Arc::clone(&items[places[0]].topic);
+            let blobs = codec::encode(places.iter().map(|place| &items[*place].record));
+            Chunk {
+                topic,
+                part,
+                places,
+                blobs,
+            }
+        };
+        let chunks = by_partition.into_iter().map(chunk).collect();
+        Plan { items, chunks, now }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Writes everything; the same again in another attempt.
+    pub(super) async fn run(&self, tx: &mut Tx) -> Result<Added, StoreError> {
+        let now = self.now;
+        let mut added = Added {
+            receipts: vec![Receipt::Scheduled; self.items.len()],
+            ..Added::default()
+        };
+        for (place, item) in self
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.dedupe)
+        {
+            let until = now.plus(item.topic.settings().spec.dedupe);
+            if !timers::claim(tx, item.topic.id, &item.record.id, now, until).await? {
+                added.receipts[place] = Receipt::Duplicate;
+            }
+        }
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            let is_new = |place: &usize| added.receipts[*place] != Receipt::Duplicate;
+            let kept: Vec<usize> = chunk.places.iter().copied().filter(is_new).collect();
+            let blobs = if kept.len() == chunk.places.len() {
+                Cow::Borrowed(&chunk.blobs)
+            } else {
+                let records = kept.iter().map(|place| &self.items[*place].record);
+                Cow::Owned(codec::encode(records))
+            };
+            if kept.is_empty() {
+                continue;
+            }
+            let (topic, partition) = (chunk.topic.id, chunk.part);
+            let mut offset = log::append(tx, topic, partition, &blobs, now).await?;
+            for place in kept {
+                added.receipts[place] = Receipt::Stored(Position { partition, offset });
+                offset += 1;
+            }
+            added.heads.push((index, offset));
+        }
+        for (place, item) in self.items.iter().enumerate() {
+            let due = item.due.filter(|due| *due > now);
+            if let Some(due) = due
+                && added.receipts[place] == Receipt::Scheduled
+            {
+                for blob in codec::encode([&item.record]) {
+                    timers::schedule(tx, item.topic.id, item.part, due, &blob).await?;
+                }
+                added.due = Some(added.due.map_or(due, |first| first.min(due)));
+            }
+        }
+        Ok(added)
+    }
+
+    /// Counts what was added, and wakes whoever reads it. To be called after the commit.
+    pub(super) fn announce(&self, added: &Added) {
+        for (index, head) in &added.heads {
+            let chunk = &self.chunks[*index];
+            chunk.topic.grown([(chunk.part, *head)]);
+        }
+        for (item, receipt) in self.items.iter().zip(&added.receipts) {
+            match receipt {
+                Receipt::Stored(_) => item.topic.telemetry.published.inc(),
+                Receipt::Duplicate => item.topic.telemetry.duplicates.inc(),
+                Receipt::Scheduled => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! A group in memory: its members, who has which partition, and what a member does next.
+
+mod sharing;
+
+use super::part::{Before, Part, until};
+use super::topic::Topic;
+use crate::engine::{Cause, Input, Subscription};
+use crate::telemetry::OfGroup;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) topic: Arc<Topic>,
+    pub(super) telemetry: OfGroup,
+    pub(super) state: Mutex<State>,
+    /// Told when members or partitions change, for those that wait.
+    pub(super) changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) parts: Vec<Part>,
+    pub(super) is_paused: bool,
+    members: BTreeMap<u64, Member>,
+    last_member: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    subscription: Subscription,
+    /// Whether it waits in a call.
+    is_calling: bool,
+    /// When it is taken for gone unless it calls.
+    alive_until: Instant,
+    told: VecDeque<Input>,
+}
+
+/// What a member does next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Tells this.
+    Tell(Input),
+    /// Begins an epoch of these partitions.
+    Claim(Vec<u32>),
+    /// Reads again what the store says of these partitions.
+    Reload(Vec<u32>),
+    /// Counts a start, and delivers one message.
+    Suspect(u32, u64),
+    /// Delivers messages again.
+    Again(u32, Vec<u64>),
+    /// Delivers from these partitions what was not out yet.
+    Fresh(Vec<Room>),
+    /// Waits until something changes, at most until then.
+    Wait(Option<Instant>),
+}
+
+/// How much of a partition may go out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) part: u32,
+    pub(super) epoch: u64,
+    pub(super) position: u64,
+    pub(super) messages: usize,
+}
+
+/// The most time that passes between two looks at the wall clock, which may be set.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
+
+impl Group {
+    pub(super) fn new(
+        (id, name, is_paused): (i64, String, bool),
+        topic: Arc<Topic>,
+        telemetry: OfGroup,
+    ) -> Self {
+        let parts = (0..topic.partitions).map(|_| Part::new()).collect();
+        Group {
+            id,
+            name,
+            topic,
+            telemetry,
+            state: Mutex::new(State {
+                parts,
+                is_paused,
+                members: BTreeMap::new(),
+                last_member: 0,
+            }),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        self.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// A new member; answers its number.
+    pub(super) fn join(&self, subscription: Subscription) -> u64 {
+        let mut state = self.state.lock();
+        state.last_member += 1;
+        let number = state.last_member;
+        state.add(number, subscription, Instant::now());
+        state.share(Instant::now(), self);
+        drop(state);
+        self.wake();
+        number
+    }
+
+    /// A member is gone; answers what it had of which nothing is suspect, with the epochs.
+    pub(super) fn leave(&self, member: u64) -> Vec<(u32, u64)> {
+        let mut state = self.state.lock();
+        let had = state.remove(member, false);
+        state.share(Instant::now(), self);
+        drop(state);
+        self.wake();
+        had
+    }
+
+    /// Everybody is gone; answers the partitions of which nothing is suspect, with the epochs.
+    pub(super) fn disperse(&self) -> Vec<(u32, u64)> {
+        let mut state = self.state.lock();
+        state.members.clear();
+        let mut had = Vec::new();
+        for (number, part) in (0..).zip(&mut state.parts) {
+            if part.owner.is_some() {
+                part.release(false);
+            }
+            part.target = None;
+            if part.before == Before::Here(BTreeSet::new()) {
+                had.push((number, part.epoch));
+            }
+        }
+        had
+    }
+
+    /// The partitions are at another place, under epochs that only the store knows.
+    pub(super) fn moved(&self, parts: impl IntoIterator<Item = u32>) {
+        let mut state = self.state.lock();
+        let mut lost: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for number in parts {
+            let Some(part) = state.parts.get_mut(number as usize) else {
+                continue;
+            };
+            if let Some(owner) = part.owner {
+                lost.entry(owner).or_default().push(number);
+            }
+            part.release(false);
+            part.before = Before::Here(BTreeSet::new());
+            part.announced = None;
+            self.telemetry.moved.inc();
+        }
+        for (member, partitions) in lost {
+            state.tell(member, partitions, Cause::Moved);
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// The names of the members, in order of their arrival.
+    pub(super) fn members(&self) -> Vec<String> {
+        let state = self.state.lock();
+        let members = state.members.values();
+        members
+            .map(|member| member.subscription.member.clone())
+            .collect()
+    }
+}
+
+impl State {
+    fn add(&mut self, number: u64, subscription: Subscription, now: Instant) {
+        let alive_until = until(now, subscription.lease);
+        let member = Member {
+            subscription,
+            is_calling: false,
+            alive_until,
+            told: VecDeque::new(),
+        };
+        self.members.insert(number, member);
+    }
+
+    fn remove(&mut self, member: u64, is_unclean: bool) -> Vec<(u32, u64)> {
+        self.members.remove(&member);
+        let mut had = Vec::new();
+        for (number, part) in (0..).zip(&mut self.parts) {
+            if part.owner == Some(member) {
+                part.release(is_unclean);
+                if part.before == Before::Here(BTreeSet::new()) {
+                    had.push((number, part.epoch));
+                }
+            }
+            if part.target == Some(member) {
+                part.target = None;
+            }
+        }
+        had
+    }
+
+    fn tell(&mut self, member: u64, partitions: Vec<u32>, cause: Cause) {
+        if let Some(member) = self.members.get_mut(&member) {
+            member.told.push_back(Input::Revoked { partitions, cause });
+        }
+    }
+
+    /// Says that a member does something, and makes it one again if it was taken for gone.
+    pub(super) fn is_alive(
+        &mut self,
+        member: u64,
+        subscription: &Subscription,
+        is_calling: bool,
+        group: &Group,
+    ) {
+        let now = Instant::now();
+        if !self.members.contains_key(&member) {
+            self.add(member, subscription.clone(), now);
+            self.share(now, group);
+            group.wake();
+        }
+        if let Some(known) = self.members.get_mut(&member) {
+            known.is_calling = is_calling;
+            known.alive_until = until(now, subscription.lease);
+        }
+    }
+
+    /// Takes from the silent, the late and the leaving what is not theirs any more.
+    pub(super) fn tidy(&mut self, group: &Group) {
+        let now = Instant::now();
+        let silent = self
+            .members
+            .iter()
+            .filter(|(_, member)| !member.is_calling && member.alive_until <= now);
+        let silent: Vec<u64> = silent.map(|(number, _)| *number).collect();
+        let mut has_changed = !silent.is_empty();
+        for member in silent {
+            let lost = self.remove(member, true);
+            group.telemetry.expired.add(lost.len() as u64);
+            tracing::warn!(
+                topic = group.topic.name,
+                group = group.name,
+                partitions = lost.len(),
+                "a member was silent for longer than its lease"
+            );
+        }
+        let mut expired: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (number, part) in (0..).zip(&mut self.parts) {
+            let Some(owner) = part.owner else { continue };
+            if part.has_expired(now) {
+                part.release(true);
+                expired.entry(owner).or_default().push(number);
+            } else if part
+                .leaving
+                .is_some_and(|until| part.out == 0 || until <= now)
+            {
+                part.release(false);
+                has_changed = true;
+            }
+        }
+        for (member, partitions) in expired {
+            has_changed = true;
+            group.telemetry.expired.add(partitions.len() as u64);
+            tracing::warn!(
+                topic = group.topic.name,
+                group = group.name,
+                ?partitions,
+                "a message was out for longer than its lease"
+            );
+            self.tell(member, partitions, Cause::Expired);
+        }
+        if has_changed {
+            self.share(now, group);
+            group.wake();
+        }
+    }
+
+    /// What this member does next. `heads` is where the partitions end.
+    pub(super) fn step(
+        &mut self,
+        member: u64,
+        (now_ms, max, turn): (i64, usize, usize),
+        heads: &[u64],
+    ) -> Step {
+        let Some(known) = self.members.get_mut(&member) else {
+            return Step::Wait(None);
+        };
+        if let Some(input) = known.told.pop_front() {
+            return Step::Tell(input);
+        }
+        let in_flight = known.subscription.in_flight.max(1) as usize;
+        let numbered = || (0..).zip(&self.parts);
+        let free: Vec<u32> = numbered()
+            .filter(|(_, part)| part.target == Some(member) && part.owner.is_none())
+            .map(|(number, _)| number)
+            .collect();
+        if !free.is_empty() {
+            return Step::Claim(free);
+        }
+        let doubted: Vec<u32> = numbered()
+            .filter(|(_, part)| part.owner == Some(member) && part.is_doubted)
+            .map(|(number, _)| number)
+            .collect();
+        if !doubted.is_empty() {
+            return Step::Reload(doubted);
+        }
+        let wake = self.wake_at(member, now_ms);
+        if self.is_paused {
+            return Step::Wait(wake);
+        }
+        let is_suspect_out = self.parts.iter().any(Part::has_suspect_out);
+        let count = self.parts.len();
+        let mut fresh = Vec::new();
+        for index in 0..count {
+            let number = (index + turn) % count;
+            let part = &self.parts[number];
+            if !part.is_leasable(member) {
+                continue;
+            }
+            // Below the number of partitions, which is a u32.
+            let number = number as u32;
+            if part.has_suspects() {
+                match part.next_suspect(now_ms) {
+                    Some(offset) if !is_suspect_out && part.out == 0 => {
+                        return Step::Suspect(number, offset);
+                    }
+                    _ => continue,
+                }
+            }
+            let again = part.due(now_ms, in_flight.saturating_sub(part.out).min(max));
+            if !again.is_empty() {
+                return Step::Again(number, again);
+            }
+            let messages = in_flight.saturating_sub(part.out);
+            let head = heads.get(number as usize).copied().unwrap_or(0);
+            if messages > 0 && !part.tracker.is_full() && head > part.position {
+                fresh.push(Room {
+                    part: number,
+                    epoch: part.epoch,
+                    position: part.position,
+                    messages,
+                });
+            }
+        }
+        if fresh.is_empty() {
+            Step::Wait(wake)
+        } else {
+            Step::Fresh(fresh)
+        }
+    }
+
+    /// When there may be something to do although nobody says so.
+    fn wake_at(&self, member: u64, now_ms: i64) -> Option<Instant> {
+        let now = Instant::now();
+        let others = self
+            .members
+            .iter()
+            .filter(|(number, known)| **number != member && !known.is_calling);
+        let silent = others.map(|(_, known)| known.alive_until);
+        let leases = self.parts.iter().filter_map(Part::lease_ends);
+        let leaving = self.parts.iter().filter_map(|part| part.leaving);
+        let due = self.parts.iter().filter(|part| part.owner == Some(member));
+        let due = due.filter_map(|part| part.next_due(now_ms)).min();
+        let due = due.map(|at| {
+            let wait = Duration::from_millis(at.saturating_sub(now_ms).unsigned_abs());
+            now + wait.min(CLOCK_LOOK)
+        });
+        silent.chain(leases).chain(leaving).chain(due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

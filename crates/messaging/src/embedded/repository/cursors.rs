@@ -1,0 +1,303 @@
+//! Groups, where they stand, and their messages that are not ordinary.
+
+use super::log::number;
+use crate::Tracker;
+use crate::engine::{Begin, Failure};
+use backlot_core::Timestamp;
+use backlot_storage::{Row, Sql, StoreError, Tx, params, sql};
+use std::collections::BTreeMap;
+
+const GROUP: Sql = sql!("SELECT id, paused FROM grp WHERE topic = ? AND name = ?");
+const GROUPS: Sql = sql!("SELECT id, name, paused FROM grp WHERE topic = ? ORDER BY name");
+const INSERT_GROUP: Sql =
+    sql!("INSERT INTO grp (topic, name, paused, created) VALUES (?, ?, 0, ?)");
+const PAUSE: Sql = sql!("UPDATE grp SET paused = ? WHERE id = ?");
+const INSERT_CURSOR: Sql = sql!(
+    "INSERT INTO cursor (grp, part, acked, ahead, ahead_cnt, epoch, owner, clean, span, incarnation)
+     SELECT ?, part, CASE WHEN ? THEN head ELSE first END, x'', 0, 0, '', 1, 0, ? FROM part WHERE topic = ?"
+);
+const CURSOR: Sql = sql!(
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation FROM cursor WHERE grp = ? AND part = ?"
+);
+const CLAIM: Sql =
+    sql!("UPDATE cursor SET epoch = ?, owner = ?, clean = 0, span = ? WHERE grp = ? AND part = ?");
+const ADVANCE: Sql = sql!(
+    "UPDATE cursor SET acked = ?, ahead = ?, ahead_cnt = ? WHERE grp = ? AND part = ? AND epoch = ?"
+);
+const CLEAN: Sql =
+    sql!("UPDATE cursor SET clean = 1, owner = '' WHERE grp = ? AND part = ? AND epoch = ?");
+const MOVE: Sql = sql!(
+    "UPDATE cursor SET acked = ?, ahead = x'', ahead_cnt = 0, epoch = epoch + 1, clean = 1, incarnation = ?
+     WHERE grp = ? AND part = ?"
+);
+const PENDING: Sql = sql!(
+    "SELECT off, starts, attempts, not_before, failures FROM pending WHERE grp = ? AND part = ? ORDER BY off"
+);
+const UPSERT: Sql = sql!(
+    "INSERT INTO pending (grp, part, off, starts, attempts, not_before, failures) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (grp, part, off) DO UPDATE SET starts = excluded.starts, attempts = excluded.attempts,
+         not_before = excluded.not_before, failures = excluded.failures"
+);
+const DELETE: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ? AND off = ?");
+const DELETE_ALL: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ?");
+const COUNTS: Sql = sql!("SELECT part, COUNT(*) FROM pending WHERE grp = ? GROUP BY part");
+const ALL: Sql = sql!(
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation FROM cursor WHERE grp = ? ORDER BY part"
+);
+
+/// Where a group stands in a partition.
+#[derive(Clone, Debug)]
+pub(in crate::embedded) struct Cursor {
+    pub(in crate::embedded) acked: u64,
+    pub(in crate::embedded) ahead: Vec<u8>,
+    pub(in crate::embedded) ahead_count: u64,
+    pub(in crate::embedded) epoch: u64,
+    /// Whether its last owner said that nothing died.
+    pub(in crate::embedded) is_clean: bool,
+    /// The most messages that the last owner had out.
+    pub(in crate::embedded) span: u32,
+    pub(in crate::embedded) incarnation: i64,
+}
+
+/// A message that is not ordinary.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::embedded) struct Exception {
+    /// Deliveries without an end.
+    pub(in crate::embedded) starts: u32,
+    pub(in crate::embedded) attempts: u32,
+    pub(in crate::embedded) not_before: i64,
+    pub(in crate::embedded) failures: Vec<Failure>,
+}
+
+/// A group as it is stored.
+#[derive(Clone, Debug)]
+pub(in crate::embedded) struct Stored {
+    pub(in crate::embedded) id: i64,
+    pub(in crate::embedded) name: String,
+    pub(in crate::embedded) is_paused: bool,
+}
+
+/// The group of this name.
+pub(in crate::embedded) async fn group(
+    tx: &mut Tx,
+    topic: i64,
+    name: &str,
+) -> Result<Option<Stored>, StoreError> {
+    let row = tx.query_opt(GROUP, params![topic, name]).await?;
+    row.map(|row| {
+        Ok(Stored {
+            id: row.get(0)?,
+            name: name.to_owned(),
+            is_paused: row.get(1)?,
+        })
+    })
+    .transpose()
+}
+
+/// All groups of a topic, by name.
+pub(in crate::embedded) async fn groups(
+    tx: &mut Tx,
+    topic: i64,
+) -> Result<Vec<Stored>, StoreError> {
+    let rows = tx.query(GROUPS, params![topic]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                is_paused: row.get(2)?,
+            })
+        })
+        .collect()
+}
+
+/// The group of this name, made if it is new.
+pub(in crate::embedded) async fn ensure(
+    tx: &mut Tx,
+    (topic, incarnation): (i64, i64),
+    name: &str,
+    begin: Begin,
+    now: Timestamp,
+) -> Result<Stored, StoreError> {
+    if let Some(found) = group(tx, topic, name).await? {
+        return Ok(found);
+    }
+    tx.execute(INSERT_GROUP, params![topic, name, now]).await?;
+    let made = group(tx, topic, name).await?;
+    let made = made.ok_or(StoreError::Rows { found: 0 })?;
+    let at_head = begin == Begin::Newest;
+    tx.execute(INSERT_CURSOR, params![made.id, at_head, incarnation, topic])
+        .await?;
+    Ok(made)
+}
+
+/// Says whether a group is paused.
+pub(in crate::embedded) async fn pause(
+    tx: &mut Tx,
+    group: i64,
+    paused: bool,
+) -> Result<(), StoreError> {
+    tx.execute(PAUSE, params![paused, group]).await.map(drop)
+}
+
+/// Where the group stands.
+pub(in crate::embedded) async fn cursor(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+) -> Result<Cursor, StoreError> {
+    read(&tx.query_one(CURSOR, params![group, part]).await?)
+}
+
+/// Where the group stands in all partitions, in their order.
+pub(in crate::embedded) async fn all(tx: &mut Tx, group: i64) -> Result<Vec<Cursor>, StoreError> {
+    let rows = tx.query(ALL, params![group]).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Cursor, StoreError> {
+    Ok(Cursor {
+        acked: row.get(0)?,
+        ahead: row.get(1)?,
+        ahead_count: row.get(2)?,
+        epoch: row.get(3)?,
+        is_clean: row.get(4)?,
+        span: row.get(5)?,
+        incarnation: row.get(6)?,
+    })
+}
+
+/// Begins an epoch.
+pub(in crate::embedded) async fn claim(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    epoch: u64,
+    (owner, span): (&str, u32),
+) -> Result<(), StoreError> {
+    tx.execute(CLAIM, params![number(epoch), owner, span, group, part])
+        .await
+        .map(drop)
+}
+
+/// Stores what is settled; answers whether the epoch was still this one.
+pub(in crate::embedded) async fn advance(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    epoch: u64,
+    tracker: &Tracker,
+) -> Result<bool, StoreError> {
+    let (acked, ahead) = (number(tracker.prefix()), tracker.encode());
+    let count = number(tracker.ahead());
+    let changed = tx
+        .execute(
+            ADVANCE,
+            params![acked, &ahead, count, group, part, number(epoch)],
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Says that nothing died in this epoch, if it is still the same.
+pub(in crate::embedded) async fn say_clean(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    epoch: u64,
+) -> Result<(), StoreError> {
+    tx.execute(CLEAN, params![group, part, number(epoch)])
+        .await
+        .map(drop)
+}
+
+/// Moves the group: a new epoch, and nothing settled beyond.
+pub(in crate::embedded) async fn move_to(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    offset: u64,
+    incarnation: i64,
+) -> Result<(), StoreError> {
+    tx.execute(DELETE_ALL, params![group, part]).await?;
+    tx.execute(MOVE, params![number(offset), incarnation, group, part])
+        .await
+        .map(drop)
+}
+
+/// The messages of a partition that are not ordinary, by offset.
+pub(in crate::embedded) async fn exceptions(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+) -> Result<Vec<(u64, Exception)>, StoreError> {
+    let rows = tx.query(PENDING, params![group, part]).await?;
+    rows.iter()
+        .map(|row| {
+            // What cannot be read of the past keeps no message from being delivered.
+            let failures = serde_json::from_str(row.get::<&str>(4)?).unwrap_or_default();
+            let exception = Exception {
+                starts: row.get(1)?,
+                attempts: row.get(2)?,
+                not_before: row.get(3)?,
+                failures,
+            };
+            Ok((row.get(0)?, exception))
+        })
+        .collect()
+}
+
+/// How many messages are not ordinary, of the partitions that have any.
+pub(in crate::embedded) async fn count_exceptions(
+    tx: &mut Tx,
+    group: i64,
+) -> Result<BTreeMap<u32, u64>, StoreError> {
+    let rows = tx.query(COUNTS, params![group]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get(0)?, row.get(1)?)))
+        .collect()
+}
+
+/// Keeps what is known of a message.
+pub(in crate::embedded) async fn except(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    offset: u64,
+    exception: &Exception,
+) -> Result<(), StoreError> {
+    let failures = serde_json::to_string(&exception.failures)
+        .map_err(|error| StoreError::sql(format!("failures cannot be written: {error}")))?;
+    let Exception {
+        starts,
+        attempts,
+        not_before,
+        ..
+    } = exception;
+    tx.execute(
+        UPSERT,
+        params![
+            group,
+            part,
+            number(offset),
+            starts,
+            attempts,
+            not_before,
+            &failures
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Forgets what was known of a message.
+pub(in crate::embedded) async fn forget(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    offset: u64,
+) -> Result<(), StoreError> {
+    tx.execute(DELETE, params![group, part, number(offset)])
+        .await
+        .map(drop)
+}

@@ -1,0 +1,393 @@
+//! Settling: what is done, what comes again, what goes to the dead letters, in one commit.
+
+use super::Member;
+use super::failures::failed;
+use crate::embedded::Inner;
+use crate::embedded::append::{Added, Item, Plan};
+use crate::embedded::part::{Part, Pending, until};
+use crate::embedded::repository::cursors::{self, Exception};
+use crate::engine::{Settle, Stale, Token};
+use crate::{Error, Tracker};
+use backlot_storage::StoreError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What changes in a partition of the group.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    part: u32,
+    epoch: u64,
+    /// What is settled afterwards.
+    tracker: Tracker,
+    /// Settled here.
+    done: BTreeSet<u64>,
+    /// Of these, those that the store knows.
+    forget: Vec<u64>,
+    keep: BTreeMap<u64, Exception>,
+}
+
+/// How a write ended.
+#[derive(Debug)]
+pub(super) enum Written {
+    Done(Option<Added>),
+    /// This partition has another epoch: nothing was written.
+    Fenced(u32),
+}
+
+/// What a call comes to.
+#[derive(Default)]
+struct Prepared {
+    changes: BTreeMap<u32, Change>,
+    letters: Vec<Item>,
+    extend: Vec<(Token, Duration)>,
+    stale: Vec<Stale>,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    done: u64,
+    retry: u64,
+    later: u64,
+    dead: u64,
+}
+
+impl Change {
+    fn of(number: u32, part: &Part) -> Self {
+        Change {
+            part: number,
+            epoch: part.epoch,
+            tracker: part.tracker.clone(),
+            done: BTreeSet::new(),
+            forget: Vec::new(),
+            keep: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a message is still to be settled.
+    fn is_open(&self, part: &Part, offset: u64) -> bool {
+        part.is_out(offset) && !self.tracker.is_settled(offset) && !self.keep.contains_key(&offset)
+    }
+
+    fn settle(&mut self, part: &Part, offset: u64) {
+        self.tracker.settle(offset);
+        self.done.insert(offset);
+        if part.pending.contains_key(&offset) {
+            self.forget.push(offset);
+        }
+    }
+}
+
+impl Member {
+    pub(super) async fn settle_all(
+        &mut self,
+        settled: &[(Token, Settle)],
+    ) -> Result<Vec<Stale>, Error> {
+        if *self.closed.borrow() {
+            return Err(Error::Closed);
+        }
+        loop {
+            let doubted = self.doubted(settled);
+            if !doubted.is_empty() {
+                self.reload(doubted).await?;
+            }
+            let now = self.inner.clock.wall();
+            let prepared = self.prepare(settled)?;
+            let Prepared {
+                changes,
+                letters,
+                extend,
+                stale,
+                counts,
+            } = prepared;
+            let changes: Vec<Change> = changes.into_values().collect();
+            if !changes.is_empty() {
+                let letters = (!letters.is_empty()).then(|| Arc::new(Plan::new(letters, now)));
+                let written = self.write(changes.clone(), letters.clone()).await?;
+                match written {
+                    Written::Done(added) => {
+                        if let (Some(letters), Some(added)) = (&letters, &added) {
+                            letters.announce(added);
+                        }
+                    }
+                    Written::Fenced(number) => {
+                        let mut state = self.group.state.lock();
+                        if let Some(part) = state.parts.get_mut(number as usize) {
+                            part.release(false);
+                        }
+                        continue;
+                    }
+                }
+                self.apply(changes);
+            }
+            self.extend(extend);
+            self.count(counts, stale.len());
+            return Ok(stale);
+        }
+    }
+
+    /// Partitions of these tokens of which a write has an unknown end.
+    fn doubted(&self, settled: &[(Token, Settle)]) -> Vec<u32> {
+        let state = self.group.state.lock();
+        let numbered = (0..).zip(&state.parts);
+        let doubted =
+            numbered.filter(|(_, part)| part.is_doubted && part.owner == Some(self.number));
+        let doubted: BTreeSet<u32> = doubted.map(|(number, _)| number).collect();
+        let touched: BTreeSet<u32> = if doubted.is_empty() {
+            BTreeSet::new()
+        } else {
+            settled.iter().map(|(token, _)| token.partition).collect()
+        };
+        doubted.intersection(&touched).copied().collect()
+    }
+
+    /// Works out what the store shall say, without changing anything here but the doubt.
+    fn prepare(&self, settled: &[(Token, Settle)]) -> Result<Prepared, Error> {
+        let mut prepared = Prepared::default();
+        // Checked before anything is begun.
+        let mut letters = BTreeMap::new();
+        for (place, (_, settle)) in settled.iter().enumerate() {
+            if let Settle::Dead(outgoing) = settle {
+                let topic = self.inner.topic(&outgoing.topic)?;
+                letters.insert(place, Item::new(topic, (**outgoing).clone())?);
+            }
+        }
+        let mut state = self.group.state.lock();
+        for (place, (token, settle)) in settled.iter().enumerate() {
+            let part = state.parts.get(token.partition as usize);
+            let held =
+                part.filter(|part| part.epoch == token.epoch && part.owner == Some(self.number));
+            let Some(part) = held else {
+                prepared.stale.push(Stale {
+                    token: *token,
+                    epoch: part.map_or(0, |part| part.epoch),
+                });
+                continue;
+            };
+            if let Settle::Extend(duration) = settle {
+                prepared.extend.push((*token, *duration));
+                continue;
+            }
+            let change = prepared.changes.entry(token.partition);
+            let change = change.or_insert_with(|| Change::of(token.partition, part));
+            if !change.is_open(part, token.offset) {
+                continue;
+            }
+            match settle {
+                Settle::Done => {
+                    change.settle(part, token.offset);
+                    prepared.counts.done += 1;
+                }
+                Settle::Dead(_) => {
+                    change.settle(part, token.offset);
+                    prepared.letters.extend(letters.remove(&place));
+                    prepared.counts.dead += 1;
+                }
+                Settle::Retry { at, failure } => {
+                    let known = part.pending.get(&token.offset);
+                    let known = known.map(|pending| pending.exception.clone());
+                    let exception = failed(known.unwrap_or_default(), *at, failure.clone());
+                    change.keep.insert(token.offset, exception);
+                    match failure {
+                        Some(_) => prepared.counts.retry += 1,
+                        None => prepared.counts.later += 1,
+                    }
+                }
+                Settle::Extend(_) => {}
+            }
+        }
+        prepared
+            .changes
+            .retain(|_, change| !change.done.is_empty() || !change.keep.is_empty());
+        for number in prepared.changes.keys() {
+            if let Some(part) = state.parts.get_mut(*number as usize) {
+                part.is_doubted = true;
+            }
+        }
+        Ok(prepared)
+    }
+
+    async fn write(
+        &self,
+        changes: Vec<Change>,
+        letters: Option<Arc<Plan>>,
+    ) -> Result<Written, Error> {
+        let group = self.group.id;
+        let changes = Arc::new(changes);
+        let mut unheard = Unheard(letters.is_some().then(|| Arc::clone(&self.inner)));
+        let writing = self.inner.write(move |tx| {
+            let (changes, letters) = (Arc::clone(&changes), letters.clone());
+            Box::pin(async move {
+                for change in changes.iter() {
+                    let Change {
+                        part,
+                        epoch,
+                        tracker,
+                        forget,
+                        keep,
+                        ..
+                    } = change;
+                    if !cursors::advance(tx, group, *part, *epoch, tracker).await? {
+                        return Err(Ended::Fenced(*part));
+                    }
+                    for offset in forget {
+                        cursors::forget(tx, group, *part, *offset).await?;
+                    }
+                    for (offset, exception) in keep {
+                        cursors::except(tx, group, *part, *offset, exception).await?;
+                    }
+                }
+                match letters {
+                    Some(letters) => Ok(Some(letters.run(tx).await?)),
+                    None => Ok(None),
+                }
+            })
+        });
+        match writing.await {
+            Ok(added) => {
+                unheard.0 = None;
+                Ok(Written::Done(added))
+            }
+            Err(Ended::Fenced(part)) => Ok(Written::Fenced(part)),
+            Err(Ended::Store(error)) => {
+                let error = Error::of_write(error);
+                tracing::error!(
+                    error = backlot_core::error::chain(&error),
+                    topic = self.group.topic.name,
+                    group = self.group.name,
+                    "settled messages could not be stored"
+                );
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes over what the store says now.
+    fn apply(&self, changes: Vec<Change>) {
+        let mut state = self.group.state.lock();
+        let mut wakes = false;
+        for change in changes {
+            let Some(part) = state.parts.get_mut(change.part as usize) else {
+                continue;
+            };
+            if part.epoch != change.epoch || part.owner != Some(self.number) {
+                // It went to somebody who reads from the store what was settled.
+                continue;
+            }
+            wakes |= part.has_suspect_out();
+            part.is_doubted = false;
+            part.settled(change.tracker);
+            for offset in change.done {
+                part.pending.remove(&offset);
+                part.is_back(offset);
+            }
+            for (offset, exception) in change.keep {
+                let mut pending = Pending::ordinary();
+                pending.exception = exception;
+                part.pending.insert(offset, pending);
+                part.is_back(offset);
+            }
+            wakes |= part.leaving.is_some() && part.out == 0;
+        }
+        drop(state);
+        if wakes {
+            self.group.wake();
+        }
+    }
+
+    fn extend(&self, extend: Vec<(Token, Duration)>) {
+        let mut state = self.group.state.lock();
+        let now = Instant::now();
+        for (token, duration) in extend {
+            if let Some(part) = state.parts.get_mut(token.partition as usize)
+                && part.is_out(token.offset)
+            {
+                part.extend(token.offset, until(now, duration));
+            }
+        }
+    }
+
+    fn count(&self, counts: Counts, stale: usize) {
+        let telemetry = &self.group.telemetry;
+        telemetry.done.add(counts.done);
+        telemetry.retry.add(counts.retry);
+        telemetry.later.add(counts.later);
+        telemetry.dead.add(counts.dead);
+        telemetry.stale.add(stale as u64);
+    }
+
+    /// Settles what is not there any more; answers whether the partition was still this member's.
+    pub(super) async fn pass_over(
+        &self,
+        number: u32,
+        epoch: u64,
+        first: u64,
+        end: u64,
+    ) -> Result<bool, Error> {
+        let change = {
+            let mut state = self.group.state.lock();
+            let Some(part) = state.parts.get_mut(number as usize) else {
+                return Ok(false);
+            };
+            if part.epoch != epoch || !part.is_leasable(self.number) {
+                return Ok(false);
+            }
+            let mut change = Change::of(number, part);
+            change.tracker.settle_range(first, end);
+            change.forget = part
+                .pending
+                .range(first..end)
+                .map(|(offset, _)| *offset)
+                .collect();
+            part.is_doubted = true;
+            change
+        };
+        let written = self.write(vec![change.clone()], None).await?;
+        let mut state = self.group.state.lock();
+        let Some(part) = state.parts.get_mut(number as usize) else {
+            return Ok(false);
+        };
+        if part.epoch != epoch || part.owner != Some(self.number) {
+            return Ok(false);
+        }
+        if matches!(written, Written::Fenced(_)) {
+            part.release(false);
+            return Ok(false);
+        }
+        part.is_doubted = false;
+        part.settled(change.tracker);
+        for offset in change.forget {
+            part.pending.remove(&offset);
+        }
+        if part.position >= first {
+            part.position = part.position.max(end);
+        }
+        Ok(true)
+    }
+}
+
+/// Letters that may be in the log without anybody knowing: unless it is said otherwise, the keeper
+/// looks.
+struct Unheard(Option<Arc<Inner>>);
+
+impl Drop for Unheard {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.take() {
+            inner.doubt();
+        }
+    }
+}
+
+/// Why a write did not commit.
+enum Ended {
+    Fenced(u32),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Ended::Store(error)
+    }
+}

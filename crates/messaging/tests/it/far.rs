@@ -1,0 +1,156 @@
+//! A database behind a wire whose commits fail as the test says.
+
+use backlot_core::{BoxFuture, Clock, Context, Deadline};
+use backlot_messaging::embedded::MIGRATIONS;
+use backlot_storage::backend::Mode;
+use backlot_storage::error::Cause;
+use backlot_storage::remote::{Remote, Transaction};
+use backlot_storage::{Dialect, Param, Row, Store, StoreError, sqlite};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex as Lock};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It did not happen; nobody is told.
+    Undone,
+    /// It happened; nobody is told.
+    Unheard,
+    /// It did not happen, and is asked for again.
+    Conflict,
+}
+
+/// One database, one transaction at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Far {
+    pub(crate) database: Arc<Mutex<sqlite::Connection>>,
+    /// What becomes of the next commits of writes; after the last, all goes well.
+    pub(crate) faults: Arc<Lock<VecDeque<Option<Fault>>>>,
+}
+
+impl Far {
+    pub(crate) async fn open() -> (Store, Far) {
+        let far = Far {
+            database: Arc::new(Mutex::new(sqlite::Connection::in_memory().unwrap())),
+            faults: Arc::default(),
+        };
+        let store = Store::remote(Arc::new(far.clone()), Clock::real());
+        store
+            .migrate(&Context::background(), MIGRATIONS)
+            .await
+            .unwrap();
+        (store, far)
+    }
+
+    pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.faults.lock().unwrap().extend(faults);
+    }
+
+    pub(crate) fn next_fails(&self, fault: Fault) {
+        self.fail([Some(fault)]);
+    }
+}
+
+struct FarTransaction {
+    connection: OwnedMutexGuard<sqlite::Connection>,
+    far: Far,
+    mode: Mode,
+}
+
+impl Drop for FarTransaction {
+    fn drop(&mut self) {
+        if self.connection.in_transaction() {
+            self.connection.batch("ROLLBACK").unwrap();
+        }
+    }
+}
+
+impl Remote for Far {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn begin(
+        &self,
+        mode: Mode,
+        _deadline: Deadline,
+    ) -> BoxFuture<'static, Result<Box<dyn Transaction>, StoreError>> {
+        let far = self.clone();
+        Box::pin(async move {
+            let mut connection = Arc::clone(&far.database).lock_owned().await;
+            connection.batch(match mode {
+                Mode::Read => "BEGIN",
+                Mode::Write => "BEGIN IMMEDIATE",
+            })?;
+            let transaction = FarTransaction {
+                connection,
+                far,
+                mode,
+            };
+            Ok(Box::new(transaction) as Box<dyn Transaction>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Transaction for FarTransaction {
+    fn execute<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.connection.execute(sql, params)
+        })
+    }
+
+    fn query<'a>(
+        &'a mut self,
+        sql: &'a str,
+        params: &'a [Param<'a>],
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.connection.query(sql, params)
+        })
+    }
+
+    fn batch<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.connection.batch(script) })
+    }
+
+    fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(async move {
+            let fault = match self.mode {
+                Mode::Read => None,
+                Mode::Write => self.far.faults.lock().unwrap().pop_front().flatten(),
+            };
+            match fault {
+                None => self.connection.batch("COMMIT"),
+                Some(Fault::Unheard) => {
+                    self.connection.batch("COMMIT")?;
+                    Err(StoreError::unavailable("the answer was lost, on purpose"))
+                }
+                Some(Fault::Undone) => {
+                    self.connection.batch("ROLLBACK")?;
+                    Err(StoreError::unavailable("the disk failed, on purpose"))
+                }
+                Some(Fault::Conflict) => {
+                    self.connection.batch("ROLLBACK")?;
+                    Err(StoreError::Conflict {
+                        cause: Cause::new("on purpose"),
+                    })
+                }
+            }
+        })
+    }
+
+    fn rollback(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

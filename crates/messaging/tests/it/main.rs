@@ -1,0 +1,15 @@
+//! The embedded engine: the suite, and what happens to it when its store fails.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets an error has failed; clippy allows this in test functions only, not in what they share"
+)]
+
+mod conformance;
+mod damage;
+mod far;
+mod faults;
+mod full;
+mod history;
+mod publishing;
+mod stage;
