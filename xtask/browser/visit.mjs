@@ -52,13 +52,15 @@ export class Visit {
     return context;
   }
 
-  // A tab whose errors, and whose requests to anywhere else, are complaints.
+  // A tab whose errors, and whose requests to anywhere else, are complaints; answers of failure are
+  // none where they may come.
   async tab(context, { mayFail = false } = {}) {
     const page = await context.newPage();
     this.pages.push(page);
     page.on("pageerror", (error) => this.complaints.push(`script error on ${page.url()}: ${error.message}`));
     page.on("console", (message) => {
-      if (message.type() === "error" && !mayFail) this.complaints.push(`console of ${page.url()}: ${message.text()}`);
+      const refused = mayFail && message.text().includes("Failed to load resource");
+      if (message.type() === "error" && !refused) this.complaints.push(`console of ${page.url()}: ${message.text()}`);
     });
     page.on("request", (request) => {
       const url = new URL(request.url());
