@@ -232,6 +232,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     once::a_key_is_its_principals_and_methods_own,
     once::a_failed_write_leaves_its_key_free,
     once::a_key_is_forgotten_after_a_day,
+    once::old_keys_go_as_fast_as_new_ones_come,
     once::the_same_request_twice_at_once_is_done_once,
     once::without_a_key_every_call_counts,
     rows::a_message_leaves_with_its_commit_and_never_without,

@@ -41,9 +41,11 @@ const DELETE_EXPIRED: Sql = sql! {
 /// Where removing stands in others' way, it is a transaction of its own, now and then.
 const DELETE_MANY: Sql = sql! {
     default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
-              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000)",
-    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000",
+              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT ?)",
+    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT ?",
 };
+/// So many at once; when there were as many, the next write goes on.
+pub(crate) const SLICE: u64 = 1000;
 /// How often that is.
 pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
 
@@ -54,7 +56,9 @@ pub(crate) fn is_shared(dialect: Dialect) -> bool {
 
 /// Removes keys that are too old.
 pub(crate) async fn remove_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute(DELETE_MANY, params![now.minus(KEPT)]).await
+    let slice = SLICE.cast_signed();
+    tx.execute(DELETE_MANY, params![now.minus(KEPT), slice])
+        .await
 }
 
 /// A key of a principal, for one method.

@@ -165,10 +165,16 @@ impl Store {
             let removed = self.plain(Mode::Write, cx, Location::caller(), move |tx| {
                 Box::pin(once::remove_expired(tx, now))
             });
+            let remove_at = Arc::clone(&self.remove_at);
             Box::pin(async move {
-                if let Err(error) = removed.await {
-                    // The next one removes them.
-                    tracing::debug!(%error, "old idempotency keys were not removed");
+                match removed.await {
+                    // There are more: the next write goes on, so that they go as fast as they come.
+                    Ok(once::SLICE..) => remove_at.store(0, order),
+                    Ok(_) => {}
+                    Err(error) => {
+                        // The next one removes them.
+                        tracing::debug!(%error, "old idempotency keys were not removed");
+                    }
                 }
             }) as BoxFuture<'static, ()>
         })
