@@ -278,8 +278,7 @@ impl Engine for Embedded {
         }
         let inner = &self.0.0;
         let (wanted, now) = (spec.clone(), inner.clock.wall());
-        // Of 63 bits, as databases count.
-        let incarnation = (inner.dice.next_u64() >> 1).cast_signed();
+        let incarnation = inner.incarnation(0);
         let writing = inner.write(move |tx| {
             let wanted = wanted.clone();
             Box::pin(async move {

@@ -248,13 +248,17 @@ pub enum Gap {
 pub enum Settle {
     /// It is done.
     Done,
-    /// It comes again.
+    /// It comes again, in no order with others.
     Retry {
         /// Not before this time.
         at: Timestamp,
         /// How the attempt failed; without, it does not count as one.
         failure: Option<Failure>,
     },
+    /// An attempt failed, and is counted; it stays out with its member, leased from now as if it
+    /// had just been delivered. Under a later epoch it comes again at once, never after messages
+    /// that lie behind it.
+    Failed(Failure),
     /// It is done with, and this goes to the dead letters, whose topic must be there.
     Dead(Box<Outgoing>),
     /// It stays out for this much longer from now.
@@ -286,6 +290,9 @@ pub enum Seek {
 /// The state of a topic and one of its groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Which log it is: a number that rises whenever the topic begins anew at offset 0. 0 where the
+    /// engine cannot tell.
+    pub incarnation: u64,
     /// By partition.
     pub partitions: Vec<PartitionReport>,
     /// The names of its groups, or the one asked for.

@@ -22,7 +22,8 @@ pub const DELIVERED: Counter<2> = Counter::new(
     "deliveries, by topic and group",
     ["topic", "group"],
 );
-/// Messages settled, by topic, group and outcome: `done`, `retry`, `later`, `dead`, `stale`.
+/// Messages settled, by topic, group and outcome: `done`, `retry`, `later`,
+/// `failed` (and still out), `dead`, `stale`.
 pub const SETTLED: Counter<3> = Counter::new(
     "backlot_messaging_settled_total",
     "messages settled, by topic, group and outcome",
@@ -138,6 +139,7 @@ pub(crate) struct OfGroup {
     pub(crate) done: Count,
     pub(crate) retry: Count,
     pub(crate) later: Count,
+    pub(crate) failed: Count,
     pub(crate) dead: Count,
     pub(crate) stale: Count,
     pub(crate) retention: Count,
@@ -158,6 +160,7 @@ impl OfGroup {
             done: settled("done"),
             retry: settled("retry"),
             later: settled("later"),
+            failed: settled("failed"),
             dead: settled("dead"),
             stale: settled("stale"),
             retention: skipped("retention"),

@@ -4,6 +4,7 @@ use crate::backend::{Job, Outcome};
 use crate::carried::Left;
 use crate::error::{Cause, Constraint};
 use crate::job::{Reply, worked};
+use crate::origin::Setting;
 use crate::{Dialect, Row, Sql, StoreError, Tx, params, sql};
 use backlot_core::{BoxFuture, Clock, Idempotency, Timestamp};
 use serde::Serialize;
@@ -175,6 +176,7 @@ pub(crate) struct Once<T, E, F> {
     pub(crate) work: F,
     pub(crate) reply: Reply<T, E>,
     pub(crate) claim: Claim,
+    pub(crate) setting: Setting,
 }
 
 impl<T, E, F> Job for Once<T, E, F>
@@ -195,7 +197,7 @@ where
                 }
                 Ok(None) => {}
             }
-            let result = match worked(tx, &self.claim.clock, &mut self.work).await {
+            let result = match worked(tx, &self.setting, &mut self.work).await {
                 Ok(Ok(value)) => {
                     match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
                         Ok(bytes) => self

@@ -321,8 +321,13 @@ impl State {
             // Below the number of partitions, which is a u32.
             let number = number as u32;
             if part.has_suspects() {
+                let room = in_flight.saturating_sub(part.out).min(max);
+                let before = part.due_before_suspects(now_ms, room);
+                if !before.is_empty() && !is_suspect_out {
+                    return Step::Again(number, before);
+                }
                 match part.next_suspect(now_ms) {
-                    Some(offset) if !is_suspect_out && part.out == 0 => {
+                    Some(offset) if !is_suspect_out && !part.has_open_out() => {
                         return Step::Suspect(number, offset);
                     }
                     _ => continue,

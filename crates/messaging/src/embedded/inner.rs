@@ -45,6 +45,15 @@ impl Inner {
         self.closed.send_replace(true);
     }
 
+    /// The number of a log that begins now: above that of the one before, also when that was in
+    /// another database, as far as the clock goes forward.
+    pub(super) fn incarnation(&self, before: i64) -> i64 {
+        // Of 63 bits, as databases count: milliseconds, and dice for those who begin at once.
+        let millis = self.clock.wall().0.clamp(0, (1 << 43) - 1);
+        let drawn = self.dice.below(1 << 20).cast_signed();
+        (millis << 20 | drawn).max(before.saturating_add(1))
+    }
+
     /// A context of our own.
     pub(super) fn cx(&self) -> Context {
         Context::system("broker").with_timeout(self.options.patience)

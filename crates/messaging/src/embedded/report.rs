@@ -21,6 +21,8 @@ pub(super) async fn inspect(
         Box::pin(async move { read(tx, id, name.as_deref()).await })
     });
     let mut report = reading.await.map_err(Error::of_read)?;
+    // Never negative: of 63 bits.
+    report.incarnation = topic.settings().incarnation.cast_unsigned();
     if let Some(group) = group
         && report.groups.is_empty()
     {
