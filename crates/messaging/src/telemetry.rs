@@ -94,6 +94,27 @@ pub const RETRYING: Gauge<2> = Gauge::new(
     ["topic", "group"],
 );
 
+/// Dead letters that wait, by topic they came from, group and class.
+pub const DEAD: Gauge<3> = Gauge::new(
+    "backlot_messaging_dead_letters",
+    "dead letters that wait, by topic, group and class",
+    ["topic", "group", "class"],
+);
+/// Dead letters sent again, by topic they came from and group.
+pub const REDRIVEN: Counter<2> = Counter::new(
+    "backlot_messaging_redriven_total",
+    "dead letters sent again, by topic and group",
+    ["topic", "group"],
+);
+/// Dead letters removed by people, by topic they came from and group.
+pub const PURGED: Counter<2> = Counter::new(
+    "backlot_messaging_purged_total",
+    "dead letters removed by people, by topic and group",
+    ["topic", "group"],
+);
+/// What groups that are no longer than their members are counted as, all together.
+pub(crate) const EPHEMERAL: &str = "ephemeral";
+
 /// What the way in counts.
 #[derive(Debug)]
 pub(crate) struct Publishing {
