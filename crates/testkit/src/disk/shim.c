@@ -115,7 +115,11 @@ static void begin(void) {
     const char *log = getenv("BACKLOT_DISK_LOG");
     if (log != NULL) {
         log_fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-        if (log_fd < 0) give_up("its log cannot be written");
+        /* Out of the way of a program that has closed its standard files. */
+        int high = log_fd < 0 ? -1 : fcntl(log_fd, F_DUPFD_CLOEXEC, 500);
+        if (high < 0) give_up("its log cannot be written");
+        real_close(log_fd);
+        log_fd = high;
     }
     const char *marker = getenv("BACKLOT_DISK_SPACE");
     if (marker != NULL) snprintf(space, sizeof space, "%s", marker);
