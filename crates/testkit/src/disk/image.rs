@@ -97,7 +97,7 @@ impl Platter {
             }
             Event::SyncFailed { name } => {
                 // Those that are lost are lost for good; the others are as any that were not synced.
-                let (dice, mut lost) = (self.dice.branch("failed sync"), Vec::new());
+                let (dice, mut lost) = (self.dice.clone(), Vec::new());
                 let all = dice.below(2) == 0;
                 let file = self.file(name);
                 for (index, change) in file.pending.iter().enumerate() {

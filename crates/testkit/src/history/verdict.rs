@@ -112,6 +112,11 @@ impl fmt::Display for Verdict {
             self.starts,
             self.violations.len()
         )?;
+        for kind in self.kinds() {
+            let of_kind = self.violations.iter();
+            let count = of_kind.filter(|violation| violation.kind == kind).count();
+            writeln!(f, "{kind:?}: {count} times")?;
+        }
         for violation in self.violations.iter().take(PRINTED) {
             writeln!(f, "{:?}: {}", violation.kind, violation.text)?;
         }
