@@ -39,6 +39,8 @@ pub enum Fault {
     /// The sync of this number fails with `EIO`, and what it was to keep may be gone although later
     /// syncs succeed.
     SyncFails(&'static str, u64),
+    /// As `SyncFails`, and the process is killed at once.
+    KilledAtFailedSync(&'static str, u64),
     /// The write of this number fails with `EIO`.
     WriteFails(&'static str, u64),
     /// The process is killed at the sync of this number, before it has begun.
@@ -124,6 +126,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::SyncFails(suffix, number) => write!(f, "fail:s:{suffix}:{number}"),
+            Fault::KilledAtFailedSync(suffix, number) => write!(f, "fail:s:{suffix}:{number}:1"),
             Fault::WriteFails(suffix, number) => write!(f, "fail:w:{suffix}:{number}"),
             Fault::KilledAtSync(suffix, number) => write!(f, "kill:s:{suffix}:{number}"),
             Fault::KilledAtWrite(suffix, number) => write!(f, "kill:w:{suffix}:{number}"),

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `SEED` | the same dice as in another run, whose seed was printed |
 //! | `KILLS` | so many kills instead of 100 |
-//! | `IMAGES` | so many disks after a loss of power instead of 240 |
+//! | `IMAGES` | so many disks after a loss of power instead of 220 |
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ mod checker;
 mod child;
 mod journal;
 mod kills;
+mod power;
 mod publisher;
 mod system;
 mod tally;

@@ -191,7 +191,7 @@ impl Parts {
         let finishing = async {
             let mut left = self.left().await;
             while left.as_ref().map_or(true, |left| *left > 0) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                tokio::time::sleep(Duration::from_millis(8)).await;
                 left = self.left().await;
             }
         };

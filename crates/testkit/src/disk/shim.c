@@ -305,6 +305,7 @@ int fsync(int fd) {
     if (fault != NULL && fault->action == KILL) die();
     if (fault != NULL && fault->action == FAIL) {
         entry('e', names[fd], 0, "", 0);
+        if (fault->bytes > 0) die();
         done = -1;
         error = EIO;
     } else {
