@@ -6,11 +6,16 @@
 //!
 //! The writer answers when the commit is on the disk (`synchronous=FULL`). It logs, at `error`,
 //! every commit that failed, after which it opens the file anew; and nothing per call.
+//!
+//! What a killed process left in the write-ahead log is moved into the file and synced before it is
+//! served: it may never have reached the disk, and nobody shall see what a loss of power would take
+//! back. A log in which commits lie behind a damaged one is refused.
 
 mod connection;
 mod failure;
 mod group;
 mod inline;
+mod left;
 mod open;
 mod queue;
 mod readers;

@@ -30,11 +30,15 @@
 //! | [`grpc`] | gRPC from bytes |
 //! | [`token`] | tokens of any shape, signed |
 //! | [`folder`](mod@folder) | folders that go with their test |
+//! | [`disk`] | a disk that loses its power, fills up, fails and lies |
+//! | [`history`] | what clients of messaging saw, and what of it cannot be |
 //! | [`knob`] | what a person may ask of a test |
 
+pub mod disk;
 pub mod engine;
 pub mod folder;
 pub mod grpc;
+pub mod history;
 pub mod http;
 pub mod knob;
 pub mod ports;

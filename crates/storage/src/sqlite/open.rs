@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::inline::Memory;
+use super::left::{self, Left};
 use super::queue::Queue;
 use super::threads::Threads;
 use super::writer::{self, Commit, Connect, Limits, Writer};
@@ -87,7 +88,11 @@ fn open_with(
 ) -> Result<Store, StoreError> {
     check_version(rusqlite::version_number())?;
     let lock = lock(path)?;
+    let left = look_back(path)?;
     let mut tx = Tx::local(connect(path, Role::Writer)?);
+    if left == Left::Commits {
+        keep(&mut tx, path)?;
+    }
     migrate_here(&mut tx, migrations, &clock).map_err(|error| in_file(path, error))?;
     let readers = (0..options.readers.max(1))
         .map(|_| connect(path, Role::Reader))
@@ -184,6 +189,42 @@ fn lock(path: &Path) -> Result<File, StoreError> {
             name.display()
         ))),
     }
+}
+
+/// What the last process left in its log.
+fn look_back(path: &Path) -> Result<Left, StoreError> {
+    let log = left::path_of(path);
+    match left::check(&log) {
+        Ok(Left::Damaged(frame)) => Err(Refusal::NotADatabase.because(format!(
+            "{} is damaged at frame {frame}, and acknowledged commits lie behind that: restore it \
+             together with {} from a copy, or move it away to go on without those commits",
+            log.display(),
+            path.display()
+        ))),
+        Ok(left) => Ok(left),
+        Err(error) => Err(StoreError::unavailable(format!(
+            "{} cannot be read: {error}",
+            log.display()
+        ))),
+    }
+}
+
+/// Moves what was left into the file and syncs it. To sync the log alone is not enough: where a
+/// sync of the last process failed, the system holds pages for written that never will be. On a
+/// full disk it has to do.
+fn keep(tx: &mut Tx, path: &Path) -> Result<(), StoreError> {
+    let Some(connection) = tx.connection() else {
+        return Ok(());
+    };
+    let Err(error) = connection.batch("PRAGMA wal_checkpoint(TRUNCATE)") else {
+        return Ok(());
+    };
+    tracing::warn!(
+        error = backlot_core::error::chain(&error),
+        "what the last process left in the write-ahead log stays there"
+    );
+    let synced = File::open(left::path_of(path)).and_then(|log| log.sync_all());
+    synced.map_err(|_| in_file(path, error))
 }
 
 /// Opens a connection; what it says becomes a refusal with the file's name.
