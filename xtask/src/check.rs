@@ -20,6 +20,7 @@ mod manifests;
 mod names;
 mod reach;
 mod sql;
+mod switches;
 mod words;
 
 /// A file of the repository: its path from the root, with `/`, and its text.
@@ -73,6 +74,7 @@ pub(crate) fn run() -> Result<()> {
     for (name, findings) in [
         ("layers", layers::check(&workspace)),
         ("reach", reach::check(&workspace, is_built)),
+        ("switches", switches::check(features().as_deref())),
         ("contract", contract::check(&workspace.root)),
         ("manifests", manifests::check(&sources)),
         ("names", names::check(&sources)),
@@ -105,6 +107,13 @@ fn is_built(package: &str) -> bool {
     tree.args(["tree", "--workspace", "--all-features", "--target", "all"]);
     // When cargo cannot tell, the lock file's word counts.
     crate::machine::answer(tree.args(["-i", package])).is_none_or(|tree| !tree.is_empty())
+}
+
+/// What `cargo run` builds, with features; nothing when cargo cannot tell.
+fn features() -> Option<String> {
+    let mut tree = crate::workspace::cargo();
+    tree.args(["tree", "--edges", "normal,build,features"]);
+    crate::machine::answer(tree.args(["--prefix", "none"]))
 }
 
 /// Every text file that is, or would be, committed.

@@ -10,7 +10,9 @@
 //!
 //! Checks of what an engine does not declare are left out, visibly: [`run`] answers their names.
 
+mod dead;
 mod delivery;
+mod ephemeral;
 mod failure;
 mod group;
 mod place;
@@ -19,7 +21,7 @@ mod stage;
 
 pub use place::Place;
 
-use crate::Caps;
+use crate::{Caps, Error};
 use backlot_core::BoxFuture;
 use stage::Stage;
 
@@ -66,9 +68,48 @@ const CHECKS: &[(&str, Applies, Check)] = checks! {
     failure::a_retry_comes_at_its_time_with_its_failures if |caps| caps.retry_at,
     failure::a_retry_survives_a_restart if |caps| caps.retry_at,
     failure::later_is_no_attempt if |caps| caps.retry_at,
+    failure::a_failed_message_stays_out_and_its_attempt_is_counted if |caps| caps.retry_at,
+    failure::a_failed_message_comes_before_its_later_neighbours_after_a_death if |caps| caps.retry_at,
+    failure::a_failed_message_comes_before_its_later_neighbours_to_another_member if |caps| caps.retry_at,
     failure::a_dead_letter_and_its_acknowledgement_are_one if |caps| caps.atomic_dead,
     failure::settling_twice_changes_nothing if |_| true,
     failure::a_subscription_that_needs_more_is_refused if |_| true,
+};
+
+macro_rules! checks_of_more {
+    ($($module:ident::$check:ident,)*) => {
+        &[$((stringify!($check), |stage| Box::pin($module::$check(stage))),)*]
+    };
+}
+
+/// Of an engine that gives an index of dead letters.
+const LETTERS: &[(&str, Check)] = checks_of_more! {
+    dead::a_letter_is_in_the_index_as_soon_as_its_message_is_settled,
+    dead::letters_are_found_by_group_class_time_key_and_status,
+    dead::pages_hold_every_letter_once,
+    dead::a_letter_shows_what_it_is_and_how_it_failed,
+    dead::a_letter_published_by_hand_is_unknown,
+    dead::redriven_letters_reach_only_their_group,
+    dead::a_letter_that_dies_again_knows_how_often_it_was_sent,
+    dead::a_dry_run_counts_exactly_and_changes_nothing,
+    dead::an_edited_letter_is_sent_as_it_was_edited,
+    dead::a_redrive_goes_on_where_it_was_stopped,
+    dead::a_redrive_ends_although_letters_die_again,
+    dead::a_redrive_keeps_to_its_rate,
+    dead::a_letter_whose_group_is_gone_is_refused_by_name,
+    dead::a_letter_that_is_not_there_is_named,
+    dead::purged_letters_are_not_found,
+    dead::letters_too_old_are_not_found,
+};
+
+/// Of an engine that lists its topics and removes groups.
+const GROUPS: &[(&str, Check)] = checks_of_more! {
+    ephemeral::topics_are_listed_with_their_groups,
+    ephemeral::a_forgotten_group_begins_anew,
+    ephemeral::a_group_with_members_is_not_forgotten,
+    ephemeral::an_ephemeral_group_ends_with_its_last_member,
+    ephemeral::an_ephemeral_group_whose_process_died_ends_when_its_lease_is_long_over,
+    ephemeral::a_group_stays_what_its_first_member_made_it,
 };
 
 /// Runs every check that applies, each in a place of its own; answers which did not apply.
@@ -90,7 +131,42 @@ where
         check(stage).await;
         drop(checking);
     }
+    let stage = Stage::new(make().await).await;
+    let has_letters = stage.engine().dead_letters().is_some();
+    let listed = stage.engine().topics(&stage.cx()).await;
+    let has_groups = !matches!(listed, Err(Error::Lacking { .. }));
+    drop(stage);
+    for (has, checks) in [(has_letters, LETTERS), (has_groups, GROUPS)] {
+        for (name, check) in checks {
+            if !has {
+                left_out.push(*name);
+                continue;
+            }
+            let checking = Checking(name);
+            check(Stage::new(make().await).await).await;
+            drop(checking);
+        }
+    }
     left_out
+}
+
+/// Runs the check of this name, whether it applies or not.
+///
+/// # Panics
+/// When the check fails, or there is none of this name.
+pub async fn run_one<M>(name: &str, make: M)
+where
+    M: AsyncFn() -> Box<dyn Place>,
+{
+    let declared = CHECKS.iter().map(|(name, _, check)| (*name, *check));
+    let more = LETTERS.iter().chain(GROUPS).copied();
+    let found = declared.chain(more).find(|(known, _)| *known == name);
+    let Some((name, check)) = found else {
+        panic!("there is no check {name:?}");
+    };
+    let checking = Checking(name);
+    check(Stage::new(make().await).await).await;
+    drop(checking);
 }
 
 /// Says which check it was that panicked.

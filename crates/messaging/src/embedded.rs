@@ -10,6 +10,7 @@
 //! | where a group stands | `cursor`: everything below one offset, and runs beyond |
 //! | messages that failed, or whose process may have died of them | `pending` |
 //! | what is published later; ids published lately | `timer`, `seen` |
+//! | dead letters: of each a row beside its message; what people made of it | `dead`, `dead_edit` |
 //!
 //! It logs, at `error`: messages that could not be stored, damaged batches; at `warn`: members and
 //! messages whose lease ended, and messages that were passed over. Its metrics are in
@@ -17,6 +18,8 @@
 
 mod append;
 mod codec;
+mod dead;
+mod ephemeral;
 mod group;
 mod inner;
 mod keeper;
@@ -33,8 +36,11 @@ mod topic;
 pub use schema::MIGRATIONS;
 
 use crate::caps::Durability;
-use crate::engine::{Engine, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec};
-use crate::telemetry::{OfGroup, Publishing};
+use crate::dead::DeadLetters;
+use crate::engine::{
+    Engine, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
+};
+use crate::telemetry::{EPHEMERAL, OfGroup, Publishing};
 use crate::{Caps, Error};
 use append::Item;
 use async_trait::async_trait;
@@ -46,7 +52,7 @@ use inner::Inner;
 use keeper::Alarm;
 use parking_lot::Mutex;
 use queue::{CALL_BYTES, COMMIT_MESSAGES, Queue};
-use repository::{cursors, topics};
+use repository::{cursors, ephemeral as stored_ephemeral};
 use source::Member;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +71,8 @@ pub struct Options {
     pub tend: Duration,
     /// The longest that the store may take. Default: 30 s.
     pub patience: Duration,
+    /// How long dead letters are kept, of topics that say nothing else. Default: 30 days.
+    pub letters: Duration,
 }
 
 impl Default for Options {
@@ -73,6 +81,7 @@ impl Default for Options {
             queue: 65_536,
             tend: Duration::from_secs(5),
             patience: Duration::from_secs(30),
+            letters: Duration::from_secs(30 * 24 * 3600),
         }
     }
 }
@@ -168,6 +177,9 @@ impl Embedded {
             options,
             topics: Mutex::default(),
             groups: Mutex::default(),
+            membership: tokio::sync::RwLock::default(),
+            #[cfg(feature = "testing")]
+            redrives_to_source: AtomicBool::new(false),
             alarm: Alarm::default(),
             is_doubted: AtomicBool::new(false),
             closed: watch::Sender::new(false),
@@ -197,6 +209,14 @@ impl Embedded {
         let (inner, topic) = (Arc::clone(&self.0.0), topic.to_owned());
         let purging = async move { moving::purge(&inner, &topic).await };
         self.0.0.finish("broker-purge", purging).await
+    }
+
+    /// From now on dead letters are sent again to the topic they came from, where every other
+    /// group gets them a second time: for a test that shows that this would be noticed.
+    #[cfg(feature = "testing")]
+    pub fn sabotage_redrives(&self) {
+        let switch = &self.0.0.redrives_to_source;
+        switch.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
     async fn publish(
@@ -268,37 +288,7 @@ impl Engine for Embedded {
     }
 
     async fn ensure(&self, _cx: &Context, spec: &TopicSpec) -> Result<(), Error> {
-        check_name("topic", &spec.name)?;
-        if !(1..=1024).contains(&spec.partitions) {
-            return Err(Error::Invalid {
-                field: "partitions",
-                value: spec.partitions.to_string(),
-                cure: "take 1 to 1,024",
-            });
-        }
-        let inner = &self.0.0;
-        let (wanted, now) = (spec.clone(), inner.clock.wall());
-        // Of 63 bits, as databases count.
-        let incarnation = (inner.dice.next_u64() >> 1).cast_signed();
-        let writing = inner.write(move |tx| {
-            let wanted = wanted.clone();
-            Box::pin(async move {
-                let stored = topics::ensure(tx, &wanted, incarnation, now).await?;
-                let ranges = topics::ranges(tx, stored.id).await?;
-                Ok::<_, StoreError>((stored, ranges))
-            })
-        });
-        let (stored, ranges) = writing.await.map_err(Error::of_write)?;
-        if stored.spec.partitions != spec.partitions {
-            return Err(Error::Partitions {
-                topic: spec.name.clone(),
-                has: stored.spec.partitions,
-                wanted: spec.partitions,
-            });
-        }
-        inner.add_topic(stored, &ranges);
-        inner.topic(&spec.name)?.set_spec(spec.clone());
-        Ok(())
+        self.0.0.ensure(spec).await
     }
 
     async fn append(&self, cx: &Context, outgoing: Vec<Outgoing>) -> Result<Vec<Receipt>, Error> {
@@ -324,24 +314,44 @@ impl Engine for Embedded {
         if *inner.closed.borrow() {
             return Err(Error::Closed);
         }
+        let _nobody_forgets = inner.membership.read().await;
         let topic = inner.topic(&subscription.topic)?;
         let name = subscription.group.clone();
         let (begin, now) = (subscription.from, inner.clock.wall());
         let place = (topic.id, topic.settings().incarnation);
+        let lease = subscription.ephemeral.then_some(subscription.lease);
         let writing = inner.write({
             let name = name.clone();
             move |tx| {
                 let name = name.clone();
-                Box::pin(async move { cursors::ensure(tx, place, &name, begin, now).await })
+                Box::pin(async move {
+                    let stored = cursors::ensure(tx, place, &name, begin, now, lease).await?;
+                    if let Some(lease) = lease.filter(|_| stored.is_ephemeral) {
+                        stored_ephemeral::attached(tx, stored.id, lease, now).await?;
+                    }
+                    Ok::<_, StoreError>(stored)
+                })
             }
         });
         let stored = writing.await.map_err(Error::of_write)?;
+        if stored.is_ephemeral != subscription.ephemeral {
+            return Err(Error::Invalid {
+                field: "ephemeral",
+                value: subscription.ephemeral.to_string(),
+                cure: "a group stays what its first member made it: ask for the same, or take another name",
+            });
+        }
         let group = {
             let mut groups = inner.groups.lock();
             let new = || {
-                let telemetry = OfGroup::new(&inner.metrics, &topic.name, &name);
-                let about = (stored.id, stored.name, stored.is_paused);
-                Arc::new(Group::new(about, Arc::clone(&topic), telemetry))
+                // They come and go: each would leave its numbers behind for ever.
+                let label = if stored.is_ephemeral {
+                    EPHEMERAL
+                } else {
+                    &name
+                };
+                let telemetry = OfGroup::new(&inner.metrics, &topic.name, label);
+                Arc::new(Group::new(stored, Arc::clone(&topic), telemetry))
             };
             Arc::clone(groups.entry((topic.id, name.clone())).or_insert_with(new))
         };
@@ -376,6 +386,21 @@ impl Engine for Embedded {
         let (topic, group) = (topic.to_owned(), group.to_owned());
         let pausing = async move { moving::pause(&inner, &topic, &group, paused).await };
         self.0.0.finish("broker-pause", pausing).await
+    }
+
+    async fn topics(&self, _cx: &Context) -> Result<Vec<TopicReport>, Error> {
+        report::topics(&self.0.0).await
+    }
+
+    async fn forget(&self, _cx: &Context, topic: &str, group: &str) -> Result<(), Error> {
+        let inner = Arc::clone(&self.0.0);
+        let (topic, group) = (topic.to_owned(), group.to_owned());
+        let forgetting = async move { ephemeral::forget(&inner, &topic, &group).await };
+        self.0.0.finish("broker-forget", forgetting).await
+    }
+
+    fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
+        Some(Arc::new(dead::Index(Arc::clone(&self.0.0))))
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -8,11 +8,13 @@
 //! [`Caps`].
 
 use crate::caps::Needs;
+use crate::dead::DeadLetters;
 use crate::{Caps, Error, Record};
 use async_trait::async_trait;
 use backlot_core::{Context, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a topic is to be.
@@ -135,6 +137,10 @@ pub struct Subscription {
     pub in_flight: u32,
     /// What the engine must promise.
     pub needs: Needs,
+    /// Whether the group is no longer than its members: for a reader of its own in each instance
+    /// of a service. It is gone when its last member closes; one whose members died goes when
+    /// their leases have long ended. A group is ephemeral from its first member on, or never.
+    pub ephemeral: bool,
 }
 
 impl Subscription {
@@ -150,7 +156,15 @@ impl Subscription {
             drain: Duration::from_secs(5),
             in_flight: 1024,
             needs: Needs::default(),
+            ephemeral: false,
         }
+    }
+
+    /// The same, for a group that is no longer than its members.
+    #[must_use]
+    pub fn ephemeral(mut self) -> Self {
+        self.ephemeral = true;
+        self
     }
 }
 
@@ -248,13 +262,17 @@ pub enum Gap {
 pub enum Settle {
     /// It is done.
     Done,
-    /// It comes again.
+    /// It comes again, in no order with others.
     Retry {
         /// Not before this time.
         at: Timestamp,
         /// How the attempt failed; without, it does not count as one.
         failure: Option<Failure>,
     },
+    /// An attempt failed, and is counted; it stays out with its member, leased from now as if it
+    /// had just been delivered. Under a later epoch it comes again at once, never after messages
+    /// that lie behind it.
+    Failed(Failure),
     /// It is done with, and this goes to the dead letters, whose topic must be there.
     Dead(Box<Outgoing>),
     /// It stays out for this much longer from now.
@@ -286,10 +304,22 @@ pub enum Seek {
 /// The state of a topic and one of its groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// Which log it is: a number that rises whenever the topic begins anew at offset 0. 0 where the
+    /// engine cannot tell.
+    pub incarnation: u64,
     /// By partition.
     pub partitions: Vec<PartitionReport>,
     /// The names of its groups, or the one asked for.
     pub groups: Vec<GroupReport>,
+}
+
+/// A topic there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicReport {
+    /// What it was made as.
+    pub spec: TopicSpec,
+    /// The names of its groups, in order.
+    pub groups: Vec<String>,
 }
 
 /// The state of a partition.
@@ -402,6 +432,40 @@ pub trait Engine: Send + Sync + fmt::Debug {
         group: &str,
         paused: bool,
     ) -> Result<(), Error>;
+
+    /// Every topic there is, by name, with the names of its groups: for operators.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`] when the engine cannot tell, as it is unless it says otherwise; what the
+    /// store says.
+    async fn topics(&self, _cx: &Context) -> Result<Vec<TopicReport>, Error> {
+        Err(Error::Lacking {
+            engine: self.caps().name,
+            promise: "a list of its topics".to_owned(),
+            cure: "ask for each topic by its name",
+        })
+    }
+
+    /// Removes a group that has no members, and all that is known of it. When it comes back it
+    /// begins anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownGroup`]; [`Error::Occupied`] while it has members;
+    /// [`Error::Lacking`] when the engine cannot, as it is unless it says otherwise; what the
+    /// store says.
+    async fn forget(&self, _cx: &Context, _topic: &str, _group: &str) -> Result<(), Error> {
+        Err(Error::Lacking {
+            engine: self.caps().name,
+            promise: "that a group is removed".to_owned(),
+            cure: "leave the group: it costs a bookmark for each partition",
+        })
+    }
+
+    /// Its index of dead letters; none unless it says otherwise. [`Letters`](crate::dead::Letters)
+    /// stands above it.
+    fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
+        None
+    }
 
     /// Finishes what was accepted, refuses the rest with [`Error::Closed`], and lets go.
     ///

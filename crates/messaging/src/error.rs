@@ -81,6 +81,42 @@ pub enum Error {
         /// What to do.
         cure: &'static str,
     },
+    /// There is no dead letter of this name; nothing happened.
+    #[error("there is no dead letter {id:?}: it may be purged, or older than its topic keeps")]
+    NoLetter {
+        /// Its name.
+        id: String,
+    },
+    /// A dead letter is not in the state this needs; nothing happened.
+    #[error("the dead letter {id:?} {problem}")]
+    Letter {
+        /// Its name.
+        id: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
+    /// Nobody would read a dead letter that is sent again; nothing was sent.
+    #[error(
+        "the dead letter {id:?} cannot be sent again: there is no group {group:?} on topic {topic:?} any more; start the group first, or purge the letter"
+    )]
+    Orphan {
+        /// Its name.
+        id: String,
+        /// The topic it came from.
+        topic: String,
+        /// The group it failed in.
+        group: String,
+    },
+    /// A group has members; nothing happened.
+    #[error("group {group:?} of topic {topic:?} has {members} members: close them first")]
+    Occupied {
+        /// The topic's name.
+        topic: String,
+        /// The group's name.
+        group: String,
+        /// How many members it has.
+        members: usize,
+    },
     /// Too much waits to be published already; nothing happened.
     #[error("{waiting} messages wait to be published already: try again later")]
     Busy {
@@ -153,11 +189,17 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Error::UnknownTopic { .. } | Error::UnknownGroup { .. } => Code::NotFound,
+            Error::UnknownTopic { .. } | Error::UnknownGroup { .. } | Error::NoLetter { .. } => {
+                Code::NotFound
+            }
             Error::TooLarge { .. } | Error::TooMany { .. } | Error::Invalid { .. } => {
                 Code::InvalidArgument
             }
-            Error::Partitions { .. } | Error::Lacking { .. } => Code::FailedPrecondition,
+            Error::Partitions { .. }
+            | Error::Lacking { .. }
+            | Error::Letter { .. }
+            | Error::Orphan { .. }
+            | Error::Occupied { .. } => Code::FailedPrecondition,
             Error::Busy { .. } | Error::Closed => Code::Unavailable,
             Error::Late => Code::DeadlineExceeded,
             Error::Damaged { .. } => Code::DataLoss,

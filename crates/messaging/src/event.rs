@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Something that happened, as a type.
+/// Something that happened, as a type. Its topic holds events of this type alone.
 ///
 /// ```
 /// use backlot_core::Timestamp;
@@ -25,6 +25,7 @@ use std::sync::Arc;
 ///
 /// impl Event for Rated {
 ///     const NAME: &'static str = "Rated";
+///     const TOPIC: &'static str = "ratings";
 ///     const VERSION: u32 = 2;
 ///     // Version 1 counted whole stars.
 ///     const UPCASTERS: &'static [Upcaster] = &[Upcaster { from: 1, up: |mut body| {
@@ -46,6 +47,10 @@ use std::sync::Arc;
 pub trait Event: Serialize + DeserializeOwned + Send + 'static {
     /// What it is called on every wire. Never changes.
     const NAME: &'static str;
+    /// Where it is published. Never changes.
+    const TOPIC: &'static str;
+    /// How many partitions its topic is made with; one that is there keeps its own.
+    const PARTITIONS: u32 = 16;
     /// Counted from 1; a change that old readers cannot read is a new version.
     const VERSION: u32;
     /// From each older version that may still come to the next, in order of version.
@@ -218,6 +223,7 @@ mod tests {
 
     impl Event for Rating {
         const NAME: &'static str = "Rating";
+        const TOPIC: &'static str = "ratings";
         const VERSION: u32 = 3;
         const UPCASTERS: &'static [Upcaster] = &[
             Upcaster {
@@ -250,6 +256,7 @@ mod tests {
 
     impl Event for Plain {
         const NAME: &'static str = "Plain";
+        const TOPIC: &'static str = "plain";
         const VERSION: u32 = 2;
 
         fn key(&self) -> Option<String> {

@@ -41,6 +41,7 @@
 //! | [`engine`] | the interface of engines: publish, attach, settle, inspect, move |
 //! | [`caps`] | what an engine promises and a subscription needs |
 //! | [`tracker`] | what is settled of a partition, out of order |
+//! | [`dead`] | dead letters: found, looked at, mended, sent again |
 //! | [`partition`] | which partition a key belongs to |
 //! | [`embedded`] | the log in SQLite, of one process |
 //! | [`telemetry`] | the metrics |
@@ -50,6 +51,7 @@ pub mod caps;
 pub mod cloudevents;
 #[cfg(feature = "testing")]
 pub mod conformance;
+pub mod dead;
 pub mod embedded;
 pub mod engine;
 pub mod error;

@@ -22,7 +22,8 @@ pub const DELIVERED: Counter<2> = Counter::new(
     "deliveries, by topic and group",
     ["topic", "group"],
 );
-/// Messages settled, by topic, group and outcome: `done`, `retry`, `later`, `dead`, `stale`.
+/// Messages settled, by topic, group and outcome: `done`, `retry`, `later`,
+/// `failed` (and still out), `dead`, `stale`.
 pub const SETTLED: Counter<3> = Counter::new(
     "backlot_messaging_settled_total",
     "messages settled, by topic, group and outcome",
@@ -93,6 +94,27 @@ pub const RETRYING: Gauge<2> = Gauge::new(
     ["topic", "group"],
 );
 
+/// Dead letters that wait, by topic they came from, group and class.
+pub const DEAD: Gauge<3> = Gauge::new(
+    "backlot_messaging_dead_letters",
+    "dead letters that wait, by topic, group and class",
+    ["topic", "group", "class"],
+);
+/// Dead letters sent again, by topic they came from and group.
+pub const REDRIVEN: Counter<2> = Counter::new(
+    "backlot_messaging_redriven_total",
+    "dead letters sent again, by topic and group",
+    ["topic", "group"],
+);
+/// Dead letters removed by people, by topic they came from and group.
+pub const PURGED: Counter<2> = Counter::new(
+    "backlot_messaging_purged_total",
+    "dead letters removed by people, by topic and group",
+    ["topic", "group"],
+);
+/// What groups that are no longer than their members are counted as, all together.
+pub(crate) const EPHEMERAL: &str = "ephemeral";
+
 /// What the way in counts.
 #[derive(Debug)]
 pub(crate) struct Publishing {
@@ -138,6 +160,7 @@ pub(crate) struct OfGroup {
     pub(crate) done: Count,
     pub(crate) retry: Count,
     pub(crate) later: Count,
+    pub(crate) failed: Count,
     pub(crate) dead: Count,
     pub(crate) stale: Count,
     pub(crate) retention: Count,
@@ -158,6 +181,7 @@ impl OfGroup {
             done: settled("done"),
             retry: settled("retry"),
             later: settled("later"),
+            failed: settled("failed"),
             dead: settled("dead"),
             stale: settled("stale"),
             retention: skipped("retention"),

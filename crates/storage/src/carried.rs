@@ -1,14 +1,14 @@
 //! What a transaction carries besides its statements, and what others learn of its commit.
 
+use crate::origin::Setting;
 use crate::outbox::Outgoing;
-use backlot_core::Clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 /// Belongs to one attempt; the next begins with a fresh one.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
-    pub(crate) clock: Option<Clock>,
+    pub(crate) setting: Option<Setting>,
     /// Written at the end.
     pub(crate) outgoing: Outgoing,
     /// How many rows went into the inbox.
@@ -16,9 +16,9 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
-    pub(crate) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         Carried {
-            clock: Some(clock),
+            setting: Some(setting),
             ..Carried::default()
         }
     }

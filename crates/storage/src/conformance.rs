@@ -232,6 +232,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     once::a_key_is_its_principals_and_methods_own,
     once::a_failed_write_leaves_its_key_free,
     once::a_key_is_forgotten_after_a_day,
+    once::old_keys_go_as_fast_as_new_ones_come,
     once::the_same_request_twice_at_once_is_done_once,
     once::without_a_key_every_call_counts,
     rows::a_message_leaves_with_its_commit_and_never_without,
@@ -258,6 +259,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     position::a_batch_has_its_effect_once_and_none_is_left_out,
     position::a_log_that_begins_anew_is_read_from_its_beginning_and_the_old_one_never_again,
     position::a_position_moves_with_its_effect_or_not_at_all,
+    position::what_is_done_ahead_is_kept_with_the_position,
     position::consumers_of_the_same_batches_make_each_effect_once,
     position::what_is_no_position_is_refused,
 };

@@ -134,6 +134,11 @@ pub enum StoreError {
         /// How many.
         found: usize,
     },
+    /// A message was to be named by its transaction, whose store was not told who speaks.
+    #[error(
+        "the store does not know whose events these are: make it with Store::originating before it is used"
+    )]
+    NoOrigin,
     /// The answer of a write done once could not be stored, or a stored one not be read.
     #[error("the answer under the idempotency key {key:?} cannot be written or read")]
     Answer {
@@ -362,6 +367,7 @@ impl StoreError {
             | StoreError::Sql { .. }
             | StoreError::Column { .. }
             | StoreError::Rows { .. }
+            | StoreError::NoOrigin
             | StoreError::Answer { .. } => (Code::Internal, "the store was used wrongly"),
         };
         (code, text.to_owned())

@@ -2,8 +2,9 @@
 
 use crate::backend::{Job, Outcome};
 use crate::carried::{Left, Signals};
+use crate::origin::Setting;
 use crate::{StoreError, Tx};
-use backlot_core::{BoxFuture, Clock};
+use backlot_core::BoxFuture;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -76,7 +77,7 @@ impl<T, E> Reply<T, E> {
 pub(crate) struct Plain<T, E, F> {
     pub(crate) work: F,
     pub(crate) reply: Reply<T, E>,
-    pub(crate) clock: Clock,
+    pub(crate) setting: Setting,
 }
 
 impl<T, E, F> Job for Plain<T, E, F>
@@ -87,7 +88,7 @@ where
 {
     fn attempt<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, Outcome> {
         Box::pin(async move {
-            let result = worked(tx, &self.clock, &mut self.work).await;
+            let result = worked(tx, &self.setting, &mut self.work).await;
             self.reply.keep(result, tx.left())
         })
     }
@@ -105,14 +106,14 @@ where
 /// numbers of two transactions that were in each other's way are in the order of their effects.
 pub(crate) async fn worked<T, E, F>(
     tx: &mut Tx,
-    clock: &Clock,
+    setting: &Setting,
     work: &mut F,
 ) -> Result<Result<T, E>, String>
 where
     F: for<'t> Fn(&'t mut Tx) -> BoxFuture<'t, Result<T, E>> + Send,
     E: From<StoreError>,
 {
-    tx.carry(clock.clone());
+    tx.carry(setting.clone());
     let result = caught(|| work(tx)).await;
     if let Ok(Ok(_)) = &result
         && let Err(error) = tx.unload().await

@@ -58,6 +58,7 @@ pub mod migrate;
 pub mod mysql;
 mod names;
 mod once;
+mod origin;
 pub mod outbox;
 pub mod position;
 #[cfg(feature = "postgres")]
@@ -76,6 +77,7 @@ mod wire;
 
 pub use error::{Refusal, StoreError};
 pub use migrate::{Migration, Migrations};
+pub use origin::Origin;
 pub use row::Row;
 pub use rows::{In, Rows};
 pub use sql::{Dialect, Sql};

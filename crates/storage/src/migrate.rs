@@ -73,7 +73,7 @@ fn checksum(text: &str) -> String {
 }
 
 /// What every store has, whatever its service.
-const BUILT_IN: Migrations = &[IDEMPOTENCY, messages::MESSAGES];
+const BUILT_IN: Migrations = &[IDEMPOTENCY, messages::MESSAGES, messages::AHEAD];
 
 const IDEMPOTENCY: Migration = Migration::new(
     1,

@@ -4,6 +4,7 @@ use crate::backend::{Job, Outcome};
 use crate::carried::Left;
 use crate::error::{Cause, Constraint};
 use crate::job::{Reply, worked};
+use crate::origin::Setting;
 use crate::{Dialect, Row, Sql, StoreError, Tx, params, sql};
 use backlot_core::{BoxFuture, Clock, Idempotency, Timestamp};
 use serde::Serialize;
@@ -41,9 +42,11 @@ const DELETE_EXPIRED: Sql = sql! {
 /// Where removing stands in others' way, it is a transaction of its own, now and then.
 const DELETE_MANY: Sql = sql! {
     default: "DELETE FROM backlot_idempotency WHERE (subject, method, request_key) IN
-              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000)",
-    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT 1000",
+              (SELECT subject, method, request_key FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT ?)",
+    mysql: "DELETE FROM backlot_idempotency WHERE at < ? ORDER BY at LIMIT ?",
 };
+/// So many at once; when there were as many, the next write goes on.
+pub(crate) const SLICE: u64 = 1000;
 /// How often that is.
 pub(crate) const BETWEEN: Duration = Duration::from_secs(60);
 
@@ -54,7 +57,9 @@ pub(crate) fn is_shared(dialect: Dialect) -> bool {
 
 /// Removes keys that are too old.
 pub(crate) async fn remove_expired(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
-    tx.execute(DELETE_MANY, params![now.minus(KEPT)]).await
+    let slice = SLICE.cast_signed();
+    tx.execute(DELETE_MANY, params![now.minus(KEPT), slice])
+        .await
 }
 
 /// A key of a principal, for one method.
@@ -171,6 +176,7 @@ pub(crate) struct Once<T, E, F> {
     pub(crate) work: F,
     pub(crate) reply: Reply<T, E>,
     pub(crate) claim: Claim,
+    pub(crate) setting: Setting,
 }
 
 impl<T, E, F> Job for Once<T, E, F>
@@ -191,7 +197,7 @@ where
                 }
                 Ok(None) => {}
             }
-            let result = match worked(tx, &self.claim.clock, &mut self.work).await {
+            let result = match worked(tx, &self.setting, &mut self.work).await {
                 Ok(Ok(value)) => {
                     match serde_json::to_vec(&value).map_err(|error| self.claim.unfit(&error)) {
                         Ok(bytes) => self

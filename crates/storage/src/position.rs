@@ -46,16 +46,19 @@ use crate::{Sql, StoreError, Tx, names, params, sql};
 use std::ops::Range;
 
 const SELECT: Sql = sql!(
-    "SELECT log, next_offset FROM backlot_position WHERE consumer = ? AND topic = ? AND part = ?"
+    "SELECT log, next_offset, ahead FROM backlot_position WHERE consumer = ? AND topic = ? AND part = ?"
 );
 const INSERT: Sql = sql!(
-    "INSERT INTO backlot_position (log, next_offset, at, consumer, topic, part) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO backlot_position (log, next_offset, ahead, at, consumer, topic, part) VALUES (?, ?, ?, ?, ?, ?, ?)"
 );
 const UPDATE: Sql = sql!(
-    "UPDATE backlot_position SET log = ?, next_offset = ?, at = ? WHERE consumer = ? AND topic = ? AND part = ?"
+    "UPDATE backlot_position SET log = ?, next_offset = ?, ahead = ?, at = ? WHERE consumer = ? AND topic = ? AND part = ?"
 );
 #[cfg(test)]
 pub(crate) const STATEMENTS: [Sql; 3] = [SELECT, INSERT, UPDATE];
+
+/// The most bytes kept with a position: 60 KiB.
+pub const MAX_AHEAD: usize = 60 * 1024;
 
 /// Where a group stands in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +106,26 @@ impl<'t> Position<'t> {
     /// [`StoreError::Field`] for a group or topic that is empty, too long or holds U+0000; and what
     /// a statement fails with.
     pub async fn read(&mut self) -> Result<Option<At>, StoreError> {
+        Ok(self.read_ahead().await?.map(|(at, _)| at))
+    }
+
+    /// Where it stands, and what [`set_ahead`](Position::set_ahead) left with it.
+    ///
+    /// # Errors
+    /// As [`read`](Position::read).
+    pub async fn read_ahead(&mut self) -> Result<Option<(At, Vec<u8>)>, StoreError> {
         names::check("the group of the position", self.group, MAX_GROUP)?;
         names::check("the topic of the position", self.topic, MAX_TOPIC)?;
         let name = params![self.group, self.topic, self.partition];
         let Some(row) = self.tx.query_opt(SELECT, name).await? else {
             return Ok(None);
         };
-        Ok(Some(At {
+        let at = At {
             log: row.get(0)?,
             next: row.get(1)?,
-        }))
+        };
+        let ahead: Option<Vec<u8>> = row.get(2)?;
+        Ok(Some((at, ahead.unwrap_or_default())))
     }
 
     /// Moves it behind a batch of these offsets, the first one that is not in it excluded; answers
@@ -160,8 +173,8 @@ impl<'t> Position<'t> {
         let new = begins.min(offsets.end)..offsets.end;
         let is_news = stands.is_none_or(|at| at.log != log);
         if is_news || !new.is_empty() {
-            self.put(At { log, next: new.end }, stands.is_none())
-                .await?;
+            let at = At { log, next: new.end };
+            self.put(at, &[], stands.is_none()).await?;
         }
         Ok(new)
     }
@@ -172,11 +185,27 @@ impl<'t> Position<'t> {
     /// # Errors
     /// As [`read`](Position::read), and [`StoreError::Position`] beyond 2⁶³.
     pub async fn set(&mut self, at: At) -> Result<(), StoreError> {
-        let stands = self.read().await?;
-        self.put(at, stands.is_none()).await
+        self.set_ahead(at, &[]).await
     }
 
-    async fn put(&mut self, at: At, is_first: bool) -> Result<(), StoreError> {
+    /// Puts it there, with what a reader that makes effects out of order has done beyond it: the
+    /// bytes are its own, at most [`MAX_AHEAD`]. [`advance`](Position::advance) and
+    /// [`set`](Position::set) forget them: a group does one or the other.
+    ///
+    /// # Errors
+    /// As [`set`](Position::set), and [`StoreError::Position`] for too many bytes.
+    pub async fn set_ahead(&mut self, at: At, ahead: &[u8]) -> Result<(), StoreError> {
+        if ahead.len() > MAX_AHEAD {
+            return Err(self.refused(format!(
+                "cannot have {} bytes beyond it, {MAX_AHEAD} is the most: leave fewer holes",
+                ahead.len()
+            )));
+        }
+        let stands = self.read().await?;
+        self.put(at, ahead, stands.is_none()).await
+    }
+
+    async fn put(&mut self, at: At, ahead: &[u8], is_first: bool) -> Result<(), StoreError> {
         let (Ok(log), Ok(next)) = (i64::try_from(at.log), i64::try_from(at.next)) else {
             return Err(self.refused(format!(
                 "cannot be {} in incarnation {}: numbers end before 2^63",
@@ -184,7 +213,15 @@ impl<'t> Position<'t> {
             )));
         };
         let now = self.tx.now()?;
-        let row = params![log, next, now, self.group, self.topic, self.partition];
+        let row = params![
+            log,
+            next,
+            ahead,
+            now,
+            self.group,
+            self.topic,
+            self.partition
+        ];
         if !is_first {
             return self.tx.execute(UPDATE, row).await.map(drop);
         }

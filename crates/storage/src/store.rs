@@ -4,9 +4,10 @@ use crate::backend::{Backend, Call, Job, Mode};
 use crate::carried::Signals;
 use crate::job::{Plain, Reply, reply};
 use crate::once::{self, Claim, Once};
+use crate::origin::{Setting, Speaker};
 use crate::remote::{Over, Remote};
 use crate::{Dialect, Migrations, StoreError, Tx, inbox, migrate, outbox};
-use backlot_core::{BoxFuture, Clock, Context, Deadline, Idempotency};
+use backlot_core::{BoxFuture, Clock, Context, Deadline, Dice, Idempotency};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::poll_fn;
@@ -31,6 +32,8 @@ use tokio::time::Sleep;
 pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Clock,
+    /// Whose events leave with its commits.
+    speaker: Option<Speaker>,
     /// When old idempotency keys are removed next, in milliseconds.
     remove_at: Arc<AtomicI64>,
     /// When old ids of the inbox are removed next, however few came.
@@ -46,6 +49,7 @@ impl Store {
         Store {
             backend,
             clock,
+            speaker: None,
             remove_at: Arc::default(),
             tidy_at: Arc::default(),
             signals: Arc::default(),
@@ -57,6 +61,22 @@ impl Store {
     #[must_use]
     pub fn remote(remote: Arc<dyn Remote>, clock: Clock) -> Self {
         Store::over(Arc::new(Over::new(remote)), clock)
+    }
+
+    /// The same store, whose transactions name what they say: by `source`, with ids from `dice`.
+    #[must_use]
+    pub fn originating(mut self, source: &str, dice: Dice) -> Self {
+        let source = source.into();
+        self.speaker = Some(Speaker { source, dice });
+        self
+    }
+
+    fn setting(&self, cx: &Context) -> Setting {
+        Setting {
+            clock: self.clock.clone(),
+            speaker: self.speaker.clone(),
+            trace: cx.trace(),
+        }
     }
 
     /// Which SQL the database speaks.
@@ -141,10 +161,19 @@ impl Store {
         });
         let removing = claim.as_ref().and_then(|_| self.removing(cx));
         let tidying = self.tidying(cx);
-        let clock = self.clock.clone();
+        let setting = self.setting(cx);
         let writing = self.run(Mode::Write, cx, Location::caller(), |reply| match claim {
-            Some(claim) => Box::new(Once { work, reply, claim }) as Box<dyn Job>,
-            None => Box::new(Plain { work, reply, clock }),
+            Some(claim) => Box::new(Once {
+                work,
+                reply,
+                claim,
+                setting,
+            }) as Box<dyn Job>,
+            None => Box::new(Plain {
+                work,
+                reply,
+                setting,
+            }),
         });
         async move {
             for old in removing.into_iter().chain(tidying) {
@@ -165,10 +194,16 @@ impl Store {
             let removed = self.plain(Mode::Write, cx, Location::caller(), move |tx| {
                 Box::pin(once::remove_expired(tx, now))
             });
+            let remove_at = Arc::clone(&self.remove_at);
             Box::pin(async move {
-                if let Err(error) = removed.await {
-                    // The next one removes them.
-                    tracing::debug!(%error, "old idempotency keys were not removed");
+                match removed.await {
+                    // There are more: the next write goes on, so that they go as fast as they come.
+                    Ok(once::SLICE..) => remove_at.store(0, order),
+                    Ok(_) => {}
+                    Err(error) => {
+                        // The next one removes them.
+                        tracing::debug!(%error, "old idempotency keys were not removed");
+                    }
                 }
             }) as BoxFuture<'static, ()>
         })
@@ -267,9 +302,13 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let clock = self.clock.clone();
+        let setting = self.setting(cx);
         self.run(mode, cx, site, |reply| {
-            Box::new(Plain { work, reply, clock })
+            Box::new(Plain {
+                work,
+                reply,
+                setting,
+            })
         })
     }
 

@@ -2,10 +2,11 @@
 
 use crate::carried::{Carried, Left};
 use crate::error::Constraint;
+use crate::origin::{Origin, Setting};
 use crate::remote::Transaction;
 use crate::value::{Params, check};
 use crate::{Dialect, Row, Sql, StoreError, inbox, outbox, position, sqlite};
-use backlot_core::{Clock, Timestamp};
+use backlot_core::Timestamp;
 use std::fmt;
 
 /// A running transaction. Closures given to a [`Store`](crate::Store) get one; it ends with them.
@@ -188,17 +189,27 @@ impl Tx {
         position::Position::of(self, group, topic, partition)
     }
 
+    /// Names one message that is made here: a fresh id, who says it, when, and in which trace.
+    ///
+    /// # Errors
+    /// [`StoreError::NoOrigin`] when the store was not told who speaks
+    /// ([`Store::originating`](crate::Store::originating)).
+    pub fn origin(&mut self) -> Result<Origin, StoreError> {
+        let setting = self.carried.setting.as_ref();
+        setting.ok_or(StoreError::NoOrigin)?.origin()
+    }
+
     /// The store's time. A transaction outside of a store has none.
     pub(crate) fn now(&self) -> Result<Timestamp, StoreError> {
-        let clock = self.carried.clock.as_ref();
-        clock
-            .map(Clock::wall)
+        let setting = self.carried.setting.as_ref();
+        setting
+            .map(|setting| setting.clock.wall())
             .ok_or_else(|| StoreError::sql("a transaction of no store has no clock"))
     }
 
     /// An attempt begins: what another one left is gone.
-    pub(crate) fn carry(&mut self, clock: Clock) {
-        self.carried = Carried::new(clock);
+    pub(crate) fn carry(&mut self, setting: Setting) {
+        self.carried = Carried::new(setting);
     }
 
     /// A row was entered into the inbox.

@@ -91,6 +91,81 @@ pub(super) async fn later_is_no_attempt(stage: Stage) {
     reader.finish(1).await;
 }
 
+pub(super) async fn a_failed_message_stays_out_and_its_attempt_is_counted(stage: Stage) {
+    stage.topic(1).await;
+    stage.publish(0..3).await;
+    let mut reader = stage.reader("g").await;
+    let taken = reader.take(3).await;
+    let token = taken[0].token;
+    reader.settle(token, Settle::Failed(failure("first"))).await;
+    reader.done(&taken[1..]).await;
+    reader.nothing().await;
+    assert_eq!(stage.lag("g").await, 1, "it is out");
+    // It may fail again, and what is told twice counts once.
+    reader
+        .settle(token, Settle::Failed(failure("second")))
+        .await;
+    reader
+        .settle(token, Settle::Failed(failure("second")))
+        .await;
+    let retry = Settle::Retry {
+        at: stage.now(),
+        failure: None,
+    };
+    reader.settle(token, retry).await;
+    let again = reader.take(1).await;
+    assert_eq!(again[0].attempts, 2);
+    assert_eq!(again[0].failures, [failure("first"), failure("second")]);
+    reader.settle(token, Settle::Failed(failure("third"))).await;
+    reader.done(&again).await;
+    assert_eq!(stage.lag("g").await, 0, "what failed can be done later");
+}
+
+pub(super) async fn a_failed_message_comes_before_its_later_neighbours_after_a_death(
+    mut stage: Stage,
+) {
+    stage.topic(1).await;
+    stage.publish(0..4).await;
+    let mut reader = stage.reader("g").await;
+    let taken = reader.take(4).await;
+    reader.done(&taken[..1]).await;
+    let failed = Settle::Failed(failure("before"));
+    reader.settle(taken[1].token, failed).await;
+    drop(reader);
+    stage.die().await;
+    let mut reader = stage.reader("g").await;
+    let again = reader.finish(3).await;
+    assert_eq!(numbers(&again), [1, 2, 3]);
+    assert_eq!(
+        (again[0].attempts, &*again[0].failures),
+        (1, &[failure("before")][..])
+    );
+}
+
+pub(super) async fn a_failed_message_comes_before_its_later_neighbours_to_another_member(
+    mut stage: Stage,
+) {
+    stage.topic(1).await;
+    stage.publish(0..6).await;
+    let mut reader = stage.reader("g").await;
+    reader.take(4).await;
+    drop(reader);
+    stage.die().await;
+    // Each comes alone now; one that failed does not keep the next from coming.
+    let mut reader = stage.reader("g").await;
+    let first = reader.take(1).await;
+    let failed = Settle::Failed(failure("before"));
+    reader.settle(first[0].token, failed).await;
+    let second = reader.take(1).await;
+    assert_eq!((numbers(&first), numbers(&second)), (vec![0], vec![1]));
+    reader.close().await;
+    let mut reader = stage.reader("g").await;
+    let again = reader.finish(6).await;
+    assert_eq!(numbers(&again), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(again[0].attempts, 1);
+    assert_eq!(stage.lag("g").await, 0);
+}
+
 pub(super) async fn a_dead_letter_and_its_acknowledgement_are_one(mut stage: Stage) {
     stage.topic(1).await;
     stage.publish(0..2).await;

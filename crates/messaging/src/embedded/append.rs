@@ -1,6 +1,7 @@
 //! What one commit adds to the log: worked out before, so that the writer only writes.
 
 use super::codec::{self, Blob};
+use super::repository::dead::{self, Arrival};
 use super::repository::{log, timers};
 use super::topic::Topic;
 use crate::engine::{Outgoing, Position, Receipt};
@@ -129,12 +130,23 @@ impl Plan {
                 continue;
             }
             let (topic, partition) = (chunk.topic.id, chunk.part);
-            let mut offset = log::append(tx, topic, partition, &blobs, now).await?;
-            for place in kept {
-                added.receipts[place] = Receipt::Stored(Position { partition, offset });
-                offset += 1;
+            let base = log::append(tx, topic, partition, &blobs, now).await?;
+            let end = base + kept.len() as u64;
+            for (offset, place) in (base..).zip(&kept) {
+                added.receipts[*place] = Receipt::Stored(Position { partition, offset });
             }
-            added.heads.push((index, offset));
+            if chunk.topic.holds_letters {
+                let arrival = |(offset, place): (u64, &usize)| Arrival {
+                    queue: topic,
+                    queue_name: &chunk.topic.name,
+                    part: partition,
+                    offset,
+                    record: &self.items[*place].record,
+                };
+                let arrivals: Vec<Arrival<'_>> = (base..).zip(&kept).map(arrival).collect();
+                dead::enter(tx, &arrivals, now).await?;
+            }
+            added.heads.push((index, end));
         }
         for (place, item) in self.items.iter().enumerate() {
             let due = item.due.filter(|due| *due > now);

@@ -3,6 +3,7 @@
 mod sharing;
 
 use super::part::{Before, Part, until};
+use super::repository::cursors::Stored;
 use super::topic::Topic;
 use crate::engine::{Cause, Input, Subscription};
 use crate::telemetry::OfGroup;
@@ -17,6 +18,8 @@ use tokio::time::Instant;
 pub(super) struct Group {
     pub(super) id: i64,
     pub(super) name: String,
+    /// Whether it is no longer than its members.
+    pub(super) is_ephemeral: bool,
     pub(super) topic: Arc<Topic>,
     pub(super) telemetry: OfGroup,
     pub(super) state: Mutex<State>,
@@ -28,6 +31,8 @@ pub(super) struct Group {
 pub(super) struct State {
     pub(super) parts: Vec<Part>,
     pub(super) is_paused: bool,
+    /// Whether it was removed: whoever is left of it is told so.
+    pub(super) is_forgotten: bool,
     members: BTreeMap<u64, Member>,
     last_member: u64,
 }
@@ -74,20 +79,18 @@ pub(super) struct Room {
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 impl Group {
-    pub(super) fn new(
-        (id, name, is_paused): (i64, String, bool),
-        topic: Arc<Topic>,
-        telemetry: OfGroup,
-    ) -> Self {
+    pub(super) fn new(stored: Stored, topic: Arc<Topic>, telemetry: OfGroup) -> Self {
         let parts = (0..topic.partitions).map(|_| Part::new()).collect();
         Group {
-            id,
-            name,
+            id: stored.id,
+            name: stored.name,
+            is_ephemeral: stored.is_ephemeral,
             topic,
             telemetry,
             state: Mutex::new(State {
                 parts,
-                is_paused,
+                is_paused: stored.is_paused,
+                is_forgotten: false,
                 members: BTreeMap::new(),
                 last_member: 0,
             }),
@@ -161,6 +164,26 @@ impl Group {
         self.wake();
     }
 
+    /// Nobody joins any more; refused, with their number, while there are members.
+    pub(super) fn begin_forgetting(&self) -> Result<(), usize> {
+        let mut state = self.state.lock();
+        match state.members.len() {
+            0 => {
+                state.is_forgotten = true;
+                drop(state);
+                self.wake();
+                Ok(())
+            }
+            members => Err(members),
+        }
+    }
+
+    /// It was not removed after all.
+    pub(super) fn keep(&self) {
+        self.state.lock().is_forgotten = false;
+        self.wake();
+    }
+
     /// The names of the members, in order of their arrival.
     pub(super) fn members(&self) -> Vec<String> {
         let state = self.state.lock();
@@ -215,6 +238,9 @@ impl State {
         group: &Group,
     ) {
         let now = Instant::now();
+        if self.is_forgotten {
+            return;
+        }
         if !self.members.contains_key(&member) {
             self.add(member, subscription.clone(), now);
             self.share(now, group);
@@ -321,8 +347,13 @@ impl State {
             // Below the number of partitions, which is a u32.
             let number = number as u32;
             if part.has_suspects() {
+                let room = in_flight.saturating_sub(part.out).min(max);
+                let before = part.due_before_suspects(now_ms, room);
+                if !before.is_empty() && !is_suspect_out {
+                    return Step::Again(number, before);
+                }
                 match part.next_suspect(now_ms) {
-                    Some(offset) if !is_suspect_out && part.out == 0 => {
+                    Some(offset) if !is_suspect_out && !part.has_open_out() => {
                         return Step::Suspect(number, offset);
                     }
                     _ => continue,

@@ -1,11 +1,12 @@
 //! What everything of an engine shares: the store, what is known of it, and the ways to it.
 
-use super::Options;
 use super::group::Group;
 use super::keeper::Alarm;
 use super::queue::Queue;
 use super::repository::{cursors, topics};
 use super::topic::Topic;
+use super::{Options, check_name};
+use crate::engine::TopicSpec;
 use crate::telemetry::{OfTopic, Publishing};
 use crate::{Caps, Error};
 use backlot_core::{BoxFuture, Clock, Context, Dice};
@@ -30,6 +31,11 @@ pub(super) struct Inner {
     pub(super) queue: Queue,
     pub(super) topics: Mutex<BTreeMap<String, Arc<Topic>>>,
     pub(super) groups: Mutex<BTreeMap<(i64, String), Arc<Group>>>,
+    /// Held by those who attach, and alone by those who remove a group.
+    pub(super) membership: tokio::sync::RwLock<()>,
+    /// For tests that show that the mistake would be noticed.
+    #[cfg(feature = "testing")]
+    pub(super) redrives_to_source: AtomicBool,
     pub(super) alarm: Alarm,
     /// Whether a write of unknown end may have made the log longer than is known here.
     pub(super) is_doubted: AtomicBool,
@@ -43,6 +49,15 @@ impl Inner {
     pub(super) fn shut(&self) {
         self.queue.close();
         self.closed.send_replace(true);
+    }
+
+    /// The number of a log that begins now: above that of the one before, also when that was in
+    /// another database, as far as the clock goes forward.
+    pub(super) fn incarnation(&self, before: i64) -> i64 {
+        // Of 63 bits, as databases count: milliseconds, and dice for those who begin at once.
+        let millis = self.clock.wall().0.clamp(0, (1 << 43) - 1);
+        let drawn = self.dice.below(1 << 20).cast_signed();
+        (millis << 20 | drawn).max(before.saturating_add(1))
     }
 
     /// A context of our own.
@@ -100,6 +115,41 @@ impl Inner {
         topics
             .entry(name)
             .or_insert_with(|| Arc::new(Topic::new(stored, ranges, telemetry)));
+    }
+
+    /// Makes a topic, or gives one that is there what may change.
+    pub(super) async fn ensure(&self, spec: &TopicSpec) -> Result<(), Error> {
+        check_name("topic", &spec.name)?;
+        if !(1..=1024).contains(&spec.partitions) {
+            return Err(Error::Invalid {
+                field: "partitions",
+                value: spec.partitions.to_string(),
+                cure: "take 1 to 1,024",
+            });
+        }
+        let (wanted, now) = (spec.clone(), self.clock.wall());
+        let incarnation = self.incarnation(0);
+        let writing = self.write(move |tx| {
+            let wanted = wanted.clone();
+            Box::pin(async move {
+                let stored = topics::ensure(tx, &wanted, incarnation, now).await?;
+                let ranges = topics::ranges(tx, stored.id).await?;
+                Ok::<_, StoreError>((stored, ranges))
+            })
+        });
+        let (stored, ranges) = writing.await.map_err(Error::of_write)?;
+        let has = stored.spec.partitions;
+        if has == spec.partitions {
+            self.add_topic(stored, &ranges);
+            self.topic(&spec.name)?.set_spec(spec.clone());
+            return Ok(());
+        }
+        self.add_topic(stored, &ranges);
+        Err(Error::Partitions {
+            topic: spec.name.clone(),
+            has,
+            wanted: spec.partitions,
+        })
     }
 
     pub(super) async fn read_topics(&self) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use super::codec::{self, Reader};
+use super::repository::dead::{self, Arrival};
 use super::repository::log::{self, Keep, SLICE};
 use super::repository::timers::{self, Due};
 use super::repository::topics;
@@ -19,6 +20,8 @@ use tokio::time::Instant;
 
 /// The most time that passes between two looks at the wall clock, which may be set.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// The most batches of dead letters that one commit drops: each letter has a row to be removed, too.
+const LETTER_SLICE: u32 = 8;
 /// The pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -110,6 +113,7 @@ async fn work(inner: &Arc<Inner>, tend_at: &mut Instant) -> Result<(), Error> {
 /// Removes what is too old or too much, and measures.
 pub(super) async fn tend(inner: &Arc<Inner>) -> Result<(), Error> {
     let now = inner.clock.wall();
+    super::ephemeral::sweep(inner).await?;
     for topic in inner.all_topics() {
         trim(inner, &topic, now).await?;
     }
@@ -137,7 +141,12 @@ async fn look_again(inner: &Arc<Inner>) -> Result<(), Error> {
 }
 
 async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<(), Error> {
-    let spec = topic.settings().spec;
+    let mut spec = topic.settings().spec;
+    let holds_letters = topic.holds_letters;
+    if holds_letters {
+        spec.retention = spec.retention.or(Some(inner.options.letters));
+    }
+    let slice = if holds_letters { LETTER_SLICE } else { SLICE };
     if spec.retention.is_none() && spec.retention_bytes.is_none() {
         return Ok(());
     }
@@ -153,11 +162,17 @@ async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<
                 Box::pin(async move {
                     let ranges = topics::ranges(tx, id).await?;
                     let held = ranges.get(part as usize).map_or(0, |range| range.bytes);
-                    log::trim(tx, id, part, held, keep).await
+                    let dropped = log::trim(tx, id, part, (held, slice), keep).await?;
+                    if holds_letters && dropped > 0 {
+                        let ranges = topics::ranges(tx, id).await?;
+                        let first = ranges.get(part as usize).map_or(0, |range| range.first);
+                        dead::remove_below(tx, id, part, first).await?;
+                    }
+                    Ok::<_, StoreError>(dropped)
                 })
             });
             let dropped = trimming.await.map_err(Error::of_write)?;
-            if dropped < u64::from(SLICE) {
+            if dropped < u64::from(slice) {
                 break;
             }
         }
@@ -167,13 +182,17 @@ async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<
 
 /// Moves what is due into the log, in slices, each in the commit that takes it off the list.
 async fn publish_due(inner: &Arc<Inner>, now: Timestamp) -> Result<(), Error> {
-    let topics: BTreeMap<i64, Arc<Topic>> = inner
-        .all_topics()
-        .into_iter()
-        .map(|topic| (topic.id, topic))
-        .collect();
+    let topics = inner.all_topics().into_iter();
+    let topics: BTreeMap<i64, Arc<Topic>> = topics.map(|topic| (topic.id, topic)).collect();
+    let topics = Arc::new(topics);
     loop {
-        let moving = inner.write(move |tx| Box::pin(move_due(tx, now)));
+        let moving = inner.write({
+            let topics = Arc::clone(&topics);
+            move |tx| {
+                let topics = Arc::clone(&topics);
+                Box::pin(async move { move_due(tx, &topics, now).await })
+            }
+        });
         let (moved, next) = match moving.await {
             Ok(moved) => moved,
             Err(error) => {
@@ -218,6 +237,7 @@ struct Moved {
 
 async fn move_due(
     tx: &mut Tx,
+    topics: &BTreeMap<i64, Arc<Topic>>,
     now: Timestamp,
 ) -> Result<(Vec<Moved>, Option<Timestamp>), StoreError> {
     let mut by_partition: BTreeMap<(i64, u32), Vec<Record>> = BTreeMap::new();
@@ -237,6 +257,19 @@ async fn move_due(
     for ((topic, part), records) in by_partition {
         let base = log::append(tx, topic, part, &codec::encode(&records), now).await?;
         let count = records.len() as u64;
+        if let Some(named) = topics.get(&topic)
+            && named.holds_letters
+        {
+            let arrival = |(offset, record)| Arrival {
+                queue: topic,
+                queue_name: &named.name,
+                part,
+                offset,
+                record,
+            };
+            let arrivals: Vec<Arrival<'_>> = (base..).zip(&records).map(arrival).collect();
+            dead::enter(tx, &arrivals, now).await?;
+        }
         moved.push(Moved {
             topic,
             part,

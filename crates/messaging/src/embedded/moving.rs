@@ -117,7 +117,7 @@ pub(super) async fn pause(
 pub(super) async fn purge(inner: &Arc<Inner>, topic: &str) -> Result<(), Error> {
     let topic = inner.topic(topic)?;
     let id = topic.id;
-    let incarnation = (inner.dice.next_u64() >> 1).cast_signed();
+    let incarnation = inner.incarnation(topic.settings().incarnation);
     let writing = inner.write(move |tx| Box::pin(topics::purge(tx, id, incarnation)));
     writing.await.map_err(Error::of_write)?;
     topic.emptied(incarnation);

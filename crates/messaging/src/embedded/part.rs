@@ -29,6 +29,8 @@ pub(super) struct Part {
     pub(super) out: usize,
     /// Whether a write of it was begun whose end is not known: what is here may be old.
     pub(super) is_doubted: bool,
+    /// Of the write in doubt: messages that stay out although they failed.
+    pub(super) failing: BTreeSet<u64>,
     pub(super) before: Before,
     /// The start that was counted last, and how many there were before it.
     pub(super) announced: Option<(u64, u32)>,
@@ -41,6 +43,8 @@ pub(super) struct Pending {
     /// Whether the process of a delivery of it may have died: it is delivered alone, and counted.
     pub(super) is_suspect: bool,
     pub(super) is_out: bool,
+    /// Whether it is out after an attempt that failed under this epoch.
+    pub(super) is_held: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +77,7 @@ impl Part {
             extended: BTreeMap::new(),
             out: 0,
             is_doubted: false,
+            failing: BTreeSet::new(),
             before: Before::Elsewhere,
             announced: None,
         }
@@ -116,6 +121,12 @@ impl Part {
     pub(super) fn has_suspect_out(&self) -> bool {
         let mut pending = self.pending.values();
         pending.any(|pending| pending.is_suspect && pending.is_out)
+    }
+
+    /// Whether something is out whose attempt had no end yet.
+    pub(super) fn has_open_out(&self) -> bool {
+        let held = self.pending.values().filter(|pending| pending.is_held);
+        self.out > held.count()
     }
 
     /// The messages between these offsets went out.
@@ -224,6 +235,7 @@ impl Part {
         self.owner = Some(member);
         self.leaving = None;
         self.is_doubted = false;
+        self.failing.clear();
         self.nothing_out();
         self.tracker = tracker(&loaded.cursor);
         self.pending = BTreeMap::new();
@@ -260,6 +272,12 @@ impl Part {
                 }
             }
         }
+        for offset in std::mem::take(&mut self.failing) {
+            // Whether or not it was counted, it is still out.
+            if let Some(pending) = self.pending.get_mut(&offset) {
+                pending.is_out = true;
+            }
+        }
         let out = self.outs().count();
         self.out = out;
     }
@@ -275,6 +293,7 @@ impl Part {
                 exception,
                 is_suspect: false,
                 is_out: false,
+                is_held: false,
             };
             if !self.tracker.is_settled(offset) {
                 self.pending.insert(offset, pending);
@@ -291,6 +310,18 @@ impl Part {
         pending
             .find(|(_, pending)| due(pending))
             .map(|(offset, _)| *offset)
+    }
+
+    /// Messages that come again now and lie before the first suspect: those behind it wait.
+    pub(super) fn due_before_suspects(&self, now_ms: i64, most: usize) -> Vec<u64> {
+        let mut suspects = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.is_suspect);
+        let first = suspects.next().map_or(0, |(offset, _)| *offset);
+        let mut due = self.due(now_ms, most);
+        due.retain(|offset| *offset < first);
+        due
     }
 
     /// Messages that come again now.
@@ -317,6 +348,7 @@ impl Pending {
             exception: Exception::default(),
             is_suspect: false,
             is_out: false,
+            is_held: false,
         }
     }
 }

@@ -1,13 +1,35 @@
 //! The state of topics and groups, exactly: from one snapshot of the store.
 
 use super::Inner;
+use super::repository::dead::list;
 use super::repository::log;
 use super::repository::{cursors, topics};
 use crate::Error;
-use crate::engine::{CursorReport, GroupReport, PartitionReport, Report};
-use crate::telemetry::{LAG, OLDEST, RETRYING};
+use crate::dead::{Class, Filter};
+use crate::engine::{CursorReport, GroupReport, PartitionReport, Report, TopicReport};
+use crate::telemetry::{DEAD, LAG, OLDEST, RETRYING};
 use backlot_storage::{StoreError, Tx};
 use std::sync::Arc;
+
+/// Every topic there is.
+pub(super) async fn topics(inner: &Arc<Inner>) -> Result<Vec<TopicReport>, Error> {
+    let reading = inner.read(|tx| {
+        Box::pin(async move {
+            let mut all = Vec::new();
+            for stored in topics::all(tx).await? {
+                let groups = cursors::groups(tx, stored.id).await?;
+                all.push(TopicReport {
+                    spec: stored.spec,
+                    groups: groups.into_iter().map(|group| group.name).collect(),
+                });
+            }
+            Ok::<_, StoreError>(all)
+        })
+    });
+    let mut all = reading.await.map_err(Error::of_read)?;
+    all.sort_by(|one, other| one.spec.name.cmp(&other.spec.name));
+    Ok(all)
+}
 
 pub(super) async fn inspect(
     inner: &Arc<Inner>,
@@ -18,9 +40,11 @@ pub(super) async fn inspect(
     let (id, name) = (topic.id, group.map(str::to_owned));
     let reading = inner.read(move |tx| {
         let name = name.clone();
-        Box::pin(async move { read(tx, id, name.as_deref()).await })
+        Box::pin(async move { read(tx, id, name.as_deref(), false).await })
     });
     let mut report = reading.await.map_err(Error::of_read)?;
+    // Never negative: of 63 bits.
+    report.incarnation = topic.settings().incarnation.cast_unsigned();
     if let Some(group) = group
         && report.groups.is_empty()
     {
@@ -37,7 +61,13 @@ pub(super) async fn inspect(
     Ok(report)
 }
 
-async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, StoreError> {
+/// Of one group or of all; `only_lasting` leaves those out that are no longer than their members.
+async fn read(
+    tx: &mut Tx,
+    topic: i64,
+    group: Option<&str>,
+    only_lasting: bool,
+) -> Result<Report, StoreError> {
     let ranges = topics::ranges(tx, topic).await?;
     let mut aside = log::aside(tx, topic).await?;
     let mut report = Report::default();
@@ -54,6 +84,9 @@ async fn read(tx: &mut Tx, topic: i64, group: Option<&str>) -> Result<Report, St
         None => cursors::groups(tx, topic).await?,
     };
     for stored in groups {
+        if only_lasting && stored.is_ephemeral {
+            continue;
+        }
         let mut group = GroupReport {
             group: stored.name,
             paused: stored.is_paused,
@@ -89,7 +122,9 @@ pub(super) async fn measure(inner: &Arc<Inner>) -> Result<(), Error> {
     let now = inner.clock.wall();
     inner.telemetry.queued.set(inner.queue.len() as i64);
     for topic in inner.all_topics() {
-        let report = inspect(inner, &topic.name, None).await?;
+        let id = topic.id;
+        let reading = inner.read(move |tx| Box::pin(read(tx, id, None, true)));
+        let report = reading.await.map_err(Error::of_read)?;
         let held = report.partitions.iter().map(|part| part.head - part.start);
         topic.telemetry.stored.set(gauge(held.sum()));
         for group in report.groups {
@@ -105,6 +140,20 @@ pub(super) async fn measure(inner: &Arc<Inner>) -> Result<(), Error> {
             }
             let labels = [&*topic.name, &*group.group];
             inner.metrics.gauge(&RETRYING, labels).set(gauge(retrying));
+        }
+    }
+    measure_letters(inner).await
+}
+
+/// Sets the gauges of dead letters, from their counters.
+async fn measure_letters(inner: &Arc<Inner>) -> Result<(), Error> {
+    let reading =
+        inner.read(|tx| Box::pin(async move { list::groups(tx, &Filter::default()).await }));
+    for group in reading.await.map_err(Error::of_read)? {
+        for class in Class::ALL {
+            let labels = [&*group.topic, &*group.group, class.name()];
+            let waiting = group.waiting.get(class).copied().unwrap_or(0);
+            inner.metrics.gauge(&DEAD, labels).set(gauge(waiting));
         }
     }
     Ok(())

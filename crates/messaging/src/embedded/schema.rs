@@ -3,7 +3,9 @@
 use backlot_storage::{Migration, Migrations};
 
 /// The schema of a store that holds a log, and nothing else.
-pub const MIGRATIONS: Migrations = &[Migration::new(
+pub const MIGRATIONS: Migrations = &[LOG, DEAD];
+
+const LOG: Migration = Migration::new(
     1,
     "log",
     "CREATE TABLE topic (
@@ -44,4 +46,46 @@ pub const MIGRATIONS: Migrations = &[Migration::new(
          cnt INTEGER NOT NULL, at INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL,
          found_at INTEGER NOT NULL) STRICT;
      CREATE INDEX quarantine_base ON quarantine (topic, part, base);",
-)];
+);
+
+/// Dead letters, and groups that are no longer than their members. Counts are kept by triggers, in
+/// the commits that change them.
+const DEAD: Migration = Migration::new(
+    2,
+    "dead letters",
+    "CREATE TABLE dead_group (
+         id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, topic TEXT NOT NULL, grp TEXT NOT NULL,
+         UNIQUE (queue, topic, grp)) STRICT;
+     CREATE TABLE dead (
+         id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, part INTEGER NOT NULL, off INTEGER NOT NULL,
+         grp INTEGER NOT NULL, class TEXT NOT NULL, msg_key TEXT, msg TEXT NOT NULL, kind TEXT NOT NULL,
+         at INTEGER NOT NULL, status INTEGER NOT NULL, redrives INTEGER NOT NULL, edits INTEGER NOT NULL,
+         error TEXT NOT NULL, redriven_at INTEGER) STRICT;
+     CREATE UNIQUE INDEX dead_place ON dead (queue, part, off);
+     CREATE INDEX dead_time ON dead (grp, status, at);
+     CREATE INDEX dead_class ON dead (grp, status, class, at);
+     CREATE INDEX dead_key ON dead (grp, status, msg_key, at) WHERE msg_key IS NOT NULL;
+     CREATE TABLE dead_count (
+         grp INTEGER NOT NULL, status INTEGER NOT NULL, class TEXT NOT NULL, cnt INTEGER NOT NULL,
+         PRIMARY KEY (grp, status, class)) STRICT, WITHOUT ROWID;
+     CREATE TABLE dead_edit (
+         letter INTEGER NOT NULL, edit INTEGER NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
+         payload BLOB NOT NULL, PRIMARY KEY (letter, edit)) STRICT;
+     CREATE TRIGGER dead_in AFTER INSERT ON dead BEGIN
+         INSERT INTO dead_count (grp, status, class, cnt) VALUES (new.grp, new.status, new.class, 1)
+             ON CONFLICT (grp, status, class) DO UPDATE SET cnt = cnt + 1;
+     END;
+     CREATE TRIGGER dead_out AFTER DELETE ON dead BEGIN
+         UPDATE dead_count SET cnt = cnt - 1 WHERE grp = old.grp AND status = old.status AND class = old.class;
+         DELETE FROM dead_edit WHERE letter = old.id;
+     END;
+     CREATE TRIGGER dead_moved AFTER UPDATE OF status ON dead WHEN new.status <> old.status BEGIN
+         UPDATE dead_count SET cnt = cnt - 1 WHERE grp = old.grp AND status = old.status AND class = old.class;
+         INSERT INTO dead_count (grp, status, class, cnt) VALUES (new.grp, new.status, new.class, 1)
+             ON CONFLICT (grp, status, class) DO UPDATE SET cnt = cnt + 1;
+     END;
+     ALTER TABLE grp ADD COLUMN ephemeral INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE grp ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE grp ADD COLUMN alive_at INTEGER NOT NULL DEFAULT 0;
+     CREATE INDEX grp_ephemeral ON grp (id) WHERE ephemeral = 1;",
+);

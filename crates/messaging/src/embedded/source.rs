@@ -6,6 +6,7 @@ mod fresh;
 mod settle;
 
 use super::Inner;
+use super::ephemeral;
 use super::group::{Group, Step};
 use super::part::{Before, Loaded};
 use super::repository::{cursors, log, topics};
@@ -74,6 +75,25 @@ impl Member {
             _ = self.changed.changed() => {}
             _ = self.grown.changed() => {}
             () = timer => {}
+        }
+    }
+
+    fn unknown_group(&self) -> Error {
+        Error::UnknownGroup {
+            topic: self.group.topic.name.clone(),
+            group: self.group.name.clone(),
+        }
+    }
+
+    /// The last member of a group that is no longer than its members is gone.
+    async fn forget(&self) -> Result<(), Error> {
+        let inner = Arc::clone(&self.inner);
+        let (topic, group) = (self.group.topic.name.clone(), self.group.name.clone());
+        let forgetting = async move { ephemeral::forget(&inner, &topic, &group).await };
+        match self.inner.finish("broker-forget", forgetting).await {
+            // Somebody came in between, or was faster.
+            Err(Error::Occupied { .. } | Error::UnknownGroup { .. }) => Ok(()),
+            forgotten => forgotten,
         }
     }
 
@@ -310,6 +330,10 @@ impl Source for Member {
             let heads = self.grown.borrow_and_update().clone();
             let step = {
                 let mut state = self.group.state.lock();
+                if state.is_forgotten {
+                    drop(state);
+                    return Err(self.unknown_group());
+                }
                 state.tidy(&self.group);
                 let at = (self.now_ms(), max.max(1), self.turn);
                 state.step(self.number, at, &heads)
@@ -349,6 +373,9 @@ impl Source for Member {
     async fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.has_left = true;
         let had = self.group.leave(self.number);
+        if self.group.is_ephemeral && self.group.members().is_empty() {
+            return self.forget().await;
+        }
         self.inner.say_clean(self.group.id, had).await
     }
 }

@@ -1,5 +1,6 @@
 //! A topic in memory: where its partitions end, and who is woken when they grow.
 
+use super::repository::dead;
 use super::repository::topics::{Range, Stored};
 use crate::engine::TopicSpec;
 use crate::partition;
@@ -13,6 +14,8 @@ pub(super) struct Topic {
     pub(super) id: i64,
     pub(super) name: String,
     pub(super) partitions: u32,
+    /// Whether what it holds are dead letters, which have an index.
+    pub(super) holds_letters: bool,
     pub(super) telemetry: OfTopic,
     /// What may change.
     settings: Mutex<Settings>,
@@ -34,6 +37,7 @@ impl Topic {
             id: stored.id,
             name: stored.spec.name.clone(),
             partitions: stored.spec.partitions,
+            holds_letters: dead::is_queue(&stored.spec.name),
             telemetry,
             heads: watch::Sender::new(ranges.iter().map(|range| range.head).collect()),
             settings: Mutex::new(Settings {

@@ -27,6 +27,26 @@ pub(crate) struct Far {
     pub(crate) database: Arc<Mutex<sqlite::Connection>>,
     /// What becomes of the next commits of writes; after the last, all goes well.
     pub(crate) faults: Arc<Lock<VecDeque<Option<Fault>>>>,
+    cost: Arc<Lock<Cost>>,
+}
+
+/// What was asked of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cost {
+    pub(crate) statements: u64,
+    /// Rows that queries answered.
+    pub(crate) rows: u64,
+}
+
+impl std::ops::Sub for Cost {
+    type Output = Cost;
+
+    fn sub(self, before: Cost) -> Cost {
+        Cost {
+            statements: self.statements - before.statements,
+            rows: self.rows - before.rows,
+        }
+    }
 }
 
 impl Far {
@@ -34,6 +54,7 @@ impl Far {
         let far = Far {
             database: Arc::new(Mutex::new(sqlite::Connection::in_memory().unwrap())),
             faults: Arc::default(),
+            cost: Arc::default(),
         };
         let store = Store::remote(Arc::new(far.clone()), Clock::real());
         store
@@ -45,6 +66,17 @@ impl Far {
 
     pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// What was asked so far.
+    pub(crate) fn cost(&self) -> Cost {
+        *self.cost.lock().unwrap()
+    }
+
+    fn counts(&self, rows: usize) {
+        let mut cost = self.cost.lock().unwrap();
+        cost.statements += 1;
+        cost.rows += rows as u64;
     }
 
     pub(crate) fn next_fails(&self, fault: Fault) {
@@ -105,6 +137,7 @@ impl Transaction for FarTransaction {
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
+            self.far.counts(0);
             self.connection.execute(sql, params)
         })
     }
@@ -116,7 +149,9 @@ impl Transaction for FarTransaction {
     ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
-            self.connection.query(sql, params)
+            let rows = self.connection.query(sql, params)?;
+            self.far.counts(rows.len());
+            Ok(rows)
         })
     }
 

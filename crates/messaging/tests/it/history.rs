@@ -171,19 +171,34 @@ impl History {
                             message: String::new(),
                         }),
                     },
+                    3 if delivery.attempts < 3 => Settle::Failed(Failure {
+                        at_ms: i64::from(delivery.attempts),
+                        class: "transient".into(),
+                        message: String::new(),
+                    }),
                     _ => Settle::Done,
                 };
                 (delivery.token, settle)
             })
             .collect();
         let stale = self.members[at].source.settle(said.clone()).await.unwrap();
-        for ((token, settle), id) in said.iter().zip(ids(&settling)) {
+        for ((token, settle), delivery) in said.iter().zip(settling) {
+            let id = ids(std::slice::from_ref(&delivery))[0];
             if stale.iter().any(|stale| stale.token == *token) {
                 continue;
             }
             let is_first = match settle {
                 Settle::Done => self.done.insert(id),
                 Settle::Dead(_) => self.dead.insert(id),
+                Settle::Failed(_) => {
+                    // It is out still, and is settled another time.
+                    let attempts = delivery.attempts + 1;
+                    self.members[at].out.push(Delivery {
+                        attempts,
+                        ..delivery
+                    });
+                    true
+                }
                 Settle::Retry { .. } | Settle::Extend(_) => true,
             };
             assert!(is_first, "{id} was settled twice, seed {}", self.seed);

@@ -7,6 +7,7 @@
 
 mod conformance;
 mod damage;
+mod dead;
 mod far;
 mod faults;
 mod full;

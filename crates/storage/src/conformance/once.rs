@@ -123,6 +123,46 @@ pub(super) async fn a_key_is_forgotten_after_a_day(stage: Stage) {
     assert_eq!(left.ok(), Some(3));
 }
 
+/// A day of many writes is followed by a day of as many.
+pub(super) async fn old_keys_go_as_fast_as_new_ones_come(stage: Stage) {
+    const OLD: i64 = 2_500;
+    const ROW: crate::Rows = crate::rows!(
+        "INSERT INTO backlot_idempotency (subject, method, request_key, fingerprint, answer, at) VALUES ",
+        "('', '/t/Add', ?, 1, ?, 0)",
+        ""
+    );
+    const COUNT: crate::Sql = crate::sql!("SELECT COUNT(*) FROM backlot_idempotency");
+    stage.insert("a", 0).await.expect("an insert commits");
+    let cx = stage.cx().with_timeout(Duration::from_secs(60));
+    let written = stage.store.write(&cx, |tx| {
+        Box::pin(async move {
+            let keys: Vec<String> = (0..OLD).map(|number| format!("old-{number}")).collect();
+            for (sql, keys) in ROW.over(&keys) {
+                let rows: Vec<_> = keys.iter().flat_map(|key| params![key, b""]).collect();
+                tx.execute(sql, &rows).await?;
+            }
+            Ok::<(), Error>(())
+        })
+    });
+    written.await.expect("the keys commit");
+    // Where nobody else is in the way a few go with each write, otherwise many with a few writes.
+    let enough = if crate::once::is_shared(stage.store.dialect()) {
+        4
+    } else {
+        OLD / 10
+    };
+    for number in 0..enough {
+        counted(&stage, &key("/t/Add", &format!("new-{number}"), 1))
+            .await
+            .expect("the write commits");
+    }
+    let left = stage.store.read(&cx, |tx| {
+        Box::pin(async move { tx.query_one(COUNT, params![]).await?.get(0) })
+    });
+    let left: Result<i64, crate::StoreError> = left.await;
+    assert_eq!(left.ok(), Some(enough));
+}
+
 pub(super) async fn the_same_request_twice_at_once_is_done_once(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     let key = key("/t/Add", "k", 1);

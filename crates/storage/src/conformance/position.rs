@@ -1,7 +1,7 @@
 //! What a position promises: a batch has its effect once, and none is left out.
 
 use super::{ADD, INSERT, Stage};
-use crate::position::At;
+use crate::position::{At, MAX_AHEAD};
 use crate::{Store, StoreError, params};
 use backlot_core::{BoxFuture, Code, Context, Error};
 use std::ops::Range;
@@ -119,6 +119,28 @@ pub(super) async fn a_position_moves_with_its_effect_or_not_at_all(stage: Stage)
         .await;
     set.expect("it is set");
     assert_eq!(consume(store, 1, 0..10).await, Ok(4..10));
+}
+
+pub(super) async fn what_is_done_ahead_is_kept_with_the_position(stage: Stage) {
+    let store = &stage.store;
+    let put = |next: u64, ahead: Vec<u8>| {
+        store.write(&cx(), move |tx| {
+            let ahead = ahead.clone();
+            Box::pin(async move {
+                let mut position = tx.position("g", "t", 3);
+                position.set_ahead(At { log: 1, next }, &ahead).await?;
+                position.read_ahead().await
+            })
+        })
+    };
+    for ahead in [vec![1, 0, 255], vec![7; MAX_AHEAD], Vec::new()] {
+        let kept: Result<_, StoreError> = put(4, ahead.clone()).await;
+        assert_eq!(kept, Ok(Some((At { log: 1, next: 4 }, ahead))));
+    }
+    let refused: Result<_, StoreError> = put(5, vec![7; MAX_AHEAD + 1]).await;
+    let text = refused.expect_err("it is too much").to_string();
+    assert!(text.contains("61440 is the most"), "{text}");
+    assert_eq!(at(store, 3).await, Some(At { log: 1, next: 4 }));
 }
 
 pub(super) async fn consumers_of_the_same_batches_make_each_effect_once(stage: Stage) {

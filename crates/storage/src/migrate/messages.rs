@@ -54,3 +54,11 @@ pub(super) const MESSAGES: Migration = Migration::new(
          log BIGINT NOT NULL, next_offset BIGINT NOT NULL, at BIGINT NOT NULL,
          PRIMARY KEY (consumer, topic, part));",
 );
+
+/// What a consumer has done out of order, beside its position.
+pub(super) const AHEAD: Migration = Migration::new(
+    3,
+    "ahead",
+    "ALTER TABLE backlot_position ADD COLUMN ahead BLOB;",
+)
+.postgres("ALTER TABLE backlot_position ADD COLUMN ahead BYTEA;");

@@ -141,7 +141,7 @@ on_each! {
         for table in ["outbox", "lease", "inbox", "position"] {
             engine.say(&database, &format!("DROP TABLE backlot_{table}")).await;
         }
-        let forget = "DELETE FROM backlot_schema WHERE space = 'backlot' AND version = 2";
+        let forget = "DELETE FROM backlot_schema WHERE space = 'backlot' AND version >= 2";
         engine.say(&database, forget).await;
         let store = open(&engine, &database, TWO, Clock::real()).await;
         let cx = Context::background();

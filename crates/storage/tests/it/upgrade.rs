@@ -11,7 +11,7 @@ fn before_messages(path: &Path) {
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute_batch(
         "DROP TABLE backlot_outbox; DROP TABLE backlot_lease; DROP TABLE backlot_inbox; DROP TABLE backlot_position;
-         DELETE FROM backlot_schema WHERE space = 'backlot' AND version = 2;",
+         DELETE FROM backlot_schema WHERE space = 'backlot' AND version >= 2;",
     )
     .unwrap();
 }

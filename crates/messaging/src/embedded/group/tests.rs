@@ -22,7 +22,13 @@ fn group(partitions: u32) -> Group {
     let ranges = vec![empty; partitions as usize];
     let topic = Topic::new(stored, &ranges, OfTopic::new(&metrics, "t"));
     let telemetry = OfGroup::new(&metrics, "t", "g");
-    Group::new((1, "g".to_owned(), false), Arc::new(topic), telemetry)
+    let stored = crate::embedded::repository::cursors::Stored {
+        id: 1,
+        name: "g".to_owned(),
+        is_paused: false,
+        is_ephemeral: false,
+    };
+    Group::new(stored, Arc::new(topic), telemetry)
 }
 
 fn targets(group: &Group) -> Vec<Option<u64>> {

@@ -1,16 +1,20 @@
 //! Groups, where they stand, and their messages that are not ordinary.
 
 use super::log::number;
+use super::topics;
 use crate::Tracker;
 use crate::engine::{Begin, Failure};
 use backlot_core::Timestamp;
 use backlot_storage::{Row, Sql, StoreError, Tx, params, sql};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-const GROUP: Sql = sql!("SELECT id, paused FROM grp WHERE topic = ? AND name = ?");
-const GROUPS: Sql = sql!("SELECT id, name, paused FROM grp WHERE topic = ? ORDER BY name");
-const INSERT_GROUP: Sql =
-    sql!("INSERT INTO grp (topic, name, paused, created) VALUES (?, ?, 0, ?)");
+const GROUP: Sql = sql!("SELECT id, paused, ephemeral FROM grp WHERE topic = ? AND name = ?");
+const GROUPS: Sql =
+    sql!("SELECT id, name, paused, ephemeral FROM grp WHERE topic = ? ORDER BY name");
+const INSERT_GROUP: Sql = sql!(
+    "INSERT INTO grp (topic, name, paused, created, ephemeral, lease_ms, alive_at) VALUES (?, ?, 0, ?, ?, ?, ?)"
+);
 const PAUSE: Sql = sql!("UPDATE grp SET paused = ? WHERE id = ?");
 const INSERT_CURSOR: Sql = sql!(
     "INSERT INTO cursor (grp, part, acked, ahead, ahead_cnt, epoch, owner, clean, span, incarnation)
@@ -75,6 +79,8 @@ pub(in crate::embedded) struct Stored {
     pub(in crate::embedded) id: i64,
     pub(in crate::embedded) name: String,
     pub(in crate::embedded) is_paused: bool,
+    /// Whether it is no longer than its members.
+    pub(in crate::embedded) is_ephemeral: bool,
 }
 
 /// The group of this name.
@@ -89,6 +95,7 @@ pub(in crate::embedded) async fn group(
             id: row.get(0)?,
             name: name.to_owned(),
             is_paused: row.get(1)?,
+            is_ephemeral: row.get(2)?,
         })
     })
     .transpose()
@@ -106,23 +113,28 @@ pub(in crate::embedded) async fn groups(
                 id: row.get(0)?,
                 name: row.get(1)?,
                 is_paused: row.get(2)?,
+                is_ephemeral: row.get(3)?,
             })
         })
         .collect()
 }
 
-/// The group of this name, made if it is new.
+/// The group of this name, made if it is new: one that is no longer than its members, if they have
+/// a lease.
 pub(in crate::embedded) async fn ensure(
     tx: &mut Tx,
     (topic, incarnation): (i64, i64),
     name: &str,
     begin: Begin,
     now: Timestamp,
+    lease: Option<Duration>,
 ) -> Result<Stored, StoreError> {
     if let Some(found) = group(tx, topic, name).await? {
         return Ok(found);
     }
-    tx.execute(INSERT_GROUP, params![topic, name, now]).await?;
+    let lease_ms = lease.map_or(0, topics::millis);
+    let values = params![topic, name, now, lease.is_some(), lease_ms, now];
+    tx.execute(INSERT_GROUP, values).await?;
     let made = group(tx, topic, name).await?;
     let made = made.ok_or(StoreError::Rows { found: 0 })?;
     let at_head = begin == Begin::Newest;

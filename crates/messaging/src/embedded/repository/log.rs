@@ -249,12 +249,12 @@ pub(in crate::embedded) async fn trim(
     tx: &mut Tx,
     topic: i64,
     part: u32,
-    held: u64,
+    (held, slice): (u64, u32),
     keep: Keep,
 ) -> Result<u64, StoreError> {
     let row = tx.query_one(HEAD, params![topic, part]).await?;
     let (first, head) = (row.get::<i64>(0)?, row.get::<i64>(1)?);
-    let sizes = tx.query(SIZES, params![topic, part, first, SLICE]).await?;
+    let sizes = tx.query(SIZES, params![topic, part, first, slice]).await?;
     let (mut dropped, mut bytes, mut left, mut new_first) = (0, 0, held, first);
     for row in &sizes {
         let (size, at) = (row.get::<u64>(2)?, row.get::<Timestamp>(3)?);

@@ -26,11 +26,12 @@ const RESET_CURSORS: Sql = sql!(
     "UPDATE cursor SET acked = 0, ahead = x'', ahead_cnt = 0, epoch = epoch + 1, clean = 1, incarnation = ?
      WHERE grp IN (SELECT id FROM grp WHERE topic = ?)"
 );
-const EMPTY: [Sql; 5] = [
+const EMPTY: [Sql; 6] = [
     sql!("DELETE FROM batch WHERE topic = ?"),
     sql!("DELETE FROM quarantine WHERE topic = ?"),
     sql!("DELETE FROM timer WHERE topic = ?"),
     sql!("DELETE FROM seen WHERE topic = ?"),
+    sql!("DELETE FROM dead WHERE queue = ?"),
     sql!("DELETE FROM pending WHERE grp IN (SELECT id FROM grp WHERE topic = ?)"),
 ];
 
@@ -66,7 +67,7 @@ fn stored(row: &Row) -> Result<Stored, StoreError> {
 }
 
 /// Milliseconds as they are stored.
-fn millis(duration: std::time::Duration) -> i64 {
+pub(in crate::embedded) fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

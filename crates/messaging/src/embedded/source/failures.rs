@@ -35,6 +35,14 @@ pub(super) fn failed(mut known: Exception, at: Timestamp, failure: Option<Failur
     known
 }
 
+/// Whether this failure is the last one that is known: it was told before.
+pub(super) fn is_known(known: &Exception, failure: &Failure) -> bool {
+    let mut failure = failure.clone();
+    cut(&mut failure.class, CLASS_BYTES);
+    cut(&mut failure.message, MESSAGE_BYTES);
+    known.failures.last() == Some(&failure)
+}
+
 fn cut(text: &mut String, bytes: usize) {
     text.truncate(text.floor_char_boundary(bytes));
 }

@@ -1,13 +1,14 @@
 //! Settling: what is done, what comes again, what goes to the dead letters, in one commit.
 
 use super::Member;
-use super::failures::failed;
+use super::failures::{failed, is_known};
 use crate::embedded::Inner;
 use crate::embedded::append::{Added, Item, Plan};
 use crate::embedded::part::{Part, Pending, until};
 use crate::embedded::repository::cursors::{self, Exception};
 use crate::engine::{Settle, Stale, Token};
 use crate::{Error, Tracker};
+use backlot_core::Timestamp;
 use backlot_storage::StoreError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(super) struct Change {
     /// Of these, those that the store knows.
     forget: Vec<u64>,
     keep: BTreeMap<u64, Exception>,
+    /// Of these, those that stay out.
+    held: BTreeSet<u64>,
 }
 
 /// How a write ended.
@@ -51,6 +54,7 @@ struct Counts {
     done: u64,
     retry: u64,
     later: u64,
+    failed: u64,
     dead: u64,
 }
 
@@ -63,6 +67,7 @@ impl Change {
             done: BTreeSet::new(),
             forget: Vec::new(),
             keep: BTreeMap::new(),
+            held: BTreeSet::new(),
         }
     }
 
@@ -195,15 +200,30 @@ impl Member {
                         None => prepared.counts.later += 1,
                     }
                 }
+                Settle::Failed(failure) => {
+                    let known = part.pending.get(&token.offset);
+                    let known = known.map(|pending| pending.exception.clone());
+                    let known = known.unwrap_or_default();
+                    let now = Timestamp(0);
+                    let exception = if is_known(&known, failure) {
+                        known
+                    } else {
+                        failed(known, now, Some(failure.clone()))
+                    };
+                    change.keep.insert(token.offset, exception);
+                    change.held.insert(token.offset);
+                    prepared.counts.failed += 1;
+                }
                 Settle::Extend(_) => {}
             }
         }
         prepared
             .changes
             .retain(|_, change| !change.done.is_empty() || !change.keep.is_empty());
-        for number in prepared.changes.keys() {
+        for (number, change) in &prepared.changes {
             if let Some(part) = state.parts.get_mut(*number as usize) {
                 part.is_doubted = true;
+                part.failing.extend(&change.held);
             }
         }
         Ok(prepared)
@@ -266,6 +286,7 @@ impl Member {
 
     /// Takes over what the store says now.
     fn apply(&self, changes: Vec<Change>) {
+        let (now, lease) = (Instant::now(), self.subscription.lease);
         let mut state = self.group.state.lock();
         let mut wakes = false;
         for change in changes {
@@ -278,6 +299,7 @@ impl Member {
             }
             wakes |= part.has_suspect_out();
             part.is_doubted = false;
+            part.failing.clear();
             part.settled(change.tracker);
             for offset in change.done {
                 part.pending.remove(&offset);
@@ -286,8 +308,15 @@ impl Member {
             for (offset, exception) in change.keep {
                 let mut pending = Pending::ordinary();
                 pending.exception = exception;
+                pending.is_out = change.held.contains(&offset);
+                pending.is_held = pending.is_out;
+                let stays = pending.is_out;
                 part.pending.insert(offset, pending);
-                part.is_back(offset);
+                if stays {
+                    part.extend(offset, until(now, lease));
+                } else {
+                    part.is_back(offset);
+                }
             }
             wakes |= part.leaving.is_some() && part.out == 0;
         }
@@ -314,6 +343,7 @@ impl Member {
         telemetry.done.add(counts.done);
         telemetry.retry.add(counts.retry);
         telemetry.later.add(counts.later);
+        telemetry.failed.add(counts.failed);
         telemetry.dead.add(counts.dead);
         telemetry.stale.add(stale as u64);
     }
