@@ -257,7 +257,9 @@ impl<'a> Book<'a> {
         for (group, topic) in &rules.groups {
             self.check_group(group, topic, rules);
         }
-        if !rules.gaps_told {
+        if rules.gaps_told {
+            self.check_gaps();
+        } else {
             for (group, topic, part, first, end) in &self.gaps {
                 let text =
                     format!("{group} was told that {first}..{end} of {topic} {part} never come");
@@ -280,6 +282,34 @@ impl<'a> Book<'a> {
                         && (*first..*end).contains(&offset)
                 })
             })
+    }
+
+    /// How many messages of a topic are gone by what its groups were told, at most.
+    fn told_gone(&self, topic: &str) -> u64 {
+        let mut by_group: BTreeMap<&str, BTreeSet<(u32, u64)>> = BTreeMap::new();
+        for (group, _, part, first, end) in self.gaps.iter().filter(|(_, of, ..)| *of == topic) {
+            let gone = by_group.entry(group).or_default();
+            gone.extend((*first..*end).map(|offset| (*part, offset)));
+        }
+        let counts = by_group.values().map(BTreeSet::len);
+        counts.max().unwrap_or(0) as u64
+    }
+
+    /// More is gone of a topic than anybody was told.
+    fn check_gaps(&mut self) {
+        let mut gone: BTreeMap<&str, u64> = BTreeMap::new();
+        for (id, sent) in &self.sent {
+            if sent.acknowledged && !self.places.contains_key(id) {
+                *gone.entry(sent.topic).or_default() += 1;
+            }
+        }
+        for (topic, count) in gone {
+            let told = self.told_gone(topic);
+            if count > told {
+                let text = format!("{count} of {topic} are gone, and a group was told of {told}");
+                self.verdict.add(Kind::Lost, text);
+            }
+        }
     }
 
     fn check_log(&mut self, rules: &Rules) {

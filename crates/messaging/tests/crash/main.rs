@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `SEED` | the same dice as in another run, whose seed was printed |
 //! | `KILLS` | so many kills instead of 100 |
+//! | `FLIPS` | so many flipped bits in each kind of file instead of 60 |
 //! | `IMAGES` | so many disks after a loss of power instead of 220 |
 
 #![expect(
@@ -18,6 +19,8 @@
 
 mod checker;
 mod child;
+mod faults;
+mod flips;
 mod journal;
 mod kills;
 mod power;

@@ -247,6 +247,11 @@ fn a_gap_is_wrong_unless_it_was_made_and_told() {
     let mut lines = instead("stored t 0 1 b", gap);
     let told = rules().with_told_gaps();
     check(&lines.join("\n"), &told).expect_sound();
+    // One gap of one message does not speak for two.
+    let mut two = lines.clone();
+    two.extend(["publish z t -", "ok z"]);
+    let found = check(&two.join("\n"), &told);
+    assert_eq!(found.kinds().into_iter().collect::<Vec<_>>(), [Kind::Lost]);
     lines.retain(|line| *line != gap);
     let untold = check(&lines.join("\n"), &told);
     assert!(untold.kinds().contains(&Kind::Lost), "{untold}");
