@@ -28,6 +28,7 @@ pub use axum;
 pub use backlot_app as app;
 pub use backlot_cluster as cluster;
 pub use backlot_core as core;
+pub use backlot_messaging as messaging;
 pub use backlot_rpc as rpc;
 pub use backlot_service as service;
 

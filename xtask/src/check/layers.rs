@@ -15,7 +15,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("app", &["core", "service", "storage", "rpc", "cluster"]),
     (
         "facade",
-        &["core", "service", "storage", "rpc", "cluster", "app"],
+        &[
+            "core",
+            "service",
+            "storage",
+            "messaging",
+            "rpc",
+            "cluster",
+            "app",
+        ],
     ),
     (
         "sim",
