@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod node;
 pub mod out;
 pub mod process;
+mod relay;
 pub mod secret;
 pub mod service;
 pub mod signals;

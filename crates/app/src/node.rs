@@ -237,8 +237,10 @@ async fn start(
     );
 
     let health = Health::new();
+    let instance = format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32);
     let mut startup = Startup::new(
         prepared.name,
+        instance.clone(),
         world.clone(),
         env.clone(),
         tasks.clone(),
@@ -307,7 +309,7 @@ async fn start(
         .clone()
         .unwrap_or_else(|| address.to_string());
     let registration = world.registry.register(Instance {
-        id: format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32),
+        id: instance,
         service: prepared.name.to_owned(),
         address: advertised,
         version: prepared.owner.version.to_owned(),

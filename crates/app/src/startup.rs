@@ -1,17 +1,26 @@
 //! What `start` is handed: everything a service takes from outside.
 
-use crate::{StartError, StoreConfig, World};
+use crate::{StartError, StoreConfig, World, relay};
 use backlot_broker::contract::BrokerClient;
 use backlot_core::{BoxFuture, Clock, Dice, Env};
-use backlot_messaging::Engine;
+use backlot_messaging::consume::{Consume, Consumer, Group, Setup, Work};
+use backlot_messaging::follow::{Follow, Follower};
+use backlot_messaging::outbox::Carrier;
+use backlot_messaging::{Bus, Engine, Event};
 use backlot_rpc::{Binding, Client, Mount, Remote};
 use backlot_service::health::Health;
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
-use backlot_storage::{Migrations, Store};
+use backlot_storage::outbox::{self, Relay};
+use backlot_storage::{Dialect, Migrations, Store};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How long a relay sends what waits when the service stops: what is left is sent after its next
+/// start, and its consumers have only as long.
+const RELAY_DRAIN: Duration = Duration::from_secs(3);
 
 /// Ends when a service has to stop: what it does besides answering calls takes nothing new then,
 /// and finishes what it has.
@@ -33,6 +42,8 @@ impl fmt::Debug for Owned {
 #[derive(Debug)]
 pub struct Startup {
     service: &'static str,
+    /// The name of this instance among others of the service.
+    instance: String,
     world: World,
     env: Env,
     tasks: Tasks,
@@ -51,6 +62,7 @@ pub struct Startup {
 impl Startup {
     pub(crate) fn new(
         service: &'static str,
+        instance: String,
         world: World,
         env: Env,
         tasks: Tasks,
@@ -59,6 +71,7 @@ impl Startup {
     ) -> Self {
         Startup {
             service,
+            instance,
             world,
             env,
             tasks,
@@ -91,6 +104,7 @@ impl Startup {
             service: self.service,
             source,
         })?;
+        let store = store.originating(self.service, self.env.dice.branch("events"));
         self.stores.push(store.clone());
         Ok(store)
     }
@@ -151,6 +165,102 @@ impl Startup {
             }
         };
         Ok(Arc::clone(self.engine.get_or_init(|| engine)))
+    }
+
+    /// Publishes events to the system's log where there is no transaction to publish them with.
+    ///
+    /// # Errors
+    /// As [`engine`](Startup::engine).
+    pub fn bus(&self) -> Result<Bus, StartError> {
+        Ok(Bus::new(self.engine()?, self.service, &self.env))
+    }
+
+    /// Sends what transactions of this store publish, [`topics`](Carrier::topic) made when they are
+    /// not there: `cx.relay(&store, |carrier| carrier.topic::<RatingsChanged>())?`. Once for each
+    /// store; of several instances over one database one sends at a time.
+    ///
+    /// # Errors
+    /// As [`engine`](Startup::engine).
+    pub fn relay(
+        &mut self,
+        store: &Store,
+        topics: impl FnOnce(Carrier) -> Carrier,
+    ) -> Result<(), StartError> {
+        let carrier = topics(Carrier::new(self.engine()?, self.env.clock.clone()));
+        // A file is one instance's, which need not wait for what it held before it was started
+        // anew; of a database that others share each instance is one of several.
+        let owner = match store.dialect() {
+            Dialect::Sqlite => self.service.to_owned(),
+            _ => self.instance.clone(),
+        };
+        let relay = Relay::new(
+            store,
+            carrier,
+            owner,
+            self.env.dice.branch("relay"),
+            outbox::Options {
+                drain: RELAY_DRAIN,
+                ..outbox::Options::default()
+            },
+        );
+        let (clock, metrics) = (self.env.clock.clone(), self.metrics.clone());
+        self.own("relay", |stop| relay::run(relay, stop, clock, metrics));
+        Ok(())
+    }
+
+    /// Makes the effects of events in this store, each once, from when the service serves until it
+    /// drains.
+    ///
+    /// # Errors
+    /// When the log does not promise what the group asks for; and as [`engine`](Startup::engine).
+    pub fn consume<E: Event>(
+        &mut self,
+        group: Group,
+        store: &Store,
+        handler: impl Consume<E>,
+    ) -> Result<(), StartError> {
+        let name = format!("consumer {}", group.name());
+        let consumer = Consumer::consuming(&self.setup()?, group, store.clone(), handler)
+            .map_err(backlot_core::Error::from)?;
+        self.own(name, |stop| consumer.run(stop));
+        Ok(())
+    }
+
+    /// Does the work that events ask for, each at least once.
+    ///
+    /// # Errors
+    /// As [`consume`](Startup::consume).
+    pub fn work<E: Event>(&mut self, group: Group, worker: impl Work<E>) -> Result<(), StartError> {
+        let name = format!("worker {}", group.name());
+        let consumer = Consumer::working(&self.setup()?, group, worker)
+            .map_err(backlot_core::Error::from)?;
+        self.own(name, |stop| consumer.run(stop));
+        Ok(())
+    }
+
+    /// Is told what is published from now on, as every instance is; `name` is for people.
+    ///
+    /// # Errors
+    /// As [`engine`](Startup::engine).
+    pub fn follow<E: Event>(
+        &mut self,
+        name: &str,
+        follower: impl Follow<E>,
+    ) -> Result<(), StartError> {
+        let follower = Follower::new(&self.setup()?, name, follower);
+        self.own(format!("follower {name}"), |stop| follower.run(stop));
+        Ok(())
+    }
+
+    /// What consumers stand on.
+    fn setup(&self) -> Result<Setup, StartError> {
+        Ok(Setup {
+            engine: self.engine()?,
+            service: self.service,
+            member: self.instance.clone(),
+            env: self.env.clone(),
+            metrics: self.metrics.clone(),
+        })
     }
 
     /// Gives the services of the same process a log of events. It is closed when this service has

@@ -56,6 +56,7 @@ pub mod embedded;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod follow;
 pub mod partition;
 pub mod record;
 pub mod telemetry;

@@ -115,6 +115,44 @@ pub const PURGED: Counter<2> = Counter::new(
 /// What groups that are no longer than their members are counted as, all together.
 pub(crate) const EPHEMERAL: &str = "ephemeral";
 
+/// Messages that followers were told of, by topic, name of the follower and outcome: `told`,
+/// `undecodable`.
+pub const FOLLOWED: Counter<3> = Counter::new(
+    "backlot_messaging_followed_total",
+    "messages that followers were told of, by topic, follower and outcome",
+    ["topic", "follower", "outcome"],
+);
+/// Messages in the outbox of a store.
+pub const OUTBOX_WAITING: Gauge<0> = Gauge::new(
+    "backlot_messaging_outbox_messages",
+    "messages that wait in the outbox, at most",
+    [],
+);
+/// Age of the oldest message in the outbox, in seconds.
+pub const OUTBOX_OLDEST: Gauge<0> = Gauge::new(
+    "backlot_messaging_outbox_oldest_seconds",
+    "age of the oldest message that waits in the outbox",
+    [],
+);
+/// Messages that the relay of an outbox has sent.
+pub const OUTBOX_SENT: Counter<0> = Counter::new(
+    "backlot_messaging_outbox_sent_total",
+    "messages of the outbox that were sent",
+    [],
+);
+/// Whether this instance's relay is the one that sends.
+pub const OUTBOX_LEADING: Gauge<0> = Gauge::new(
+    "backlot_messaging_outbox_leading",
+    "1 while this instance's relay is the one that sends",
+    [],
+);
+/// Attempts in a row in which the relay could not send.
+pub const OUTBOX_FAILURES: Gauge<0> = Gauge::new(
+    "backlot_messaging_outbox_failures",
+    "attempts in a row in which the relay could not send",
+    [],
+);
+
 /// What the way in counts.
 #[derive(Debug)]
 pub(crate) struct Publishing {

@@ -216,6 +216,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     transactions::a_failing_write_does_not_fail_its_neighbours,
     transactions::a_write_whose_deadline_passed_is_not_run,
     transactions::a_broken_constraint_says_which_kind,
+    transactions::one_statement_over_many_rows_says_what_each_did,
     transactions::wrong_sql_is_the_codes_fault_and_stays_hidden,
     transactions::every_kind_of_value_comes_back,
     transactions::one_row_means_one,

@@ -15,7 +15,7 @@
 //! # let _ = YEARS;
 //! ```
 
-use crate::{Param, Row, Sql, StoreError, Tx};
+use crate::{Dialect, Param, Row, Sql, StoreError, Tx};
 
 /// One statement for 64, 16, 4 rows and one, made by [`rows!`](crate::rows!).
 #[derive(Clone, Copy, Debug)]
@@ -41,19 +41,27 @@ impl Rows {
         })
     }
 
-    /// Runs it over rows of `columns` parameters each; answers how many rows it changed.
+    /// The statement for one row.
+    #[must_use]
+    pub const fn one(&self) -> Sql {
+        self.0[3].1
+    }
+
+    /// Runs it over rows of `columns` parameters each; answers how many rows it changed. An embedded
+    /// database, to which a statement costs next to nothing, gets one row at a time.
     ///
     /// # Errors
-    /// As [`Tx::execute`].
-    ///
-    /// # Panics
-    /// When `columns` is 0.
+    /// As [`Tx::execute_each`].
     pub async fn execute(
         &self,
         tx: &mut Tx,
         columns: usize,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
+        if tx.dialect() == Dialect::Sqlite || columns == 0 {
+            let changed = tx.execute_each(self.one(), columns, params).await?;
+            return Ok(changed.iter().sum());
+        }
         let (mut rest, mut changed) = (params, 0);
         for (size, sql) in self.0 {
             while rest.len() >= size * columns {
@@ -186,7 +194,6 @@ macro_rules! four_times {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Dialect;
 
     const PUT: Rows = rows! {
         default: ["INSERT INTO t VALUES ", "(?)", " ON CONFLICT DO NOTHING"],

@@ -91,6 +91,67 @@ impl Tx {
         self.noting_failures(done)
     }
 
+    /// Runs a statement again and again, each time with the next `columns` parameters; answers how
+    /// many rows each run changed. An embedded database takes one row after the other into the same
+    /// prepared statement, which is its fastest way to write many. On the other side of a wire each
+    /// run is a round trip: take a statement of many [`Rows`](crate::Rows) there, unless what each
+    /// one did has to be known.
+    ///
+    /// ```
+    /// # use backlot_core::{Clock, Context};
+    /// # use backlot_storage::{StoreError, params, sql, sqlite};
+    /// # async fn example() -> Result<(), StoreError> {
+    /// # let (store, cx) = (sqlite::memory(&[], Clock::real())?, Context::background());
+    /// let new = store
+    ///     .write(&cx, |tx| {
+    ///         Box::pin(async move {
+    ///             let insert = sql!("INSERT INTO film (id) VALUES (?) ON CONFLICT (id) DO NOTHING");
+    ///             tx.execute_each(insert, 1, params!["heat", "heat", "alien"]).await
+    ///         })
+    ///     })
+    ///     .await?;
+    /// assert_eq!(new, [1, 0, 1]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Tx::execute), of the first run that fails; and [`StoreError::Sql`] when the
+    /// parameters do not come out even.
+    pub async fn execute_each(
+        &mut self,
+        sql: impl Into<Sql> + Send,
+        columns: usize,
+        params: impl Params,
+    ) -> Result<Vec<u64>, StoreError> {
+        check(params.params())?;
+        let sql = sql.into().text(self.dialect);
+        let done = match &mut self.inner {
+            _ if columns == 0 || !params.params().len().is_multiple_of(columns) => {
+                Err(StoreError::sql(format!(
+                    "{} parameters do not make rows of {columns} for {sql:?}",
+                    params.params().len()
+                )))
+            }
+            Inner::Local(connection) => connection.execute_each(sql, columns, params.params()),
+            Inner::Remote(transaction) => {
+                let mut changed = Vec::with_capacity(params.params().len() / columns);
+                let mut failed = None;
+                for row in params.params().chunks(columns) {
+                    match transaction.execute(sql, row).await {
+                        Ok(rows) => changed.push(rows),
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                    }
+                }
+                failed.map_or(Ok(changed), Err)
+            }
+        };
+        self.noting_failures(done)
+    }
+
     /// Runs a statement; answers all its rows.
     ///
     /// # Errors

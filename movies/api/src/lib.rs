@@ -8,7 +8,11 @@
 //! | films with their ratings | [`trait@Movie`] | [`fn@movie`] | [`MovieClient`] |
 //! | who asks | [`trait@Auth`] | [`fn@auth`] | [`AuthClient`] |
 //!
+//! What is published, and on which topic, is in [`events`].
+//!
 //! Where a service and a message share a name, the plain name is the service and the message is
 //! reached through its package: [`metadata::v1::Metadata`].
+
+pub mod events;
 
 include!(concat!(env!("OUT_DIR"), "/contract.rs"));

@@ -1,107 +1,188 @@
-//! Many ratings for one commit: in the order of the tree they are kept in, so that writing them
-//! visits every place once, and numbered by record, so that each aggregate is changed once.
+//! Many changes of ratings for one commit: users and records each named once and in order, and of a
+//! user's changes of one record the last alone, so that writing them visits every place once.
 
 use crate::model::{HalfStars, Record};
 use backlot::Timestamp;
+use std::collections::HashMap;
 
-/// Ratings of records of one kind, in order of user and record, no two of the same.
-#[derive(Debug)]
+/// Changes of ratings, no two of the same user and record.
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) kind: String,
-    entries: Vec<Entry>,
-    /// An entry of each record, in order of record.
-    records: Vec<u32>,
+    users: Vec<String>,
+    records: Vec<Record>,
+    changes: Vec<Change>,
 }
 
 /// One of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) user: String,
-    pub(crate) record_id: String,
-    pub(crate) value: HalfStars,
-    /// Nothing for now.
-    pub(crate) rated_at: Option<Timestamp>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The user's place among the users of the batch.
+    pub(crate) user: u32,
     /// The record's place among the records of the batch.
     pub(crate) record: u32,
-}
-
-impl Entry {
-    pub(crate) fn new(
-        user: String,
-        record_id: String,
-        value: HalfStars,
-        rated_at: Option<Timestamp>,
-    ) -> Self {
-        Entry {
-            user,
-            record_id,
-            value,
-            rated_at,
-            record: 0,
-        }
-    }
-
-    pub(crate) fn key(&self) -> (&str, &str) {
-        (&self.user, &self.record_id)
-    }
+    /// Nothing takes the rating back.
+    pub(crate) value: Option<HalfStars>,
+    /// Nothing for now.
+    pub(crate) rated_at: Option<Timestamp>,
 }
 
 impl Batch {
-    /// A batch of these; of a user's ratings of the same record the last one stays.
-    pub(crate) fn new(kind: String, mut entries: Vec<Entry>) -> Self {
-        // The sort is stable: equal keys stay in the order they came.
-        entries.sort_by(|one, other| one.key().cmp(&other.key()));
-        entries.dedup_by(|later, kept| {
-            let same = later.key() == kept.key();
+    /// In order of user and record.
+    pub(crate) fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The users by their places, in order.
+    pub(crate) fn users(&self) -> &[String] {
+        &self.users
+    }
+
+    /// The records by their places, in order of kind and id.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+}
+
+/// Takes changes in the order in which they happened, and makes a batch of them.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    users: Names,
+    /// Few: the last one met comes first.
+    kinds: Vec<(String, HashMap<String, u32>)>,
+    records: u32,
+    changes: Vec<Change>,
+}
+
+impl Gathering {
+    /// A user's rating of a record; nothing as its time stands for when the batch is written.
+    pub(crate) fn put(
+        &mut self,
+        user: &str,
+        (kind, id): (&str, &str),
+        value: HalfStars,
+        rated_at: Option<Timestamp>,
+    ) {
+        self.add(user, kind, id, Some(value), rated_at);
+    }
+
+    /// A user takes the rating of a record back.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "no call takes back many; events of the broker do")
+    )]
+    pub(crate) fn delete(&mut self, user: &str, (kind, id): (&str, &str)) {
+        self.add(user, kind, id, None, None);
+    }
+
+    fn add(
+        &mut self,
+        user: &str,
+        kind: &str,
+        id: &str,
+        value: Option<HalfStars>,
+        rated_at: Option<Timestamp>,
+    ) {
+        let user = self.users.place(user);
+        let record = self.record(kind, id);
+        self.changes.push(Change {
+            user,
+            record,
+            value,
+            rated_at,
+        });
+    }
+
+    /// Places are given in order of appearance; there are fewer of them than changes, of which
+    /// memory holds far less than 2^32.
+    fn record(&mut self, kind: &str, id: &str) -> u32 {
+        let known = self.kinds.iter().position(|(name, _)| name == kind);
+        match known {
+            Some(0) => {}
+            Some(index) => self.kinds.swap(0, index),
+            None => self.kinds.insert(0, (kind.to_owned(), HashMap::new())),
+        }
+        let (_, ids) = &mut self.kinds[0];
+        if let Some(place) = ids.get(id) {
+            return *place;
+        }
+        let place = self.records;
+        ids.insert(id.to_owned(), place);
+        self.records += 1;
+        place
+    }
+
+    /// The batch. Of a user's changes of the same record the last one stays.
+    pub(crate) fn finish(self) -> Batch {
+        let mut users: Vec<(String, u32)> = self.users.places.into_iter().collect();
+        users.sort_unstable();
+        let mut records: Vec<(Record, u32)> = Vec::with_capacity(self.records as usize);
+        for (kind, ids) in self.kinds {
+            records.extend(ids.into_iter().map(|(id, place)| {
+                let kind = kind.clone();
+                (Record { kind, id }, place)
+            }));
+        }
+        records.sort_unstable();
+        let (of_users, of_records) = (ranks(&users), ranks(&records));
+        let mut changes = self.changes;
+        for change in &mut changes {
+            change.user = of_users[change.user as usize];
+            change.record = of_records[change.record as usize];
+        }
+        // The sort is stable: equals stay in the order they came.
+        changes.sort_by_key(|change| (change.user, change.record));
+        changes.dedup_by(|later, kept| {
+            let same = (later.user, later.record) == (kept.user, kept.record);
             if same {
-                std::mem::swap(later, kept);
+                *kept = *later;
             }
             same
         });
-        let mut by_record: Vec<u32> = (0..).take(entries.len()).collect();
-        by_record.sort_unstable_by(|one, other| {
-            let id = |index: &u32| &entries[*index as usize].record_id;
-            id(one).cmp(id(other))
-        });
-        let mut records: Vec<u32> = Vec::new();
-        for index in by_record {
-            let is_new = records.last().is_none_or(|last| {
-                entries[*last as usize].record_id != entries[index as usize].record_id
-            });
-            if is_new {
-                records.push(index);
-            }
-            // The contract bounds a batch far below 2^32.
-            entries[index as usize].record = records.len() as u32 - 1;
-        }
         Batch {
-            kind,
-            entries,
-            records,
+            users: users.into_iter().map(|(user, _)| user).collect(),
+            records: records.into_iter().map(|(record, _)| record).collect(),
+            changes,
         }
     }
+}
 
-    /// In order of user and record.
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
+/// Where each place of appearance is in this order.
+fn ranks<T>(ordered: &[(T, u32)]) -> Vec<u32> {
+    let mut ranks = vec![0; ordered.len()];
+    for (rank, (_, place)) in (0..).zip(ordered) {
+        ranks[*place as usize] = rank;
     }
+    ranks
+}
 
-    /// How many records it rates.
-    pub(crate) fn records(&self) -> usize {
-        self.records.len()
-    }
+/// Users by the order of their appearance.
+#[derive(Debug, Default)]
+struct Names {
+    places: HashMap<String, u32>,
+    /// What came last comes again, most often.
+    last: Option<(String, u32)>,
+}
 
-    /// The id of a record by its place; places are in order of id.
-    pub(crate) fn record_id(&self, place: usize) -> &str {
-        &self.entries[self.records[place] as usize].record_id
-    }
-
-    /// A record by its place.
-    pub(crate) fn record(&self, place: usize) -> Record {
-        Record {
-            kind: self.kind.clone(),
-            id: self.record_id(place).to_owned(),
+impl Names {
+    fn place(&mut self, name: &str) -> u32 {
+        if let Some((last, place)) = &self.last
+            && last == name
+        {
+            return *place;
         }
+        let place = match self.places.get(name) {
+            Some(place) => *place,
+            None => {
+                let place = self.places.len() as u32;
+                self.places.insert(name.to_owned(), place);
+                place
+            }
+        };
+        let (last, of) = self.last.get_or_insert_default();
+        last.clear();
+        last.push_str(name);
+        *of = place;
+        place
     }
 }
 
@@ -109,50 +190,45 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn entry(user: &str, record: &str, half_stars: i32) -> Entry {
-        let value = HalfStars::new(half_stars).unwrap();
-        Entry::new(user.into(), record.into(), value, None)
-    }
-
     #[test]
     fn the_last_of_equals_counts_whatever_the_order() {
-        let batch = Batch::new(
-            "movie".into(),
-            vec![
-                entry("bob", "b", 1),
-                entry("ann", "c", 2),
-                entry("bob", "b", 3),
-                entry("ann", "a", 4),
-                entry("bob", "b", 5),
-                entry("ann", "b", 6),
-            ],
-        );
+        let mut changes = Gathering::default();
+        for (user, kind, id, half_stars) in [
+            ("bob", "movie", "b", 1),
+            ("ann", "movie", "c", 2),
+            ("bob", "movie", "b", 3),
+            ("ann", "book", "b", 4),
+            ("ann", "movie", "a", 4),
+            ("bob", "movie", "b", 5),
+            ("ann", "movie", "b", 6),
+        ] {
+            changes.put(user, (kind, id), HalfStars::new(half_stars).unwrap(), None);
+        }
+        changes.delete("ann", ("movie", "c"));
+        changes.delete("ann", ("movie", "b"));
+        changes.put("ann", ("movie", "b"), HalfStars::new(7).unwrap(), None);
+        let batch = changes.finish();
         let found: Vec<_> = batch
-            .entries()
+            .changes()
             .iter()
-            .map(|entry| {
-                (
-                    entry.user.as_str(),
-                    entry.record_id.as_str(),
-                    entry.value.get(),
-                )
+            .map(|change| {
+                let Record { kind, id } = &batch.records()[change.record as usize];
+                let value = change.value.map(HalfStars::get);
+                let user = &batch.users()[change.user as usize];
+                (user.as_str(), kind.as_str(), id.as_str(), value)
             })
             .collect();
         assert_eq!(
             found,
             [
-                ("ann", "a", 4),
-                ("ann", "b", 6),
-                ("ann", "c", 2),
-                ("bob", "b", 5)
+                ("ann", "book", "b", Some(4)),
+                ("ann", "movie", "a", Some(4)),
+                ("ann", "movie", "b", Some(7)),
+                ("ann", "movie", "c", None),
+                ("bob", "movie", "b", Some(5)),
             ]
         );
-        let records: Vec<_> = (0..batch.records())
-            .map(|place| batch.record_id(place))
-            .collect();
-        assert_eq!(records, ["a", "b", "c"]);
-        for entry in batch.entries() {
-            assert_eq!(batch.record_id(entry.record as usize), entry.record_id);
-        }
+        assert_eq!(batch.users(), ["ann", "bob"]);
+        assert!(batch.records().is_sorted());
     }
 }

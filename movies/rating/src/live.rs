@@ -35,7 +35,7 @@ impl Live {
             return;
         }
         for (place, aggregate) in aggregates {
-            if let Some(sender) = records.get(&batch.record(*place)) {
+            if let Some(sender) = records.get(&batch.records()[*place]) {
                 send(sender, aggregate);
             }
         }

@@ -209,6 +209,36 @@ pub(super) async fn a_broken_constraint_says_which_kind(stage: Stage) {
     assert_eq!(stage.value("a").await, Some(1));
 }
 
+pub(super) async fn one_statement_over_many_rows_says_what_each_did(stage: Stage) {
+    const NEW: Sql = sql! {
+        default: "INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+        mysql: "INSERT IGNORE INTO counter (name, value) VALUES (?, ?)",
+    };
+    stage.insert("b", 7).await.expect("an insert commits");
+    let each = async |sql: Sql, columns: usize, rows: &[(&'static str, i64)]| {
+        let rows = rows.to_vec();
+        let written = stage.store.write(&stage.cx(), move |tx| {
+            let rows = rows.clone();
+            Box::pin(async move {
+                let row = |(name, value): &(&'static str, i64)| params![*name, *value];
+                let params: Vec<_> = rows.iter().flat_map(row).collect();
+                Ok::<_, Error>(tx.execute_each(sql, columns, params).await?)
+            })
+        });
+        written.await
+    };
+    let changed = each(NEW, 2, &[("a", 1), ("b", 2), ("c", 3), ("a", 4)]).await;
+    assert_eq!(changed.ok(), Some(vec![1, 0, 1, 0]));
+    assert_eq!(each(NEW, 2, &[]).await.ok(), Some(vec![]));
+    let twice = each(INSERT, 2, &[("d", 1), ("a", 1)]).await;
+    assert_eq!(code(&twice), Some(Code::AlreadyExists));
+    let uneven = each(NEW, 3, &[("d", 1), ("e", 1)]).await;
+    assert_eq!(code(&uneven), Some(Code::Internal));
+    for (name, value) in [("a", Some(1)), ("b", Some(7)), ("c", Some(3)), ("d", None)] {
+        assert_eq!(stage.value(name).await, value, "{name}");
+    }
+}
+
 pub(super) async fn wrong_sql_is_the_codes_fault_and_stays_hidden(stage: Stage) {
     const WRONG: Sql = sql!("SELECT secret_column FROM counter");
     let failed = stage

@@ -81,6 +81,29 @@ impl Connection {
         Ok(changed as u64)
     }
 
+    /// Runs a statement with each row of `columns` parameters; answers how many rows each changed.
+    pub(crate) fn execute_each(
+        &mut self,
+        sql: &str,
+        columns: usize,
+        params: &[Param<'_>],
+    ) -> Result<Vec<u64>, StoreError> {
+        let mut rows = params.chunks(columns);
+        let Some(first) = rows.next() else {
+            return Ok(Vec::new());
+        };
+        let mut changed = Vec::with_capacity(params.len() / columns);
+        let mut statement = self.prepare(sql, first)?;
+        loop {
+            let done = statement.raw_execute();
+            changed.push(done.map_err(|error| failure::of(error, sql))? as u64);
+            let Some(row) = rows.next() else {
+                return Ok(changed);
+            };
+            bind(&mut statement, sql, row)?;
+        }
+    }
+
     /// Runs a statement; answers all its rows.
     ///
     /// # Errors
@@ -131,13 +154,22 @@ impl Connection {
                 statement.parameter_count()
             )));
         }
-        for (index, param) in params.iter().enumerate() {
-            statement
-                .raw_bind_parameter(index + 1, Bound(param))
-                .map_err(|error| failure::of(error, sql))?;
-        }
+        bind(&mut statement, sql, params)?;
         Ok(statement)
     }
+}
+
+fn bind(
+    statement: &mut CachedStatement<'_>,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<(), StoreError> {
+    for (index, param) in params.iter().enumerate() {
+        statement
+            .raw_bind_parameter(index + 1, Bound(param))
+            .map_err(|error| failure::of(error, sql))?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Connection {

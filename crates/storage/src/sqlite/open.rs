@@ -37,6 +37,9 @@ pub struct Options {
     /// The size of the write-ahead log, in pages of 4 KiB, from which it is moved into the file.
     /// Default: 1,024.
     pub log_pages: u32,
+    /// How much of the file the writing connection keeps in memory at most, in bytes; at least what
+    /// a write changes should find room. Default: 16 MiB.
+    pub cache: usize,
 }
 
 impl Default for Options {
@@ -49,6 +52,7 @@ impl Default for Options {
             group_writes: 256,
             group_time: Duration::from_millis(2),
             log_pages: 1024,
+            cache: 16 * 1024 * 1024,
         }
     }
 }
@@ -89,7 +93,10 @@ fn open_with(
     check_version(rusqlite::version_number())?;
     let lock = lock(path)?;
     let left = look_back(path)?;
-    let mut tx = Tx::local(connect(path, Role::Writer)?);
+    let writer = Role::Writer {
+        cache: options.cache,
+    };
+    let mut tx = Tx::local(connect(path, writer)?);
     if left == Left::Commits {
         keep(&mut tx, path)?;
     }
@@ -104,7 +111,7 @@ fn open_with(
             time: options.group_time,
             log_pages: options.log_pages,
         },
-        connect: reconnect(path.to_owned()),
+        connect: reconnect(path.to_owned(), writer),
         tx: Some(tx),
         move_at: options.log_pages,
         commit,
@@ -150,7 +157,7 @@ pub fn check_version(number: i32) -> Result<(), StoreError> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
-    Writer,
+    Writer { cache: usize },
     Reader,
 }
 
@@ -249,12 +256,12 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
         })
     };
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if role == Role::Writer {
+    if let Role::Writer { .. } = role {
         flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
     let inner = rusqlite::Connection::open_with_flags(path, flags).map_err(refused)?;
     inner.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
-    if role == Role::Writer {
+    if let Role::Writer { .. } = role {
         let mode: String = inner
             .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
             .map_err(refused)?;
@@ -267,7 +274,7 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
         }
     }
     let settings = match role {
-        Role::Writer => {
+        Role::Writer { .. } => {
             "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 0;"
         }
         Role::Reader => {
@@ -279,7 +286,10 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
         .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_row| Ok(()))
         .map_err(refused)?;
     let connection = Connection::over(inner)?;
-    if role == Role::Writer {
+    if let Role::Writer { cache } = role {
+        let kibibytes = cache.div_ceil(1024).max(1);
+        let size = format!("PRAGMA cache_size = -{kibibytes}");
+        connection.raw().execute_batch(&size).map_err(refused)?;
         writer::watch_log(&connection);
     }
     Ok(connection)
@@ -287,9 +297,9 @@ fn connect(path: &Path, role: Role) -> Result<Connection, StoreError> {
 
 /// Opens the file anew while the store runs: its callers are told that it cannot serve, the log
 /// why.
-fn reconnect(path: PathBuf) -> Connect {
+fn reconnect(path: PathBuf, writer: Role) -> Connect {
     Box::new(move || {
-        connect(&path, Role::Writer).map_err(|error| {
+        connect(&path, writer).map_err(|error| {
             tracing::error!(
                 error = backlot_core::error::chain(&error),
                 "the store cannot be opened anew"

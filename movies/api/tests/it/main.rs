@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod description;
+mod events;
 mod refusals;
 mod rest;
 mod stream;

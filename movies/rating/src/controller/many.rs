@@ -14,7 +14,7 @@ pub(crate) type Counted = (u32, u32);
 type Changed = Vec<(usize, Aggregate)>;
 
 impl Controller {
-    /// Writes ratings of anybody. Repeating it under the same key gives the same answer; repeating
+    /// Changes ratings of anybody. Repeating it under the same key gives the same answer; repeating
     /// it otherwise changes nothing.
     pub(crate) async fn put_batch(&self, cx: &Context, batch: Batch) -> Result<Counted, Error> {
         cx.allow(Action::Import, "")?;
@@ -30,7 +30,7 @@ impl Controller {
                 let (batch, changed) = (Arc::clone(&batch), Arc::clone(&changed));
                 let now = clock.wall();
                 Box::pin(async move {
-                    let written = Ratings::in_tx(tx).put_batch(&batch, now).await?;
+                    let written = Ratings::in_tx(tx).apply(&batch, now).await?;
                     // Nothing in here panics while it holds the lock.
                     *changed.lock().unwrap_or_else(PoisonError::into_inner) = written.aggregates;
                     Ok::<_, Error>((written.created, written.changed))

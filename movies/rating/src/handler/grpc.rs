@@ -1,6 +1,6 @@
 //! The contract of ratings, for gRPC, REST and direct calls alike.
 
-use crate::batch::{Batch, Entry};
+use crate::batch::Gathering;
 use crate::controller::Controller;
 use crate::model::{Aggregate, Change, HalfStars, OutsideRating, OwnRating, Rating, Record};
 use async_trait::async_trait;
@@ -134,16 +134,15 @@ impl api::Rating for Grpc {
         cx: &Context,
         request: api::BatchPutRatingsRequest,
     ) -> Result<api::BatchPutRatingsResponse, Error> {
-        let entries = request.ratings.into_iter().enumerate();
-        let entries = entries
-            .map(|(index, entry)| {
-                let value = half_stars(entry.half_stars, || format!("ratings[{index}].value"))?;
-                // 0 stands for now.
-                let rated_at = (entry.rated_at != 0).then_some(Timestamp(entry.rated_at));
-                Ok(Entry::new(entry.user_id, entry.record_id, value, rated_at))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let batch = Batch::new(request.record_type, entries);
+        let mut changes = Gathering::default();
+        for (index, entry) in request.ratings.iter().enumerate() {
+            let value = half_stars(entry.half_stars, || format!("ratings[{index}].value"))?;
+            // 0 stands for now.
+            let rated_at = (entry.rated_at != 0).then_some(Timestamp(entry.rated_at));
+            let record = (&*request.record_type, &*entry.record_id);
+            changes.put(&entry.user_id, record, value, rated_at);
+        }
+        let batch = changes.finish();
         let (created, changed) = self.0.put_batch(cx, batch).await?;
         Ok(api::BatchPutRatingsResponse { created, changed })
     }

@@ -1,63 +1,55 @@
-//! A batch of ratings: read, compared, and written by statements of many rows.
+//! Many changes in one commit: what is stored is compared, and only what differs is written.
 //!
-//! Rows are touched in order of user and record, then aggregates in order of record: transactions
-//! that do so wait for each other, but never in a ring.
+//! Users are touched in order, then records, then ratings in order of their numbers, then aggregates
+//! in order of their records: transactions that do so wait for each other, but never in a ring.
 
-use super::{Ratings, read_value};
-use crate::batch::{Batch, Entry};
+use super::numbers::{Known, found};
+use super::{CHANGE_AGGREGATE, Ratings, UPSERT_RATINGS, params_of_aggregate, read_value};
+use crate::batch::Batch;
 use crate::model::{Aggregate, Difference, HalfStars};
 use backlot::Timestamp;
-use backlot::storage::{Param, Rows, Sql, StoreError, params, rows};
+use backlot::storage::{Dialect, Param, Rows, Sql, StoreError, params, rows, sql};
 
+// Whether the row is new is all that has to be known of most, and an embedded database tells it of
+// each as it inserts: nothing is read before.
+const INSERT_RATING: Sql = sql!(
+    "INSERT INTO ratings (user_number, record_number, half_stars, rated_at) VALUES (?, ?, ?, ?)
+     ON CONFLICT (user_number, record_number) DO NOTHING"
+);
 const SELECT_RATINGS: Rows = rows! {
     default: [
-        "SELECT user_id, record_id, half_stars, rated_at FROM ratings
-         WHERE (user_id, record_type, record_id) IN (VALUES ",
-        "(?, ?, ?)",
+        "SELECT user_number, record_number, half_stars, rated_at FROM ratings
+         WHERE (user_number, record_number) IN (VALUES ",
+        "(?, ?)",
         ")"
     ],
     mysql: [
-        "SELECT user_id, record_id, half_stars, rated_at FROM ratings
-         WHERE (user_id, record_type, record_id) IN (",
-        "(?, ?, ?)",
-        ") ORDER BY user_id, record_type, record_id FOR UPDATE"
+        "SELECT user_number, record_number, half_stars, rated_at FROM ratings
+         WHERE (user_number, record_number) IN (",
+        "(?, ?)",
+        ") ORDER BY user_number, record_number FOR UPDATE"
     ],
 };
-const UPSERT_RATINGS: Rows = rows! {
+const DELETE_RATINGS: Rows = rows! {
     default: [
-        "INSERT INTO ratings (user_id, record_type, record_id, half_stars, rated_at) VALUES ",
-        "(?, ?, ?, ?, ?)",
-        " ON CONFLICT (user_id, record_type, record_id)
-          DO UPDATE SET half_stars = excluded.half_stars, rated_at = excluded.rated_at"
-    ],
-    mysql: [
-        "INSERT INTO ratings (user_id, record_type, record_id, half_stars, rated_at) VALUES ",
-        "(?, ?, ?, ?, ?)",
-        " ON DUPLICATE KEY UPDATE half_stars = VALUES(half_stars), rated_at = VALUES(rated_at)"
-    ],
-};
-const SELECT_AGGREGATES: Rows = rows! {
-    default: [
-        "SELECT count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version, record_id
-         FROM aggregates WHERE record_type = ? AND record_id IN (",
-        "?",
+        "DELETE FROM ratings WHERE (user_number, record_number) IN (VALUES ",
+        "(?, ?)",
         ")"
     ],
     mysql: [
-        "SELECT count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version, record_id
-         FROM aggregates WHERE record_type = ? AND record_id IN (",
-        "?",
-        ") ORDER BY record_id FOR UPDATE"
+        "DELETE FROM ratings WHERE (user_number, record_number) IN (",
+        "(?, ?)",
+        ")"
     ],
 };
 const UPSERT_AGGREGATES: Rows = rows! {
     default: [
         "INSERT INTO aggregates
-            (record_type, record_id, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version,
-             changed_at)
+            (count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version, changed_at, number,
+             record_type, record_id)
          VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        " ON CONFLICT (record_type, record_id) DO UPDATE SET
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ON CONFLICT (number) DO UPDATE SET
             count = excluded.count, sum = excluded.sum,
             h1 = excluded.h1, h2 = excluded.h2, h3 = excluded.h3, h4 = excluded.h4,
             h5 = excluded.h5, h6 = excluded.h6, h7 = excluded.h7, h8 = excluded.h8,
@@ -66,10 +58,10 @@ const UPSERT_AGGREGATES: Rows = rows! {
     ],
     mysql: [
         "INSERT INTO aggregates
-            (record_type, record_id, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version,
-             changed_at)
+            (count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, version, changed_at, number,
+             record_type, record_id)
          VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         " ON DUPLICATE KEY UPDATE
             count = VALUES(count), sum = VALUES(sum),
             h1 = VALUES(h1), h2 = VALUES(h2), h3 = VALUES(h3), h4 = VALUES(h4),
@@ -78,6 +70,9 @@ const UPSERT_AGGREGATES: Rows = rows! {
             version = VALUES(version), changed_at = VALUES(changed_at)"
     ],
 };
+/// How many rows are bound at a time: what a statement costs is shared by then, and the memory for
+/// them stays small.
+const AT_ONCE: usize = 1024;
 
 /// What a batch did.
 #[derive(Debug, Default)]
@@ -86,149 +81,259 @@ pub(crate) struct Written {
     pub(crate) created: u32,
     /// Ratings that had another value.
     pub(crate) changed: u32,
-    /// The aggregates that changed, by the places of their records in the batch.
+    /// Ratings that were taken back.
+    pub(crate) deleted: u32,
+    /// The aggregates that changed, by the places of their records in the batch, which rise.
     pub(crate) aggregates: Vec<(usize, Aggregate)>,
+}
+
+/// A change under the numbers of its user and record.
+#[derive(Clone, Copy, Debug)]
+struct Numbered {
+    user: i64,
+    record: i64,
+    value: Option<HalfStars>,
+    rated_at: Timestamp,
+    /// The record's place in the batch.
+    place: u32,
+}
+
+impl Numbered {
+    fn key(&self) -> (i64, i64) {
+        (self.user, self.record)
+    }
 }
 
 /// A rating as it is stored.
 type Stored = (HalfStars, Timestamp);
 
 impl Ratings<'_> {
-    /// Writes a batch over earlier ratings. What is stored as it comes is not written again.
-    pub(crate) async fn put_batch(
+    /// Makes the changes of a batch. What is stored as it comes is not written again.
+    pub(crate) async fn apply(
         &mut self,
         batch: &Batch,
         now: Timestamp,
     ) -> Result<Written, StoreError> {
-        let mut written = Written::default();
-        let mut differences: Vec<Option<Difference>> = vec![None; batch.records()];
-        let mut news: Vec<(&Entry, Timestamp)> = Vec::with_capacity(batch.entries().len());
-        for (sql, entries) in SELECT_RATINGS.over(batch.entries()) {
-            let before = self.stored(batch, sql, entries).await?;
-            for (entry, before) in entries.iter().zip(before) {
-                let rated_at = entry.rated_at.unwrap_or(now);
-                if before == Some((entry.value, rated_at)) {
-                    continue;
+        let (users_rating, records_rated) = who_and_what(batch);
+        let users = self.users(batch, &users_rating).await?;
+        let records = self.records(batch, &records_rated, now).await?;
+        let changes = numbered(batch, &users, &records, now);
+
+        let mut tally = Tally::over(batch);
+        let (open, inserted) = match self.tx.dialect() {
+            Dialect::Sqlite => self.insert_new(&changes).await?,
+            _ => (changes, Vec::new()),
+        };
+        for change in &inserted {
+            tally.count(change, None);
+        }
+        let (mut put, mut delete) = (Vec::new(), Vec::new());
+        for (sql, changes) in SELECT_RATINGS.over(&open) {
+            let stored = self.stored(sql, changes).await?;
+            for (change, stored) in changes.iter().zip(stored) {
+                let before = stored.map(|(value, _)| value);
+                match (change.value, stored) {
+                    (Some(value), stored) if stored != Some((value, change.rated_at)) => {
+                        put.push(*change);
+                    }
+                    (None, Some(_)) => delete.push(*change),
+                    _ => continue,
                 }
-                news.push((entry, rated_at));
-                let before = before.map(|(value, _)| value);
-                let Some(difference) = Difference::between(before, Some(entry.value)) else {
-                    continue;
-                };
-                match before {
-                    None => written.created += 1,
-                    Some(_) => written.changed += 1,
-                }
-                differences[entry.record as usize]
-                    .get_or_insert_default()
-                    .add(&difference);
+                tally.count(change, before);
             }
         }
-        self.upsert(batch, &news).await?;
-        self.add(batch, &differences, now, &mut written).await?;
-        Ok(written)
+        self.write(UPSERT_RATINGS, 4, &put, |change| {
+            Some([
+                Param::Int(change.user),
+                Param::Int(change.record),
+                Param::Int(change.value?.get().into()),
+                Param::Int(change.rated_at.0),
+            ])
+        })
+        .await?;
+        self.write(DELETE_RATINGS, 2, &delete, |change| {
+            Some([Param::Int(change.user), Param::Int(change.record)])
+        })
+        .await?;
+        self.add(batch, &records, tally, now).await
     }
 
-    /// What is stored of these entries, in their order.
+    /// Inserts the ratings that are not there; answers the changes that remain, and the inserted.
+    async fn insert_new(
+        &mut self,
+        changes: &[Numbered],
+    ) -> Result<(Vec<Numbered>, Vec<Numbered>), StoreError> {
+        let (mut open, mut inserted) = (Vec::new(), Vec::with_capacity(changes.len()));
+        let mut puts = Vec::with_capacity(AT_ONCE);
+        let mut params = Vec::with_capacity(4 * AT_ONCE);
+        for changes in changes.chunks(AT_ONCE) {
+            puts.clear();
+            params.clear();
+            for change in changes {
+                let Some(value) = change.value else {
+                    open.push(*change);
+                    continue;
+                };
+                puts.push(*change);
+                params.extend([
+                    Param::Int(change.user),
+                    Param::Int(change.record),
+                    Param::Int(value.get().into()),
+                    Param::Int(change.rated_at.0),
+                ]);
+            }
+            let new = self.tx.execute_each(INSERT_RATING, 4, &params).await?;
+            for (change, new) in puts.iter().zip(new) {
+                match new {
+                    0 => open.push(*change),
+                    _ => inserted.push(*change),
+                }
+            }
+        }
+        // Those to be taken back came first in each piece.
+        open.sort_unstable_by_key(Numbered::key);
+        Ok((open, inserted))
+    }
+
+    /// What is stored of these, in their order.
     async fn stored(
         &mut self,
-        batch: &Batch,
         sql: Sql,
-        entries: &[Entry],
+        changes: &[Numbered],
     ) -> Result<Vec<Option<Stored>>, StoreError> {
-        let mut keys = Vec::with_capacity(3 * entries.len());
-        for entry in entries {
-            keys.extend(params![&entry.user, &batch.kind, &entry.record_id]);
+        let mut keys = Vec::with_capacity(2 * changes.len());
+        for change in changes {
+            keys.extend([Param::Int(change.user), Param::Int(change.record)]);
         }
-        let mut stored = vec![None; entries.len()];
+        let mut stored = vec![None; changes.len()];
         for row in self.tx.query(sql, &keys).await? {
-            let key = (row.get::<&str>(0)?, row.get::<&str>(1)?);
-            let place = found(entries.binary_search_by(|entry| entry.key().cmp(&key)))?;
+            let key = (row.get(0)?, row.get(1)?);
+            let place = found(changes.binary_search_by_key(&key, Numbered::key))?;
             stored[place] = Some((read_value(&row, 2)?, row.get(3)?));
         }
         Ok(stored)
     }
 
-    async fn upsert(
+    async fn write<const N: usize>(
         &mut self,
-        batch: &Batch,
-        entries: &[(&Entry, Timestamp)],
+        sql: Rows,
+        columns: usize,
+        changes: &[Numbered],
+        row: impl Fn(&Numbered) -> Option<[Param<'static>; N]>,
     ) -> Result<(), StoreError> {
-        for (sql, entries) in UPSERT_RATINGS.over(entries) {
-            let mut values = Vec::with_capacity(5 * entries.len());
-            for (entry, rated_at) in entries {
-                values.extend(params![
-                    &entry.user,
-                    &batch.kind,
-                    &entry.record_id,
-                    i64::from(entry.value.get()),
-                    *rated_at
-                ]);
-            }
-            self.tx.execute(sql, &values).await?;
+        for changes in changes.chunks(AT_ONCE) {
+            let params: Vec<Param<'_>> = changes.iter().filter_map(&row).flatten().collect();
+            sql.execute(self.tx, columns, &params).await?;
         }
         Ok(())
     }
 
-    /// Adds the differences, by the places of their records, to the aggregates.
+    /// Adds what was counted to the aggregates.
     async fn add(
         &mut self,
         batch: &Batch,
-        differences: &[Option<Difference>],
+        records: &[Option<Known>],
+        tally: Tally,
         now: Timestamp,
-        written: &mut Written,
-    ) -> Result<(), StoreError> {
-        let changes: Vec<(usize, &Difference)> = differences
-            .iter()
-            .enumerate()
-            .filter_map(|(place, difference)| Some((place, difference.as_ref()?)))
-            .collect();
-        for (sql, changes) in SELECT_AGGREGATES.over(&changes) {
-            let mut keys: Vec<Param<'_>> = Vec::with_capacity(1 + changes.len());
-            keys.push(Param::from(&batch.kind));
-            keys.extend(
-                changes
-                    .iter()
-                    .map(|(place, _)| Param::from(batch.record_id(*place))),
-            );
-            let mut before = vec![Aggregate::default(); changes.len()];
-            for row in self.tx.query(sql, &keys).await? {
-                let id = row.get::<&str>(13)?;
-                let of = |(place, _): &(usize, _)| batch.record_id(*place).cmp(id);
-                before[found(changes.binary_search_by(of))?] = super::read_aggregate(&row)?;
+    ) -> Result<Written, StoreError> {
+        let Tally {
+            mut written,
+            differences,
+        } = tally;
+        let mut params: Vec<Param<'_>> = Vec::new();
+        let embedded = self.tx.dialect() == Dialect::Sqlite;
+        for (place, difference) in differences.iter().enumerate() {
+            let (Some(known), Some(difference)) = (&records[place], difference) else {
+                continue;
+            };
+            let record = &batch.records()[place];
+            let after = difference.applied_to(&known.aggregate).ok_or_else(|| {
+                StoreError::sql(format!(
+                    "the aggregate of {} {:?} does not hold its ratings",
+                    record.kind, record.id
+                ))
+            })?;
+            params.extend(params_of_aggregate(&after, now, known.number)?);
+            if !embedded {
+                params.extend(params![&record.kind, &record.id]);
             }
-            for ((place, difference), before) in changes.iter().zip(before) {
-                let after = difference.applied_to(&before).ok_or_else(|| {
-                    StoreError::sql(format!(
-                        "the aggregate of {} {:?} does not hold its ratings",
-                        batch.kind,
-                        batch.record_id(*place)
-                    ))
-                })?;
-                written.aggregates.push((*place, after));
-            }
+            written.aggregates.push((place, after));
         }
-        for (sql, aggregates) in UPSERT_AGGREGATES.over(&written.aggregates) {
-            let mut values: Vec<Param<'_>> = Vec::with_capacity(16 * aggregates.len());
-            for (place, aggregate) in aggregates {
-                let id = batch.record_id(*place);
-                values.extend(params![&batch.kind, id, aggregate.count]);
-                values.push(Param::Int(sum(aggregate)?));
-                values.extend(aggregate.histogram.map(Param::from));
-                values.extend(params![aggregate.version, now]);
-            }
-            self.tx.execute(sql, &values).await?;
+        if embedded {
+            self.tx.execute_each(CHANGE_AGGREGATE, 15, &params).await?;
+        } else {
+            UPSERT_AGGREGATES.execute(self.tx, 17, &params).await?;
         }
-        Ok(())
+        Ok(written)
     }
 }
 
-fn sum(aggregate: &Aggregate) -> Result<i64, StoreError> {
-    i64::try_from(aggregate.sum)
-        .map_err(|error| StoreError::sql(format!("a sum too large: {error}")))
+/// Which users, and which records, get a rating: a user or record that only loses some has a number
+/// or needs none.
+fn who_and_what(batch: &Batch) -> (Vec<bool>, Vec<bool>) {
+    let mut users = vec![false; batch.users().len()];
+    let mut records = vec![false; batch.records().len()];
+    for change in batch.changes() {
+        if change.value.is_some() {
+            users[change.user as usize] = true;
+            records[change.record as usize] = true;
+        }
+    }
+    (users, records)
 }
 
-/// A row of an answer has to be one of those asked for.
-fn found(place: Result<usize, usize>) -> Result<usize, StoreError> {
-    place.map_err(|_| StoreError::sql("a row came back that was not asked for"))
+/// The changes of users and records that have numbers, in order of these: nothing is stored of the
+/// others, who only lose ratings.
+fn numbered(
+    batch: &Batch,
+    users: &[Option<i64>],
+    records: &[Option<Known>],
+    now: Timestamp,
+) -> Vec<Numbered> {
+    let mut changes = Vec::with_capacity(batch.changes().len());
+    for change in batch.changes() {
+        let record = &records[change.record as usize];
+        let (Some(user), Some(record)) = (users[change.user as usize], record) else {
+            continue;
+        };
+        changes.push(Numbered {
+            user,
+            record: record.number,
+            value: change.value,
+            rated_at: change.rated_at.unwrap_or(now),
+            place: change.record,
+        });
+    }
+    changes.sort_unstable_by_key(Numbered::key);
+    changes
+}
+
+/// What changes come to, as they are counted.
+struct Tally {
+    written: Written,
+    /// By the places of their records.
+    differences: Vec<Option<Difference>>,
+}
+
+impl Tally {
+    fn over(batch: &Batch) -> Self {
+        Tally {
+            written: Written::default(),
+            differences: vec![None; batch.records().len()],
+        }
+    }
+
+    fn count(&mut self, change: &Numbered, before: Option<HalfStars>) {
+        let Some(difference) = Difference::between(before, change.value) else {
+            return;
+        };
+        match (before, change.value) {
+            (None, _) => self.written.created += 1,
+            (Some(_), Some(_)) => self.written.changed += 1,
+            (Some(_), None) => self.written.deleted += 1,
+        }
+        self.differences[change.place as usize]
+            .get_or_insert_default()
+            .add(&difference);
+    }
 }

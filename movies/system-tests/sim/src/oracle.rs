@@ -5,7 +5,10 @@ use backlot::storage::{Row, StoreError};
 use backlot_sim::{Database, Trace};
 use std::collections::BTreeMap;
 
-const RATINGS: &str = "SELECT record_id, user_id, half_stars FROM ratings WHERE record_type = 'movie' ORDER BY record_id, user_id";
+const RATINGS: &str = "SELECT record_id, user_id, half_stars FROM ratings
+     JOIN users ON users.number = ratings.user_number
+     JOIN aggregates ON aggregates.number = ratings.record_number
+     WHERE record_type = 'movie' ORDER BY record_id, user_id";
 const AGGREGATES: &str =
     "SELECT record_id, version, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10
      FROM aggregates WHERE record_type = 'movie' ORDER BY record_id";

@@ -30,7 +30,7 @@ fn contents(data: &Path) -> Contents {
     };
     let rating = open(data.join("rating.db"));
     let mut statement = rating
-        .prepare("SELECT record_id, user_id, half_stars FROM ratings ORDER BY record_id, user_id")
+        .prepare("SELECT record_id, user_id, half_stars FROM ratings JOIN users ON users.number = ratings.user_number JOIN aggregates ON aggregates.number = ratings.record_number ORDER BY record_id, user_id")
         .unwrap();
     let ratings = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

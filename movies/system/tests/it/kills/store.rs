@@ -22,7 +22,7 @@ pub(super) fn equals(shadow: &Shadow, file: &Path) {
 
 fn ratings(store: &Connection) -> BTreeMap<(String, String), i32> {
     let mut all = store
-        .prepare("SELECT record_id, user_id, half_stars FROM ratings")
+        .prepare("SELECT record_id, user_id, half_stars FROM ratings JOIN users ON users.number = ratings.user_number JOIN aggregates ON aggregates.number = ratings.record_number")
         .unwrap();
     let rows = all
         .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))

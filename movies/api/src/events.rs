@@ -1,0 +1,16 @@
+//! The events of Movies: what is published on which topic, as JSON in the form of the books.
+//!
+//! | event | topic | says |
+//! |---|---|---|
+//! | [`RatingSubmitted`] | `ratings` | somebody rates a record, or takes the rating back |
+//! | [`RatingsChanged`] | `rating-changes` | what ratings of records come to now |
+//!
+//! What was released of a version never changes: `tests/golden` holds bodies of every version, and
+//! each must still be read.
+
+mod changed;
+mod stars;
+mod submitted;
+
+pub use changed::{MAX_CHANGES, RatingsChanged, RecordChange};
+pub use submitted::{EventType, RatingSubmitted, Submitted};
