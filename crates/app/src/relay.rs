@@ -22,8 +22,10 @@ pub(crate) async fn run(
     metrics: Metrics,
 ) {
     let status = relay.status();
-    let (mut running, mut measuring) =
-        (pin!(relay.run(stop)), pin!(measure(status, &clock, &metrics)));
+    let (mut running, mut measuring) = (
+        pin!(relay.run(stop)),
+        pin!(measure(status, &clock, &metrics)),
+    );
     tokio::select! {
         biased;
         _end = &mut running => {}
@@ -43,7 +45,10 @@ async fn measure(status: watch::Receiver<Status>, clock: &Clock, metrics: &Metri
     let (sent, mut counted) = (metrics.counter(&OUTBOX_SENT, []), 0);
     loop {
         let now = *status.borrow();
-        let age = now.depth.oldest.map_or(0, |oldest| clock.wall().0 - oldest.0);
+        let age = now
+            .depth
+            .oldest
+            .map_or(0, |oldest| clock.wall().0 - oldest.0);
         waiting.set(i64::try_from(now.depth.waiting).unwrap_or(i64::MAX));
         oldest.set(age.max(0) / 1000);
         leading.set(now.leading.into());

@@ -232,8 +232,8 @@ impl Startup {
     /// As [`consume`](Startup::consume).
     pub fn work<E: Event>(&mut self, group: Group, worker: impl Work<E>) -> Result<(), StartError> {
         let name = format!("worker {}", group.name());
-        let consumer = Consumer::working(&self.setup()?, group, worker)
-            .map_err(backlot_core::Error::from)?;
+        let consumer =
+            Consumer::working(&self.setup()?, group, worker).map_err(backlot_core::Error::from)?;
         self.own(name, |stop| consumer.run(stop));
         Ok(())
     }

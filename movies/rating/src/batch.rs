@@ -66,10 +66,6 @@ impl Gathering {
     }
 
     /// A user takes the rating of a record back.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "no call takes back many; events of the broker do")
-    )]
     pub(crate) fn delete(&mut self, user: &str, (kind, id): (&str, &str)) {
         self.add(user, kind, id, None, None);
     }

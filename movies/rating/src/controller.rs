@@ -3,11 +3,13 @@
 mod lists;
 mod many;
 
+use crate::changes;
 use crate::live::Live;
 use crate::model::{Aggregate, HalfStars, Rating, Record};
 use crate::repository::Ratings;
 use backlot::storage::{Dialect, Store};
 use backlot::{Clock, Context, Error, Permission, Rule};
+use movies_api::events::RatingsChanged;
 use tokio::sync::{Semaphore, watch};
 
 /// What users do here.
@@ -63,17 +65,20 @@ impl Controller {
     /// Rates, or replaces a rating. Repeating it under the same key gives the same answer.
     pub(crate) async fn put(&self, cx: &Context, rating: Rating) -> Result<Aggregate, Error> {
         cx.allow(Action::Rate, &rating.user)?;
-        let record = rating.record.clone();
         let clock = self.clock.clone();
-        let aggregate: Aggregate = self
-            .store
+        self.store
             .write_once(cx, cx.idempotency(), move |tx| {
                 let (rating, now) = (rating.clone(), clock.wall());
-                Box::pin(async move { Ok::<_, Error>(Ratings::in_tx(tx).put(&rating, now).await?) })
+                Box::pin(async move {
+                    let (changed, after) = Ratings::in_tx(tx).put(&rating, now).await?;
+                    if changed {
+                        let by = (&*rating.user, Some(rating.value));
+                        changes::publish_one(tx, by, &rating.record, &after, now)?;
+                    }
+                    Ok::<_, Error>(after)
+                })
             })
-            .await?;
-        self.live.publish(&record, &aggregate);
-        Ok(aggregate)
+            .await
     }
 
     /// Takes a rating back; whether there was one.
@@ -84,19 +89,19 @@ impl Controller {
         user: String,
     ) -> Result<(bool, Aggregate), Error> {
         cx.allow(Action::Rate, &user)?;
-        let changed = record.clone();
         let clock = self.clock.clone();
-        let (deleted, aggregate): (bool, Aggregate) = self
-            .store
+        self.store
             .write_once(cx, cx.idempotency(), move |tx| {
                 let (record, user, now) = (record.clone(), user.clone(), clock.wall());
                 Box::pin(async move {
-                    Ok::<_, Error>(Ratings::in_tx(tx).delete(&record, &user, now).await?)
+                    let (deleted, after) = Ratings::in_tx(tx).delete(&record, &user, now).await?;
+                    if deleted {
+                        changes::publish_one(tx, (&*user, None), &record, &after, now)?;
+                    }
+                    Ok::<_, Error>((deleted, after))
                 })
             })
-            .await?;
-        self.live.publish(&changed, &aggregate);
-        Ok((deleted, aggregate))
+            .await
     }
 
     pub(crate) async fn get(
@@ -166,6 +171,30 @@ impl Controller {
         let now = self.aggregate(cx, record.clone()).await?;
         self.live.publish(&record, &now);
         Ok(receiver)
+    }
+
+    /// Tells watchers in this process what an event says.
+    pub(crate) fn tell(&self, event: RatingsChanged) {
+        let RatingsChanged {
+            record_type: kind,
+            changes,
+            ..
+        } = event;
+        self.live
+            .publish_many(kind, changes.into_iter().map(changes::told));
+    }
+
+    /// Reads what is watched: some changes may not have been told.
+    pub(crate) async fn look_again(&self) {
+        for record in self.live.watched() {
+            let cx = Context::system("rating");
+            match self.aggregate(&cx, record.clone()).await {
+                Ok(now) => self.live.publish(&record, &now),
+                Err(error) => {
+                    tracing::warn!(error = error.chain(), "a watched record cannot be read");
+                }
+            }
+        }
     }
 }
 

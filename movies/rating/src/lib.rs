@@ -1,6 +1,7 @@
 //! Ratings of any record, with count, mean and histogram kept as they come.
 
 mod batch;
+mod changes;
 mod config;
 mod controller;
 mod handler;
@@ -11,8 +12,11 @@ mod repository;
 
 pub use config::Config;
 
+use backlot::messaging::caps::Durability;
+use backlot::messaging::consume::{Group, Order};
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
+use movies_api::events::RatingsChanged;
 use std::sync::Arc;
 
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
@@ -25,7 +29,16 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let store = cx.store(&config.store, repository::MIGRATIONS).await?;
-    let ratings = Arc::new(controller::Controller::new(store, cx.clock().clone()));
-    cx.serve(api::rating(handler::Grpc(ratings)));
-    Ok(())
+    let ratings = Arc::new(controller::Controller::new(
+        store.clone(),
+        cx.clock().clone(),
+    ));
+    cx.serve(api::rating(handler::Grpc(Arc::clone(&ratings))));
+    cx.relay(&store, |carrier| carrier.topic::<RatingsChanged>())?;
+    let group = Group::new("rating-aggregator")
+        .order(Order::Key)
+        .batch(config.batch)
+        .durability(Durability::Disk);
+    cx.consume(group, &store, handler::Events(Arc::clone(&ratings)))?;
+    cx.follow("live-ratings", handler::Watchers(ratings))
 }

@@ -1,7 +1,6 @@
 //! Who watches which record, in this process. Each watcher sees the latest aggregate; one that is
 //! slow skips what lies between, so nothing queues.
 
-use crate::batch::Batch;
 use crate::model::{Aggregate, Record};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,17 +27,31 @@ impl Live {
         }
     }
 
-    /// As [`publish`](Live::publish), for the records of a batch by their places in it.
-    pub(crate) fn publish_batch(&self, batch: &Batch, aggregates: &[(usize, Aggregate)]) {
+    /// As [`publish`](Live::publish), for records of one kind.
+    pub(crate) fn publish_many(
+        &self,
+        kind: String,
+        changes: impl Iterator<Item = (String, Aggregate)>,
+    ) {
         let records = self.lock();
         if records.is_empty() {
             return;
         }
-        for (place, aggregate) in aggregates {
-            if let Some(sender) = records.get(&batch.records()[*place]) {
-                send(sender, aggregate);
+        let mut record = Record {
+            kind,
+            id: String::new(),
+        };
+        for (id, aggregate) in changes {
+            record.id = id;
+            if let Some(sender) = records.get(&record) {
+                send(sender, &aggregate);
             }
         }
+    }
+
+    /// The records that somebody watches.
+    pub(crate) fn watched(&self) -> Vec<Record> {
+        self.lock().keys().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Record, watch::Sender<Aggregate>>> {

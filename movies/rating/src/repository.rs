@@ -4,6 +4,8 @@ mod batch;
 mod numbers;
 mod outside;
 
+pub(crate) use batch::Written;
+
 use crate::model::{Aggregate, Change, Difference, HalfStars, OwnRating, Rating, Record};
 use backlot::Timestamp;
 use backlot::storage::{
@@ -101,12 +103,13 @@ impl<'t> Ratings<'t> {
         Ratings { tx }
     }
 
-    /// Writes a rating over an earlier one; the record's aggregate afterwards.
+    /// Writes a rating over an earlier one; whether that changed the record's aggregate, and what it
+    /// is afterwards.
     pub(crate) async fn put(
         &mut self,
         rating: &Rating,
         now: Timestamp,
-    ) -> Result<Aggregate, StoreError> {
+    ) -> Result<(bool, Aggregate), StoreError> {
         let Rating {
             record,
             user,
@@ -128,7 +131,9 @@ impl<'t> Ratings<'t> {
             .execute(UPSERT_RATINGS.one(), params![user, number, value_now, at])
             .await?;
         let difference = Difference::between(before.value, Some(*value));
-        self.change(number, before.aggregate, difference, now).await
+        let is_changed = difference.is_some();
+        let after = self.change(number, before.aggregate, difference, now);
+        Ok((is_changed, after.await?))
     }
 
     /// Takes a rating back; whether there was one, and the aggregate afterwards.

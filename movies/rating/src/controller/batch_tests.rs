@@ -1,4 +1,4 @@
-use super::tests::{film, rating, ratings, user};
+use super::tests::{film, rating, ratings, speaking, tell, user};
 use super::*;
 use crate::batch::{Batch, Gathering};
 use crate::model::OutsideRating;
@@ -111,6 +111,7 @@ async fn watchers_see_what_a_batch_changed() {
         .put_batch(&importer(), batch(&entries))
         .await
         .unwrap();
+    assert_eq!(tell(&ratings).await.len(), 1);
     a.changed().await.unwrap();
     assert_eq!((a.borrow().count, a.borrow().version), (2, 1));
     assert!(!c.has_changed().unwrap());
@@ -178,7 +179,10 @@ async fn a_rating_given_again_comes_to_the_top() {
         let time = Arc::clone(&time);
         Clock::from_fn(move || Timestamp(time.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
     };
-    let ratings = Controller::new(sqlite::memory(MIGRATIONS, clock.clone()).unwrap(), clock);
+    let ratings = Controller::new(
+        speaking(sqlite::memory(MIGRATIONS, clock.clone()).unwrap()),
+        clock,
+    );
     for record in ["a", "b", "a"] {
         ratings
             .put(&user("ann"), rating(record, "ann", 4))
@@ -200,7 +204,10 @@ async fn changes_come_in_order_of_time_from_the_time_asked_a_page_at_a_time() {
         let time = Arc::clone(&time);
         Clock::from_fn(move || Timestamp(time.load(std::sync::atomic::Ordering::Relaxed)))
     };
-    let ratings = Controller::new(sqlite::memory(MIGRATIONS, clock.clone()).unwrap(), clock);
+    let ratings = Controller::new(
+        speaking(sqlite::memory(MIGRATIONS, clock.clone()).unwrap()),
+        clock,
+    );
     for (at, record) in [(100, "b"), (100, "a"), (200, "c"), (300, "a")] {
         time.store(at, std::sync::atomic::Ordering::Relaxed);
         let one = batch(&[(&format!("u{at}"), record, 4, 1)]);
@@ -276,7 +283,7 @@ async fn ratings_from_before_times_were_kept_stay() {
     .unwrap_or_else(|error: backlot::storage::StoreError| panic!("{error}"));
     old.close().await.unwrap();
     let store = memory.open(MIGRATIONS, Clock::real()).unwrap();
-    let ratings = Controller::new(store, Clock::real());
+    let ratings = Controller::new(speaking(store), Clock::real());
     let (own, _) = ratings
         .of_user(&user("ann"), "ann".into(), 0, "")
         .await

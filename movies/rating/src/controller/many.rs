@@ -2,16 +2,22 @@
 
 use super::{Action, Controller};
 use crate::batch::Batch;
-use crate::model::{Aggregate, OutsideRating};
-use crate::repository::Ratings;
-use backlot::{Context, Error};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::changes;
+use crate::model::OutsideRating;
+use crate::repository::{Ratings, Written};
+use backlot::storage::{StoreError, Tx};
+use backlot::{Context, Error, Timestamp};
+use std::sync::Arc;
 
 /// How many ratings a batch added, and how many it gave another value.
 pub(crate) type Counted = (u32, u32);
 
-/// The aggregates a batch changed, by the places of their records in it.
-type Changed = Vec<(usize, Aggregate)>;
+/// Makes changes, and publishes what they come to, in one transaction.
+async fn apply(tx: &mut Tx, batch: &Batch, now: Timestamp) -> Result<Written, StoreError> {
+    let written = Ratings::in_tx(tx).apply(batch, now).await?;
+    changes::publish_many(tx, batch, &written.aggregates, now)?;
+    Ok(written)
+}
 
 impl Controller {
     /// Changes ratings of anybody. Repeating it under the same key gives the same answer; repeating
@@ -19,28 +25,21 @@ impl Controller {
     pub(crate) async fn put_batch(&self, cx: &Context, batch: Batch) -> Result<Counted, Error> {
         cx.allow(Action::Import, "")?;
         let _turn = cx.deadline().run(self.turn()).await?;
-        let batch = Arc::new(batch);
-        // Beside the answer, not in it: the answer is kept under the key, this is for whoever
-        // watches now. It holds what the last attempt left, which is the one that was committed.
-        let changed: Arc<Mutex<Changed>> = Arc::default();
-        let counted = {
-            let (batch, changed) = (Arc::clone(&batch), Arc::clone(&changed));
-            let clock = self.clock.clone();
-            self.store.write_once(cx, cx.idempotency(), move |tx| {
-                let (batch, changed) = (Arc::clone(&batch), Arc::clone(&changed));
-                let now = clock.wall();
+        let (batch, clock) = (Arc::new(batch), self.clock.clone());
+        self.store
+            .write_once(cx, cx.idempotency(), move |tx| {
+                let (batch, now) = (Arc::clone(&batch), clock.wall());
                 Box::pin(async move {
-                    let written = Ratings::in_tx(tx).apply(&batch, now).await?;
-                    // Nothing in here panics while it holds the lock.
-                    *changed.lock().unwrap_or_else(PoisonError::into_inner) = written.aggregates;
+                    let written = apply(tx, &batch, now).await?;
                     Ok::<_, Error>((written.created, written.changed))
                 })
             })
-        };
-        let counted: Counted = counted.await?;
-        let changed = std::mem::take(&mut *changed.lock().unwrap_or_else(PoisonError::into_inner));
-        self.live.publish_batch(&batch, &changed);
-        Ok(counted)
+            .await
+    }
+
+    /// Makes changes that came as events, in the transaction that says so.
+    pub(crate) async fn ingest(&self, tx: &mut Tx, batch: &Batch) -> Result<(), StoreError> {
+        apply(tx, batch, self.clock.wall()).await.map(drop)
     }
 
     /// Writes averages of one source; of those of the same record the last one stays.

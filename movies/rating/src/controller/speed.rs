@@ -180,7 +180,10 @@ async fn batches_a_second() {
     };
     let path = folder.path().join("rating.db");
     let store = sqlite::open(&path, options, MIGRATIONS, Clock::real()).unwrap();
-    let ratings = Arc::new(Controller::new(store.clone(), Clock::real()));
+    let ratings = Arc::new(Controller::new(
+        super::tests::speaking(store.clone()),
+        Clock::real(),
+    ));
     let size = number("BATCH", 32_768);
     let filling = Filling {
         ratings: Arc::clone(&ratings),

@@ -1,17 +1,58 @@
 use super::*;
 use crate::repository::MIGRATIONS;
+use backlot::messaging::embedded::{self, Embedded};
+use backlot::messaging::engine::{Input, Subscription};
+use backlot::messaging::outbox::Carrier;
+use backlot::messaging::{Engine, Event, event};
+use backlot::service::{Metrics, Tasks};
+use backlot::storage::outbox::{self, Relay};
 use backlot::storage::sqlite;
 use backlot::{
     Clock, Code, Idempotency, Principal, Timestamp, core::principal::Token, core::principal::User,
 };
+use backlot::{Dice, Env};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) fn ratings() -> Controller {
-    Controller::new(
-        sqlite::memory(MIGRATIONS, Clock::real()).unwrap(),
-        Clock::real(),
-    )
+    let store = sqlite::memory(MIGRATIONS, Clock::real()).unwrap();
+    Controller::new(speaking(store), Clock::real())
+}
+
+/// The store, of whose changes others are told.
+pub(super) fn speaking(store: Store) -> Store {
+    store.originating("rating", Dice::seeded(1))
+}
+
+/// Hands to the watchers what the commits so far have published, as relay, log and follower do;
+/// answers it.
+pub(super) async fn tell(ratings: &Controller) -> Vec<RatingsChanged> {
+    let (env, metrics) = (Env::real(), Metrics::new());
+    let tasks = Tasks::with_metrics(&env, &metrics);
+    let log = Embedded::memory(embedded::Options::default(), &env, &tasks, &metrics).await;
+    let log: Arc<dyn Engine> = Arc::new(log.unwrap());
+    let carrier = Carrier::new(Arc::clone(&log), env.clock.clone()).topic::<RatingsChanged>();
+    let options = outbox::Options::default();
+    let relay = Relay::new(&ratings.store, carrier, "test", Dice::seeded(2), options);
+    relay.run(std::future::ready(())).await;
+    let cx = Context::system("test");
+    let mut told = Vec::new();
+    let Ok(report) = log.inspect(&cx, RatingsChanged::TOPIC, None).await else {
+        return told;
+    };
+    let count: u64 = report.partitions.iter().map(|part| part.head).sum();
+    let reading = Subscription::new(RatingsChanged::TOPIC, "test");
+    let mut source = log.attach(&cx, &reading).await.unwrap();
+    while (told.len() as u64) < count {
+        if let Input::Deliveries(deliveries) = source.next(100).await.unwrap() {
+            let events = deliveries.iter().map(|one| event::decode(&one.record));
+            told.extend(events.map(Result::unwrap));
+        }
+    }
+    for event in &told {
+        ratings.tell(RatingsChanged::clone(event));
+    }
+    told
 }
 
 pub(super) fn user(name: &str) -> Context {
@@ -196,6 +237,7 @@ async fn watchers_see_each_record_alone_and_the_latest_last() {
             .await
             .unwrap();
     }
+    assert_eq!(tell(&ratings).await.len(), 10);
     a.changed().await.unwrap();
     assert_eq!(a.borrow().histogram[9], 1);
     assert!(!b.has_changed().unwrap());
@@ -216,4 +258,53 @@ async fn records_come_back_in_the_order_asked() {
         .map(|aggregate| aggregate.count)
         .collect();
     assert_eq!(counts, [0, 1, 0]);
+}
+
+#[tokio::test]
+async fn every_change_is_published_with_who_made_it_and_nothing_else_is() {
+    let ratings = ratings();
+    for half_stars in [4, 4, 9] {
+        ratings
+            .put(&user("ann"), rating("a", "ann", half_stars))
+            .await
+            .unwrap();
+    }
+    for _ in 0..2 {
+        ratings
+            .delete(&user("ann"), film("a"), "ann".into())
+            .await
+            .unwrap();
+    }
+    let told = tell(&ratings).await;
+    let said: Vec<_> = told
+        .iter()
+        .map(|event| {
+            let [change] = &*event.changes else {
+                panic!("{event:?}")
+            };
+            let who = event.user_id.as_deref();
+            (who, event.value, change.count, change.sum, change.version)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (Some("ann"), Some(2.0), 1, 4, 1),
+            (Some("ann"), Some(4.5), 1, 9, 2),
+            (Some("ann"), None, 0, 0, 3),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_missed_is_read_when_watching_goes_on() {
+    let ratings = ratings();
+    let mut a = ratings.watch(&user("eve"), film("a")).await.unwrap();
+    ratings
+        .put(&user("ann"), rating("a", "ann", 7))
+        .await
+        .unwrap();
+    ratings.look_again().await;
+    a.changed().await.unwrap();
+    assert_eq!(a.borrow().sum, 7);
 }
