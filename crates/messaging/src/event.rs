@@ -44,7 +44,7 @@ use std::sync::Arc;
 /// assert_eq!(event::decode::<Rated>(&record)?.half_stars, 8);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Event: Serialize + DeserializeOwned + Send + 'static {
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What it is called on every wire. Never changes.
     const NAME: &'static str;
     /// Where it is published. Never changes.
@@ -138,6 +138,15 @@ pub enum Undecodable {
 /// [`Error::Invalid`] when the event cannot be written as JSON, for example because a map has keys
 /// that are no texts.
 pub fn encode<E: Event>(event: &E, stamp: Stamp) -> Result<Record, Error> {
+    encode_as(event, E::NAME.into(), stamp)
+}
+
+/// Like [`encode`]; many share their name.
+pub(crate) fn encode_as<E: Event>(
+    event: &E,
+    kind: Arc<str>,
+    stamp: Stamp,
+) -> Result<Record, Error> {
     let payload = serde_json::to_vec(event).map_err(|error| Error::Invalid {
         field: "event",
         value: format!("{}: {error}", E::NAME),
@@ -145,7 +154,7 @@ pub fn encode<E: Event>(event: &E, stamp: Stamp) -> Result<Record, Error> {
     })?;
     Ok(Record {
         id: stamp.id,
-        kind: E::NAME.into(),
+        kind,
         version: E::VERSION,
         source: stamp.source,
         time: stamp.time,

@@ -40,26 +40,33 @@
 //! | [`cloudevents`] | attributes as headers, for other engines and HTTP |
 //! | [`engine`] | the interface of engines: publish, attach, settle, inspect, move |
 //! | [`caps`] | what an engine promises and a subscription needs |
+//! | [`bus`] | publishing where there is no transaction |
+//! | [`outbox`] | publishing with a transaction, and the way from its outbox to an engine |
+//! | [`consume`] | handlers of events: attempts, order, dead letters, effects made once |
 //! | [`tracker`] | what is settled of a partition, out of order |
 //! | [`partition`] | which partition a key belongs to |
 //! | [`embedded`] | the log in SQLite, of one process |
 //! | [`telemetry`] | the metrics |
 //! | `conformance` | (feature `testing`) the suite every engine passes |
 
+pub mod bus;
 pub mod caps;
 pub mod cloudevents;
 #[cfg(feature = "testing")]
 pub mod conformance;
+pub mod consume;
 pub mod embedded;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod outbox;
 pub mod partition;
 pub mod record;
 pub mod telemetry;
 pub mod tracker;
 mod varint;
 
+pub use bus::Bus;
 pub use caps::Caps;
 pub use embedded::Embedded;
 pub use engine::Engine;

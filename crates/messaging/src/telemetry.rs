@@ -172,3 +172,124 @@ impl OfGroup {
         }
     }
 }
+
+/// Messages handled, by topic, group and outcome: `done`, `before` (its effect was made already),
+/// `failed`, `later`, `away` (the store cannot serve).
+pub const HANDLED: Counter<3> = Counter::new(
+    "backlot_messaging_handled_total",
+    "messages handled, by topic, group and outcome",
+    ["topic", "group", "outcome"],
+);
+/// Attempts that failed, by topic, group and class.
+pub const FAILED_ATTEMPTS: Counter<3> = Counter::new(
+    "backlot_messaging_failed_attempts_total",
+    "attempts at messages that failed, by topic, group and class",
+    ["topic", "group", "class"],
+);
+/// Messages that went to the dead letters, by topic, group and class.
+pub const DEAD: Counter<3> = Counter::new(
+    "backlot_messaging_dead_total",
+    "messages that were given up, by topic, group and class",
+    ["topic", "group", "class"],
+);
+/// Settled messages that were not a consumer's any more, by topic and group.
+pub const STALE: Counter<2> = Counter::new(
+    "backlot_messaging_stale_total",
+    "messages that were handled and had gone to another member, by topic and group",
+    ["topic", "group"],
+);
+/// How long a message or a batch took, in seconds, by topic and group.
+pub const HANDLER_DURATION: Histogram<2> = Histogram::new(
+    "backlot_messaging_handler_duration_seconds",
+    "how long a message or a batch of them took, by topic and group",
+    ["topic", "group"],
+    LATENCY_BOUNDS,
+);
+/// Messages or batches that are being handled, by topic and group.
+pub const HANDLING: Gauge<2> = Gauge::new(
+    "backlot_messaging_handling",
+    "messages or batches that are being handled, by topic and group",
+    ["topic", "group"],
+);
+/// Keys, or partitions, that wait for another attempt at their first message, by topic and group.
+pub const HELD_KEYS: Gauge<2> = Gauge::new(
+    "backlot_messaging_held_keys",
+    "keys that wait for another attempt at a message, by topic and group",
+    ["topic", "group"],
+);
+/// Messages that wait for another of their key, by topic and group.
+pub const HELD_MESSAGES: Gauge<2> = Gauge::new(
+    "backlot_messaging_held_messages",
+    "messages that wait for another of their key, by topic and group",
+    ["topic", "group"],
+);
+
+/// What a consumer counts.
+#[derive(Debug)]
+pub(crate) struct OfConsumer {
+    metrics: Metrics,
+    topic: String,
+    group: String,
+    pub(crate) done: Count,
+    pub(crate) before: Count,
+    failed: Count,
+    later: Count,
+    away: Count,
+    pub(crate) stale: Count,
+    pub(crate) duration: Distribution,
+    running: Level,
+    held: Level,
+    waiting: Level,
+}
+
+impl OfConsumer {
+    pub(crate) fn new(metrics: &Metrics, topic: &str, group: &str) -> Self {
+        let handled = |outcome| metrics.counter(&HANDLED, [topic, group, outcome]);
+        OfConsumer {
+            done: handled("done"),
+            before: handled("before"),
+            failed: handled("failed"),
+            later: handled("later"),
+            away: handled("away"),
+            stale: metrics.counter(&STALE, [topic, group]),
+            duration: metrics.histogram(&HANDLER_DURATION, [topic, group]),
+            running: metrics.gauge(&HANDLING, [topic, group]),
+            held: metrics.gauge(&HELD_KEYS, [topic, group]),
+            waiting: metrics.gauge(&HELD_MESSAGES, [topic, group]),
+            metrics: metrics.clone(),
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+        }
+    }
+
+    /// An attempt failed: of this class, unless it used none up.
+    pub(crate) fn failed(&self, class: &str) {
+        self.failed.inc();
+        let labels = [&*self.topic, &*self.group, class];
+        self.metrics.counter(&FAILED_ATTEMPTS, labels).inc();
+    }
+
+    pub(crate) fn later(&self) {
+        self.later.inc();
+    }
+
+    pub(crate) fn away(&self) {
+        self.away.inc();
+    }
+
+    pub(crate) fn dead(&self, class: &str) {
+        let labels = [&*self.topic, &*self.group, class];
+        self.metrics.counter(&DEAD, labels).inc();
+    }
+
+    /// How many run, how many keys are held, how many messages wait for them.
+    pub(crate) fn depth(&self, running: usize, held: usize, waiting: usize) {
+        self.running.set(level(running));
+        self.held.set(level(held));
+        self.waiting.set(level(waiting));
+    }
+}
+
+fn level(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

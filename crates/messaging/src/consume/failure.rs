@@ -1,0 +1,282 @@
+//! How a handler fails, and what that asks for.
+
+use crate::engine;
+use crate::event::Undecodable;
+use backlot_core::{Code, Error, Timestamp};
+use backlot_storage::StoreError;
+use std::fmt;
+use std::time::Duration;
+
+/// The most bytes that are kept of what a failure says.
+const MESSAGE_BYTES: usize = 1024;
+
+/// Why a message failed or died, as the header `dlq-class` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Class {
+    /// It may succeed another time. Of attempts alone.
+    Transient,
+    /// It can never succeed.
+    Permanent,
+    /// It failed as often as its group allows.
+    Exhausted,
+    /// It is not the event that its reader reads.
+    Undecodable,
+    /// A newer program published it.
+    UnknownVersion,
+    /// It failed for longer than its group allows.
+    Expired,
+    /// Its handler panicked.
+    Panic,
+    /// Deliveries of it had no end: it may kill its process.
+    CrashLoop,
+    /// What is stored of it is damaged.
+    Corrupt,
+}
+
+impl Class {
+    /// The name in headers and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Transient => "transient",
+            Class::Permanent => "permanent",
+            Class::Exhausted => "exhausted",
+            Class::Undecodable => "undecodable",
+            Class::UnknownVersion => "unknown-version",
+            Class::Expired => "expired",
+            Class::Panic => "panic",
+            Class::CrashLoop => "crash-loop",
+            Class::Corrupt => "corrupt",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How an attempt failed: transient unless it is said otherwise.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    class: Class,
+    code: Code,
+    message: String,
+    verdict: Verdict,
+}
+
+/// What becomes of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is tried again, as often as the group allows.
+    Retry,
+    /// It goes to the dead letters.
+    Dead,
+    /// It is tried again after this time, and no attempt is used up.
+    Later(Duration),
+    /// Nothing can be done for any message now, and none is to blame.
+    Away,
+    /// The handler has no form for batches: it is called for each event.
+    Unbatched,
+}
+
+impl Failure {
+    /// An attempt failed, and another may succeed. What is said is for people who look after the
+    /// system.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        Failure {
+            class: Class::Transient,
+            code,
+            message,
+            verdict: Verdict::Retry,
+        }
+    }
+
+    /// The same, and no attempt will ever succeed: the message goes to the dead letters.
+    #[must_use]
+    pub fn permanent(mut self) -> Self {
+        self.class = Class::Permanent;
+        self.verdict = Verdict::Dead;
+        self
+    }
+
+    /// The same, to be tried again after this time; it uses no attempt.
+    #[must_use]
+    pub fn later(mut self, wait: Duration) -> Self {
+        self.verdict = Verdict::Later(wait);
+        self
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    pub(super) fn is_unbatched(&self) -> bool {
+        self.verdict == Verdict::Unbatched
+    }
+
+    pub(super) fn away(message: &str) -> Self {
+        Failure {
+            verdict: Verdict::Away,
+            ..Failure::new(Code::Unavailable, message)
+        }
+    }
+
+    pub(super) fn unbatched() -> Self {
+        Failure {
+            verdict: Verdict::Unbatched,
+            ..Failure::new(
+                Code::Unimplemented,
+                "this handler takes one event at a time",
+            )
+        }
+    }
+
+    pub(super) fn panicked(words: &str) -> Self {
+        Failure {
+            class: Class::Panic,
+            ..Failure::new(Code::Internal, format!("the handler panicked: {words}"))
+        }
+    }
+
+    pub(super) fn late() -> Self {
+        let said = "the handler was not done by its deadline";
+        Failure::new(Code::DeadlineExceeded, said)
+    }
+
+    /// As it is kept with the message.
+    pub(super) fn kept(&self, now: Timestamp) -> engine::Failure {
+        engine::Failure {
+            at_ms: now.0,
+            class: format!("{}:{}", self.class, self.code),
+            message: self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.message)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let source = std::error::Error::source(&error);
+        match source.and_then(|source| source.downcast_ref::<StoreError>()) {
+            Some(store) => Failure {
+                message: Failure::new(error.code(), error.chain()).message,
+                ..Failure::from(store.clone())
+            },
+            None => Failure::new(error.code(), error.chain()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    /// A store that cannot serve is no message's fault.
+    fn from(error: StoreError) -> Self {
+        if let StoreError::Panicked { cause, .. } = &error {
+            return Failure::panicked(&cause.to_string());
+        }
+        let verdict = match &error {
+            StoreError::Full { .. }
+            | StoreError::Closed
+            | StoreError::Late { .. }
+            | StoreError::Unavailable { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Lost { .. }
+            | StoreError::Position { .. } => Verdict::Away,
+            _ => Verdict::Retry,
+        };
+        Failure {
+            verdict,
+            ..Failure::new(error.code(), backlot_core::error::chain(&error))
+        }
+    }
+}
+
+impl From<Undecodable> for Failure {
+    fn from(error: Undecodable) -> Self {
+        let class = match error {
+            Undecodable::UnknownVersion { .. } => Class::UnknownVersion,
+            _ => Class::Undecodable,
+        };
+        Failure {
+            class,
+            ..Failure::new(Code::InvalidArgument, error.to_string()).permanent()
+        }
+    }
+}
+
+/// Says of an error what it asks for: `error.permanent()`, `error.later(a_minute)`.
+pub trait Failing: Into<Failure> {
+    /// No attempt will ever succeed.
+    fn permanent(self) -> Failure {
+        self.into().permanent()
+    }
+
+    /// To be tried again after this time; it uses no attempt.
+    fn later(self, wait: Duration) -> Failure {
+        self.into().later(wait)
+    }
+}
+
+impl Failing for Error {}
+impl Failing for StoreError {}
+impl Failing for crate::Error {}
+
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
+        Failure::from(Error::from(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_away_is_no_messages_fault_however_it_is_wrapped() {
+        let away = StoreError::unavailable("the disk is gone");
+        assert_eq!(Failure::from(away.clone()).verdict(), Verdict::Away);
+        let wrapped = Failure::from(Error::from(away));
+        assert_eq!(wrapped.verdict(), Verdict::Away);
+        assert!(wrapped.message().contains("the disk is gone"), "{wrapped}");
+        let wrong = Failure::from(StoreError::sql("no such table"));
+        assert_eq!(wrong.verdict(), Verdict::Retry);
+    }
+
+    #[test]
+    fn an_error_says_what_it_asks_for() {
+        let error = || Error::invalid_argument("no such film");
+        assert_eq!(Failure::from(error()).class(), Class::Transient);
+        assert_eq!(error().permanent().class(), Class::Permanent);
+        let wait = Duration::from_secs(3);
+        assert_eq!(error().later(wait).verdict(), Verdict::Later(wait));
+        let long = Failure::new(Code::Internal, "é".repeat(1000));
+        assert_eq!(long.message().len(), 1024);
+    }
+}

@@ -1,0 +1,154 @@
+//! The partitions a reader has.
+
+use crate::consume::lanes::{Item, Lanes};
+use crate::consume::run::Place;
+use crate::engine::{Delivery, Token};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The most gaps that are noted one by one.
+const MOST_PASSED: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) epoch: u64,
+    pub(super) lanes: Lanes<Delivery>,
+    pub(super) place: Place,
+    /// Whether a batch of it runs.
+    pub(super) is_busy: bool,
+    /// Since when something waits to be in a batch.
+    pub(super) since: Option<Instant>,
+}
+
+impl Part {
+    pub(super) fn new(epoch: u64, place: Place, is_batched: bool) -> Self {
+        Part {
+            epoch,
+            lanes: Lanes::new(is_batched),
+            place,
+            is_busy: false,
+            since: None,
+        }
+    }
+
+    pub(super) fn offer(&mut self, item: Item<Delivery>, now: Instant) {
+        self.since.get_or_insert(now);
+        self.lanes.offer(item);
+    }
+
+    /// A batch, if it is time for one.
+    fn batch(&mut self, now: Instant, (most, linger): (usize, Duration)) -> Vec<Item<Delivery>> {
+        let has_waited = self.since.is_some_and(|since| since + linger <= now);
+        let is_time = self.lanes.has_ready() || self.lanes.fresh() >= most || has_waited;
+        if self.is_busy || !is_time {
+            return Vec::new();
+        }
+        let items = self.lanes.batch(most);
+        self.since = (self.lanes.fresh() > 0).then_some(now);
+        self.is_busy = !items.is_empty();
+        items
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    parts: BTreeMap<u32, Part>,
+    /// Which one had its turn last.
+    turn: u32,
+}
+
+impl Parts {
+    pub(super) fn insert(&mut self, partition: u32, part: Part) {
+        self.parts.insert(partition, part);
+    }
+
+    pub(super) fn remove(&mut self, partition: u32) -> Option<Part> {
+        self.parts.remove(&partition)
+    }
+
+    /// The partition under this epoch.
+    pub(super) fn at(&mut self, partition: u32, epoch: u64) -> Option<&mut Part> {
+        let part = self.parts.get_mut(&partition);
+        part.filter(|part| part.epoch == epoch)
+    }
+
+    pub(super) fn of(&mut self, token: Token) -> Option<&mut Part> {
+        self.at(token.partition, token.epoch)
+    }
+
+    /// What runs next: one message, or a batch of so many that waits for so long at most.
+    pub(super) fn next(
+        &mut self,
+        now: Instant,
+        batch: Option<(usize, Duration)>,
+    ) -> Option<(u32, &Part, Vec<Item<Delivery>>)> {
+        let turn = self.turn;
+        let after = self.parts.range(turn.saturating_add(1)..);
+        let until = self.parts.range(..=turn);
+        let order: Vec<u32> = after.chain(until).map(|(number, _)| *number).collect();
+        for number in order {
+            let Some(part) = self.parts.get_mut(&number) else {
+                continue;
+            };
+            let items = match batch {
+                Some(batch) => part.batch(now, batch),
+                None => part.lanes.next().into_iter().collect(),
+            };
+            if !items.is_empty() {
+                self.turn = number;
+                return self.parts.get(&number).map(|part| (number, part, items));
+            }
+        }
+        None
+    }
+
+    pub(super) fn wake(&mut self, now: Instant) {
+        for part in self.parts.values_mut() {
+            part.lanes.wake(now);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let due = self.parts.values().filter_map(|part| part.lanes.next_due());
+        due.min()
+    }
+
+    /// When the first batch has waited for so long.
+    pub(super) fn lingering(&self, linger: Duration) -> Option<Instant> {
+        let waiting = self.parts.values().filter(|part| !part.is_busy);
+        let since = waiting.filter(|part| part.lanes.fresh() > 0);
+        since
+            .filter_map(|part| part.since)
+            .min()
+            .map(|since| since + linger)
+    }
+
+    /// Messages that were never looked at, or wait for nothing.
+    pub(super) fn fresh(&self) -> usize {
+        self.parts.values().map(|part| part.lanes.fresh()).sum()
+    }
+
+    /// How many slots are held, and how many messages wait for others.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        let depths = self.parts.values().map(|part| part.lanes.depth());
+        depths.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Messages that are settled without an effect.
+    pub(super) fn passed(&mut self, partition: u32, first: u64, end: u64) {
+        let Some(part) = self.parts.get_mut(&partition) else {
+            return;
+        };
+        // What is left out here is a hole in the set until the partition is given anew.
+        if part.place.passed.len() < MOST_PASSED {
+            part.place.passed.push((first, end));
+        }
+    }
+
+    /// What does not run.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
+        let items = self.parts.values().flat_map(|part| part.lanes.iter());
+        items.map(|item| item.message.token)
+    }
+}

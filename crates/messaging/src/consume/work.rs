@@ -1,0 +1,85 @@
+//! Handlers whose effects are outside of the store: at least once.
+
+use super::caught::caught;
+use super::effects::{Contexts, outcome};
+use super::failure::Failure;
+use super::group::Group;
+use super::run::{Load, Ran, Run};
+use super::{Setup, Work, identity};
+use crate::Record;
+use crate::engine::Delivery;
+use crate::event::{self, Event};
+use async_trait::async_trait;
+use backlot_core::Timestamp;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// One piece of work.
+#[derive(Debug)]
+pub struct Job<E> {
+    /// What is to be done.
+    pub event: E,
+    /// The same whenever this job comes again: give it to whoever can tell by it that the effect was
+    /// made.
+    pub effect: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// When the message was stored.
+    pub stored: Timestamp,
+    /// The message itself.
+    pub record: Record,
+}
+
+/// A worker.
+pub(super) struct Working<E, W> {
+    worker: W,
+    contexts: Contexts,
+    event: PhantomData<fn() -> E>,
+}
+
+impl<E: Event, W: Work<E>> Working<E, W> {
+    pub(super) fn new(setup: &Setup, group: &Group, worker: W) -> Self {
+        Working {
+            worker,
+            contexts: Contexts::new(setup, group),
+            event: PhantomData,
+        }
+    }
+
+    async fn work(&self, delivery: &Delivery) -> Result<bool, Failure> {
+        let job = Job {
+            event: event::decode::<E>(&delivery.record)?,
+            effect: identity::of(&delivery.record),
+            attempt: delivery.attempts.saturating_add(1),
+            stored: delivery.stored,
+            record: delivery.record.clone(),
+        };
+        let cx = self.contexts.of(delivery);
+        let working = self.worker.work(&cx, &job);
+        match tokio::time::timeout_at(cx.deadline().instant(), working).await {
+            Ok(worked) => worked.map(|()| true),
+            Err(_elapsed) => Err(Failure::late()),
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Event, W: Work<E>> Run for Working<E, W> {
+    async fn run(&self, load: Load) -> Ran {
+        let mut items = Vec::with_capacity(load.items.len());
+        for item in load.items {
+            let worked = caught(self.work(&item.message)).await;
+            items.push((item, outcome(worked)));
+        }
+        Ran {
+            items,
+            has_marked: false,
+        }
+    }
+}
+
+impl<E, W> fmt::Debug for Working<E, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Working").finish_non_exhaustive()
+    }
+}
