@@ -6,6 +6,7 @@
 )]
 
 mod conformance;
+mod consume;
 mod damage;
 mod dead;
 mod far;

@@ -1,0 +1,6 @@
+//! Consumers: effects made once, in order, whatever fails.
+
+mod dead;
+mod history;
+mod life;
+mod stage;
