@@ -130,10 +130,11 @@ pub trait DeadLetters: Send + Sync + fmt::Debug {
     /// What the store says.
     async fn count(&self, cx: &Context, filter: &Filter) -> Result<u64, Error>;
 
-    /// These letters, in the same order: nothing for those that are not there.
+    /// These letters, at most [`Slice::MOST_IDS`], in the same order: nothing for those that are
+    /// not there.
     ///
     /// # Errors
-    /// What the store says.
+    /// [`Error::Invalid`] for more; what the store says.
     async fn find(&self, cx: &Context, ids: &[Id]) -> Result<Vec<Option<Entry>>, Error>;
 
     /// All of a letter.

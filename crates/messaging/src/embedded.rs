@@ -71,7 +71,8 @@ pub struct Options {
     pub tend: Duration,
     /// The longest that the store may take. Default: 30 s.
     pub patience: Duration,
-    /// How long dead letters are kept, of topics that say nothing else. Default: 30 days.
+    /// How long dead letters are kept, and those sent again, of topics that say nothing else.
+    /// Default: 30 days.
     pub letters: Duration,
 }
 

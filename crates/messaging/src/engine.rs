@@ -139,7 +139,8 @@ pub struct Subscription {
     pub needs: Needs,
     /// Whether the group is no longer than its members: for a reader of its own in each instance
     /// of a service. It is gone when its last member closes; one whose members died goes when
-    /// their leases have long ended. A group is ephemeral from its first member on, or never.
+    /// their leases have long ended. A group is ephemeral from its first member on, or never. An
+    /// engine that has no such groups refuses with [`Error::Lacking`].
     pub ephemeral: bool,
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 pub struct Redrive {
     /// Only say how many there are, and show some.
     pub dry_run: bool,
-    /// The most letters a second, over any second; as fast as it goes without.
+    /// The most letters a second, in about four slices; as fast as it goes without.
     pub per_second: Option<u32>,
     /// The most letters; all without.
     pub limit: Option<u64>,
@@ -89,7 +89,8 @@ pub(super) struct Run {
     report: Report,
     per_second: Option<u32>,
     limit: Option<u64>,
-    began: Instant,
+    /// When the next slice may begin.
+    next_at: Instant,
 }
 
 impl Run {
@@ -98,7 +99,7 @@ impl Run {
             report,
             per_second: options.per_second,
             limit: options.limit,
-            began: Instant::now(),
+            next_at: Instant::now(),
         }
     }
 
@@ -122,12 +123,12 @@ impl Run {
             if !self.wait(cx).await {
                 return Ok(self.end(Ended::Late));
             }
+            let began = Instant::now();
             let moved = match action {
                 Action::Redrive => engine.redrive(cx, &slice).await?,
                 Action::Purge => engine.purge(cx, &slice).await?,
             };
-            self.report.moved += moved.moved;
-            self.report.passed += moved.passed;
+            self.moved(began, &moved);
             rest.took(moved);
             if progress(&self.report).is_break() {
                 return Ok(self.end(Ended::Stopped));
@@ -147,14 +148,21 @@ impl Run {
         at_once.min(Slice::MOST).min(left)
     }
 
-    /// Waits until so many may have been sent; answers whether there is time left.
+    /// Waits until the next slice may begin; answers whether there is time left.
     async fn wait(&self, cx: &Context) -> bool {
+        let deadline = cx.deadline();
+        tokio::time::sleep_until(self.next_at.min(deadline.instant())).await;
+        !deadline.has_passed()
+    }
+
+    /// A slice that began at this time moved so many. What was slow is not made up for: the rate
+    /// spares whoever gets them.
+    fn moved(&mut self, began: Instant, moved: &Moved) {
+        self.report.moved += moved.moved;
+        self.report.passed += moved.passed;
         if let Some(rate) = self.per_second {
-            let due = Duration::from_secs(self.report.moved) / rate;
-            let due = self.began + due;
-            tokio::time::sleep_until(due.min(cx.deadline().instant())).await;
+            self.next_at = began + Duration::from_secs(moved.moved) / rate;
         }
-        !cx.deadline().has_passed()
     }
 
     fn end(&mut self, ended: Ended) -> Report {

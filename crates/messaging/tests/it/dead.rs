@@ -3,7 +3,7 @@
 
 use crate::far::{Far, Fault};
 use crate::stage::{Stage, TOPIC, cx, messages};
-use backlot_core::{Clock, Context, Dice};
+use backlot_core::{BoxFuture, Clock, Context, Dice};
 use backlot_messaging::dead::{Class, Filter, Letters, Page, Redrive, Report, Status, header};
 use backlot_messaging::embedded::{MIGRATIONS, Options};
 use backlot_messaging::engine::{Engine, Input, Outgoing, Subscription, TopicSpec};
@@ -69,6 +69,18 @@ fn slices() -> Redrive {
 
 async fn redrive(letters: &Letters, options: &Redrive) -> Result<Report, Error> {
     letters.redrive(&cx(), Filter::default(), options, on).await
+}
+
+/// A service answers from a task of its own.
+#[expect(dead_code, reason = "it need only compile")]
+fn a_redrive_may_run_in_any_task(letters: Letters) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        redrive(&letters, &slices()).await.unwrap();
+        letters
+            .purge(&cx(), Filter::default(), false)
+            .await
+            .unwrap();
+    })
 }
 
 /// How often each letter is in the retry topic, and how often it says that it was sent.

@@ -223,8 +223,10 @@ async fn target(inner: &Arc<Inner>, letter: &Indexed) -> Result<Arc<Topic>, Erro
     if let Ok(topic) = inner.topic(&name) {
         return Ok(topic);
     }
-    // As many partitions as the source has, so that keys are as far apart as they were.
-    let spec = TopicSpec::new(name, source.partitions);
+    // As many partitions as the source has, so that keys are as far apart as they were; kept for
+    // as long as the letters themselves would have been.
+    let mut spec = TopicSpec::new(name, source.partitions);
+    spec.retention = Some(inner.options.letters);
     match inner.ensure(&spec).await {
         // Somebody made it in between, as they wanted it.
         Ok(()) | Err(Error::Partitions { .. }) => inner.topic(&spec.name),
