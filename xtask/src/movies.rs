@@ -14,7 +14,7 @@ use crate::machine::Stopwatch;
 /// How long it may take until it has said where the page is and that its sample is loaded.
 const START: Duration = Duration::from_secs(120);
 /// All that listen.
-const SERVICES: &[&str] = &["auth", "metadata", "rating", "movie", "web"];
+const SERVICES: &[&str] = &["broker", "auth", "metadata", "rating", "movie", "web"];
 
 /// Movies, running until this is dropped.
 #[derive(Debug)]

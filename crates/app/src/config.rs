@@ -1,5 +1,6 @@
 //! What every process can be told, whatever services it runs.
 
+use crate::store::StoreConfig;
 use backlot_service::config::{Problems, Tree, Validate, human_duration};
 use backlot_service::logs;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,72 @@ impl Default for LogConfig {
         LogConfig {
             format: logs::Format::Text,
             filter: "warn,backlot=info,movies=info".into(),
+        }
+    }
+}
+
+/// How a broker keeps the log of events and serves it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// Where the log is: a SQLite file of its own.
+    pub store: StoreConfig,
+    /// How many messages may wait to be published, 1 to 1,000,000; one larger than a KiB counts as
+    /// several.
+    pub queue: u32,
+    /// How often old messages are removed and groups are measured.
+    #[serde(with = "human_duration")]
+    pub tend: Duration,
+    /// How many members of other processes there may be, 1 to 100,000.
+    pub sessions: usize,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        let kept = backlot_messaging::embedded::Options::default();
+        BrokerConfig {
+            store: StoreConfig::default(),
+            queue: kept.queue,
+            tend: kept.tend,
+            sessions: backlot_broker::Options::default().sessions,
+        }
+    }
+}
+
+impl Validate for BrokerConfig {
+    fn validate(&self, at: &str, problems: &mut Problems) {
+        self.store.validate(&format!("{at}.store"), problems);
+        if self.store.url.is_shared() {
+            problems.push(
+                &format!("{at}.store"),
+                "url",
+                "names a database server, and the log of events is SQLite",
+                "write sqlite: for a file in the data folder, or leave it out",
+            );
+        }
+        if !(1..=1_000_000).contains(&self.queue) {
+            problems.push(
+                at,
+                "queue",
+                "is not from 1 to 1000000",
+                "the default is 65536",
+            );
+        }
+        if self.tend < Duration::from_millis(10) || self.tend > Duration::from_secs(3600) {
+            problems.push(
+                at,
+                "tend",
+                "is not between 10ms and 1h",
+                "the default is 5s",
+            );
+        }
+        if !(1..=100_000).contains(&self.sessions) {
+            problems.push(
+                at,
+                "sessions",
+                "is not from 1 to 100000",
+                "the default is 1024",
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::node::{Ended, Node};
 use crate::service::Prepared;
 use crate::{StartError, World};
+use backlot_broker::Slot;
 use backlot_rpc::Local;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub struct Embedded {
     nodes: Vec<Node>,
     local: Local,
+    broker: Slot,
 }
 
 impl Embedded {
@@ -22,13 +24,16 @@ impl Embedded {
     /// When one of them does not start; those before it are stopped.
     pub async fn start(services: &[Prepared], world: World) -> Result<Embedded, StartError> {
         let local = world.local.clone().unwrap_or_default();
+        let broker = world.broker.clone().unwrap_or_default();
         let world = World {
             local: Some(local.clone()),
+            broker: Some(broker.clone()),
             ..world
         };
         let mut embedded = Embedded {
             nodes: Vec::with_capacity(services.len()),
             local,
+            broker,
         };
         for service in services {
             match Node::start(service, world.clone()).await {
@@ -46,6 +51,12 @@ impl Embedded {
     #[must_use]
     pub fn local(&self) -> &Local {
         &self.local
+    }
+
+    /// The log of events, while a broker runs among these services.
+    #[must_use]
+    pub fn broker(&self) -> &Slot {
+        &self.broker
     }
 
     /// The running services, in the order they were started.
@@ -70,6 +81,7 @@ impl Embedded {
     pub async fn start_one(&mut self, service: &Prepared, world: World) -> Result<(), StartError> {
         let world = World {
             local: Some(self.local.clone()),
+            broker: Some(self.broker.clone()),
             ..world
         };
         self.nodes.push(Node::start(service, world).await?);

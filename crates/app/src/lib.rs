@@ -8,6 +8,7 @@
 //! | [`service`] | all that a composition needs to know of a service |
 //! | [`startup`] | what `start` is handed |
 //! | [`world`] | what the outside consists of: seams, registry, stores, secrets |
+//! | [`broker`] | the service that keeps the log of events |
 //! | [`node`] | one running service: started, announced, drained |
 //! | [`embedded`] | all services in one process, bound directly |
 //! | [`process`] | one service in a process of its own |
@@ -16,6 +17,7 @@
 //! | [`cli`] | the flags every command shares |
 //! | [`out`] | what a program prints, also when its reader leaves |
 
+pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod embedded;

@@ -2,12 +2,15 @@
 //! drained, stopped.
 
 use crate::service::Prepared;
+use crate::startup::Owned;
 use crate::{StartError, Startup, World};
+use backlot_broker::Slot;
 use backlot_cluster::Registration;
 use backlot_core::Env;
 use backlot_core::discovery::Instance;
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::net::Listener;
+use backlot_messaging::Engine;
 use backlot_rpc::identity::{Keys, Verifier, contract::KeySetClient};
 use backlot_rpc::server::{Limits, Outcome};
 use backlot_rpc::{Edge, Guard, Local, Server, admin};
@@ -20,6 +23,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long a log of events may take to be closed.
+const CLOSE_LOG: Duration = Duration::from_secs(1);
 
 /// A running service.
 #[derive(Debug)]
@@ -34,8 +40,34 @@ pub struct Node {
     registration: Registration,
     served: watch::Receiver<Option<Outcome>>,
     stores: Vec<Store>,
+    /// How much of its own work goes on.
+    owned: watch::Sender<usize>,
+    provided: Option<Provided>,
     local: Option<(Local, Vec<&'static backlot_rpc::contract::Service>)>,
     drain: Duration,
+}
+
+/// A log of events that the service keeps, and where others of the process find it.
+#[derive(Debug)]
+struct Provided {
+    engine: Arc<dyn Engine>,
+    slot: Option<Slot>,
+}
+
+impl Provided {
+    /// Takes nothing new, finishes what was accepted.
+    async fn close(self) {
+        if let Some(slot) = &self.slot {
+            slot.withdraw(&self.engine);
+        }
+        match tokio::time::timeout(CLOSE_LOG, self.engine.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = %backlot_core::error::chain(&error), "the log of events did not close cleanly");
+            }
+            Err(_elapsed) => tracing::warn!("the log of events took too long to close"),
+        }
+    }
 }
 
 /// How a service ended.
@@ -114,7 +146,8 @@ impl Node {
     }
 
     /// Drains: leaves the registry, waits `spread` for callers to notice, closes the listeners,
-    /// lets calls finish, ends the tasks, closes the stores.
+    /// lets calls and its own work finish, closes the log it keeps, ends the tasks, closes the
+    /// stores.
     pub async fn stop(self, spread: Duration) -> Ended {
         let Node {
             shutdown,
@@ -123,10 +156,13 @@ impl Node {
             registration,
             mut served,
             stores,
+            owned,
+            provided,
             local,
             drain,
             ..
         } = self;
+        let mut working = owned.subscribe();
         let mut aborted = 0;
         let cut = drain::run(vec![
             Work::new(drain::DEREGISTER, async {
@@ -141,7 +177,14 @@ impl Node {
                 drop(served.wait_for(Option::is_some).await);
             })
             .with_limit(drain + Duration::from_millis(500)),
+            Work::new(drain::CONSUMERS, async {
+                drop(working.wait_for(|working| *working == 0).await);
+            }),
             Work::new(drain::ABORT, async {
+                // Its tasks have to be there still.
+                if let Some(provided) = provided {
+                    provided.close().await;
+                }
                 shutdown.advance(Phase::Stopped);
                 aborted = tasks.shutdown(Duration::from_millis(200)).await.aborted.len();
                 if let Some((local, services)) = &local {
@@ -248,6 +291,16 @@ async fn start(
     }
     health.keep_beating(tasks, &env.shutdown);
     health.started();
+    let slot = world.broker.clone();
+    let provided = startup.provided.map(|engine| Provided { engine, slot });
+    if let Some(Provided {
+        engine,
+        slot: Some(slot),
+    }) = &provided
+    {
+        slot.publish(Arc::clone(engine));
+    }
+    let owned = begin(startup.owned, env, tasks);
 
     let advertised = server
         .advertise
@@ -275,9 +328,35 @@ async fn start(
         registration,
         served,
         stores: startup.stores,
+        owned,
+        provided,
         local: world.local.map(|local| (local, services)),
         drain: server.drain,
     })
+}
+
+/// Begins a service's own work; how much of it goes on.
+fn begin(owned: Vec<Owned>, env: &Env, tasks: &Tasks) -> watch::Sender<usize> {
+    struct Ended(watch::Sender<usize>);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            self.0.send_modify(|working| *working -= 1);
+        }
+    }
+    let working = watch::Sender::new(owned.len());
+    for Owned { name, work } in owned {
+        let shutdown = env.shutdown.clone();
+        let ended = Ended(working.clone());
+        let work = work(Box::pin(async move {
+            shutdown.reached(Phase::Draining).await;
+        }));
+        tasks.spawn(name, async move {
+            // However it ends, also when it is dropped before it began.
+            let _ended = ended;
+            work.await;
+        });
+    }
+    working
 }
 
 fn edge(

@@ -74,6 +74,7 @@ pub fn world(platform: &PlatformConfig, env: &Env, registry: Arc<dyn Registry>) 
         env: env.clone(),
         registry,
         local: None,
+        broker: None,
         stores: Arc::new(Files {
             folder: platform.data.clone(),
         }),

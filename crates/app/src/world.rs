@@ -4,6 +4,7 @@
 use crate::StartError;
 use crate::config::IdentityConfig;
 use crate::store::Stores;
+use backlot_broker::Slot;
 use backlot_cluster::Registry;
 use backlot_core::Env;
 use backlot_rpc::Local;
@@ -21,6 +22,9 @@ pub struct World {
     pub registry: Arc<dyn Registry>,
     /// Services of the same process, which are bound directly; `None` binds all remotely.
     pub local: Option<Local>,
+    /// The log of events of the same process, while its broker runs; `None` asks the broker of
+    /// another process.
+    pub broker: Option<Slot>,
     /// Opens stores.
     pub stores: Arc<dyn Stores>,
     /// Makes or finds secrets.

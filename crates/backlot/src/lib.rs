@@ -26,11 +26,14 @@
 
 pub use axum;
 pub use backlot_app as app;
+pub use backlot_broker as broker;
 pub use backlot_cluster as cluster;
 pub use backlot_core as core;
+pub use backlot_messaging as messaging;
 pub use backlot_rpc as rpc;
 pub use backlot_service as service;
 
+pub use backlot_app::broker::service as broker_service;
 pub use backlot_app::{Owner, Service, StartError, Startup, World, owners};
 pub use backlot_core::{
     BoxFuture, Clock, Code, Context, Criticality, Deadline, Dice, Env, Error, Idempotency,

@@ -4,6 +4,7 @@
 
 use crate::Code;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -27,6 +28,39 @@ impl Violation {
     }
 }
 
+/// Which failure it is, for programs: the message is for people and may change, this does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reason {
+    /// Its name, for example `UNKNOWN_TOPIC`.
+    pub name: String,
+    /// What it is about, by name. A caller sees them: nothing secret, and each short.
+    pub values: BTreeMap<String, String>,
+}
+
+impl Reason {
+    /// A reason of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Reason {
+            name: name.into(),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// The same with a value.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.values.insert(name.into(), value.to_string());
+        self
+    }
+
+    /// The value of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+}
+
 /// A failed call: code, safe text, violations; and, for the log alone, the cause.
 ///
 /// `Display` prints this level only; print the causes with [`Error::chain`].
@@ -39,6 +73,7 @@ pub struct Error {
 #[derive(Default)]
 struct Detail {
     violations: Vec<Violation>,
+    reason: Option<Reason>,
     pushback: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -114,6 +149,13 @@ impl Error {
         self
     }
 
+    /// Says which failure it is, for programs.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Reason) -> Self {
+        self.detail_mut().reason = Some(reason);
+        self
+    }
+
     /// Asks the caller to wait this long before it tries again.
     #[must_use]
     pub fn with_pushback(mut self, wait: Duration) -> Self {
@@ -156,6 +198,12 @@ impl Error {
         self.detail
             .as_ref()
             .map_or(&[], |detail| &detail.violations)
+    }
+
+    /// Which failure it is, for programs, if it was said.
+    #[must_use]
+    pub fn reason(&self) -> Option<&Reason> {
+        self.detail.as_ref()?.reason.as_ref()
     }
 
     /// How long the caller should wait.

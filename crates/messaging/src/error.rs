@@ -129,6 +129,20 @@ pub enum Error {
     /// The engine is closed or closing; nothing happened.
     #[error("the engine is closed")]
     Closed,
+    /// The broker, which another process is, cannot be reached; nothing happened.
+    #[error("the broker is away: {why}")]
+    Away {
+        /// What was found out.
+        why: String,
+    },
+    /// The broker refuses the call, whatever it asks for; nothing happened.
+    #[error("the broker refuses: {why}")]
+    Refused {
+        /// As it says.
+        code: Code,
+        /// What it says.
+        why: String,
+    },
     /// Stored data is damaged.
     #[error("{what} is damaged")]
     Damaged {
@@ -200,7 +214,8 @@ impl Error {
             | Error::Letter { .. }
             | Error::Orphan { .. }
             | Error::Occupied { .. } => Code::FailedPrecondition,
-            Error::Busy { .. } | Error::Closed => Code::Unavailable,
+            Error::Busy { .. } | Error::Closed | Error::Away { .. } => Code::Unavailable,
+            Error::Refused { code, .. } => *code,
             Error::Late => Code::DeadlineExceeded,
             Error::Damaged { .. } => Code::DataLoss,
             Error::Failed { source }

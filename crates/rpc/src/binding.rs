@@ -96,6 +96,28 @@ impl Binding {
     }
 }
 
+/// Why a call was never made. It stands as the source of an error, which the wire does not carry: what
+/// a callee says of calls of its own is never taken for this.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the call was not made")]
+pub(crate) struct Unmade;
+
+/// What a callee of the same process answered: that a call of its own was not made says nothing of
+/// the call to it.
+pub(crate) fn passed_on(error: Error) -> Error {
+    if was_made(&error) {
+        error
+    } else {
+        error.with_source(Unmade.to_string())
+    }
+}
+
+/// Whether this call can have reached anybody: if not, nothing happened.
+#[must_use]
+pub fn was_made(error: &Error) -> bool {
+    !std::error::Error::source(error).is_some_and(|source| source.is::<Unmade>())
+}
+
 /// The context a callee gets: a hop less time, the next span, a key for a write that has none, and
 /// the user only if the token is meant for the callee. A part of this system that acts for itself
 /// is nobody to others: it must show a token like everyone.
@@ -110,9 +132,10 @@ pub(crate) fn child(
     dice: &Dice,
 ) -> Result<Context, Error> {
     if cx.deadline().has_passed() {
-        return Err(Error::deadline_exceeded(
-            "the deadline had passed before the call was made",
-        ));
+        return Err(
+            Error::deadline_exceeded("the deadline had passed before the call was made")
+                .with_source(Unmade),
+        );
     }
     let idempotency = match (method.effect, cx.idempotency()) {
         (Effect::Read, _) => None,

@@ -1,7 +1,7 @@
 //! The direct binding: a call within the process, under the same semantic policies as any other.
 
 use crate::Streaming;
-use crate::binding::child;
+use crate::binding::{Unmade, child, passed_on};
 use crate::contract::{Method, Service};
 use crate::guard::Via;
 use crate::mount::{ClientStreamCall, Mount, Payload, StreamCall, UnaryCall};
@@ -64,10 +64,9 @@ impl Direct {
     fn mount(&self) -> Result<arc_swap::Guard<Option<Arc<Mount>>>, Error> {
         let mount = self.slot.load();
         if mount.is_none() {
-            return Err(Error::unavailable(format!(
-                "{} is not running",
-                self.target
-            )));
+            return Err(
+                Error::unavailable(format!("{} is not running", self.target)).with_source(Unmade),
+            );
         }
         Ok(mount)
     }
@@ -95,6 +94,7 @@ impl Direct {
             .guard()
             .unary(method, Via::Direct, &cx, request, &**object, call)
             .await
+            .map_err(passed_on)
     }
 
     pub(crate) async fn server_stream<S, Req, Res>(
@@ -121,6 +121,7 @@ impl Direct {
             .guard()
             .server_stream(method, Via::Direct, &cx, request, &**object, call)
             .await
+            .map_err(passed_on)
     }
 
     pub(crate) async fn client_stream<S, Req, Res>(
@@ -146,7 +147,9 @@ impl Direct {
         let guard = mount.guard();
         tokio::select! {
             biased;
-            outcome = guard.client_stream(method, Via::Direct, &cx, requests, &**object, call) => outcome,
+            outcome = guard.client_stream(method, Via::Direct, &cx, requests, &**object, call) => {
+                outcome.map_err(passed_on)
+            }
             error = failed => Err(error),
         }
     }

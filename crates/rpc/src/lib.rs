@@ -48,7 +48,7 @@ mod streaming;
 pub mod validate;
 pub mod wire;
 
-pub use binding::{Binding, Client};
+pub use binding::{Binding, Client, was_made};
 pub use direct::{Direct, Local};
 pub use edge::Edge;
 pub use frame::MAX_MESSAGE;

@@ -1,11 +1,17 @@
 //! [`Error`] and gRPC's status, both ways. Causes stay behind: a caller is told less than the log.
 
+use backlot_core::error::Reason;
 use backlot_core::{Code, Error, Violation};
 use std::time::Duration;
 use tonic::metadata::MetadataMap;
 use tonic_types::{ErrorDetails, StatusExt};
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
+/// Where reasons are from.
+const DOMAIN: &str = "backlot";
+
+/// As the library takes them.
+type Values = std::collections::HashMap<String, String>;
 
 /// The status a gRPC caller sees.
 pub(crate) fn from_error(error: &Error) -> tonic::Status {
@@ -16,12 +22,15 @@ pub(crate) fn from_error(error: &Error) -> tonic::Status {
     {
         metadata.insert(PUSHBACK, value);
     }
-    if error.violations().is_empty() {
+    if error.violations().is_empty() && error.reason().is_none() {
         return tonic::Status::with_metadata(code, error.message(), metadata);
     }
     let mut details = ErrorDetails::new();
     for violation in error.violations() {
         details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    if let Some(Reason { name, values }) = error.reason() {
+        details.set_error_info(name, DOMAIN, values.clone().into_iter().collect::<Values>());
     }
     tonic::Status::with_error_details_and_metadata(code, error.message(), details, metadata)
 }
@@ -76,6 +85,15 @@ pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {
             error = error.with_violation(field, description);
         }
     }
+    if !status.details().is_empty()
+        && let Some(info) = status.get_details_error_info()
+        && info.domain == DOMAIN
+    {
+        error = error.with_reason(Reason {
+            name: info.reason,
+            values: info.metadata.into_iter().collect(),
+        });
+    }
     let pushback = status
         .metadata()
         .get(PUSHBACK)
@@ -94,12 +112,14 @@ mod tests {
     fn an_error_survives_the_wire_but_its_cause_does_not() {
         let error = Error::violations_of(vec![Violation::new("value", "must be 0.5 to 5, got 6")])
             .with_pushback(Duration::from_millis(70))
+            .with_reason(Reason::new("OUT_OF_STARS").with("most", 5))
             .with_source("secret cause");
         let status = from_error(&error);
         assert!(!format!("{status:?}").contains("secret cause"));
         let back = to_error(&status, "rating");
         assert_eq!(back.code(), Code::InvalidArgument);
         assert_eq!(back.violations(), error.violations());
+        assert_eq!(back.reason(), error.reason());
         assert_eq!(back.pushback(), error.pushback());
         assert_eq!(back.message(), error.message());
     }

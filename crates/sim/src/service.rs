@@ -126,6 +126,7 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
             env: env.clone(),
             registry: Arc::new(Client::new(registry_config(), env, &tasks)),
             local: None,
+            broker: None,
             stores: Arc::new(Hosted),
             secrets: Arc::clone(&secrets),
             identity: program.identity.clone(),

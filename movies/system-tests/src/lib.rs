@@ -33,6 +33,7 @@ use backlot::Service;
 #[must_use]
 pub fn services() -> Vec<Service> {
     vec![
+        backlot::broker_service(),
         movies_auth::service(),
         movies_metadata::service(),
         movies_rating::service(),

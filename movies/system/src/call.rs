@@ -4,6 +4,7 @@ use crate::PRODUCT;
 use backlot::app::cli::{Configuration, Options};
 use backlot::app::out;
 use backlot::app::process;
+use backlot::broker::contract::BROKER_SERVICE;
 use backlot::core::discovery::{Instance, InstanceSet};
 use backlot::core::principal::{Token, User};
 use backlot::rpc::contract::{Method, Service, Shape};
@@ -48,12 +49,13 @@ pub struct Arguments {
     timeout: Option<u64>,
 }
 
-/// The contracts of Movies.
-const SERVICES: [&Service; 4] = [
+/// The contracts of Movies, and of its broker.
+const SERVICES: [&Service; 5] = [
     &api::METADATA_SERVICE,
     &api::RATING_SERVICE,
     &api::MOVIE_SERVICE,
     &api::AUTH_SERVICE,
+    &BROKER_SERVICE,
 ];
 
 /// Calls the method and prints what it answers.

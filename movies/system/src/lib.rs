@@ -24,6 +24,7 @@ pub const PRODUCT: Product = Product {
 #[must_use]
 pub fn services() -> Vec<Service> {
     vec![
+        backlot::broker_service(),
         movies_auth::service(),
         movies_metadata::service(),
         movies_rating::service(),

@@ -38,6 +38,8 @@ enum Task {
         #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
         replicas: u16,
     },
+    /// Run the log of events alone
+    Broker,
     /// Run the token issuer alone
     Auth,
     /// Run the catalogue alone
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
             };
             fleet::run(&PRODUCT, &options, plan, sample::beside_fleet(!no_sample))
         }
+        Some(Task::Broker) => service("broker"),
         Some(Task::Auth) => service("auth"),
         Some(Task::Metadata) => service("metadata"),
         Some(Task::Rating) => service("rating"),

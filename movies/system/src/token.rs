@@ -4,6 +4,7 @@ use crate::PRODUCT;
 use backlot::app::cli::{Configuration, Options};
 use backlot::app::out;
 use backlot::app::{StartError, secret};
+use backlot::broker::access::OPERATOR;
 use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
 use backlot::{Env, Error};
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The services of Movies, for whom a token is meant.
-pub(crate) const AUDIENCE: [&str; 5] = ["auth", "metadata", "movie", "rating", "web"];
+pub(crate) const AUDIENCE: [&str; 6] = ["auth", "broker", "metadata", "movie", "rating", "web"];
 
 /// What `movies token` is told.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,9 @@ pub struct Arguments {
     /// May import: edit the catalogue, and rate on behalf of anybody
     #[arg(long)]
     importer: bool,
+    /// May do all that the broker can: publish, read in any group, move it
+    #[arg(long)]
+    operator: bool,
 }
 
 impl Arguments {
@@ -31,6 +35,7 @@ impl Arguments {
         let roles = [
             ("editor", self.editor || self.importer),
             ("importer", self.importer),
+            (OPERATOR, self.operator),
         ];
         let has = roles.into_iter().filter(|(_, has)| *has);
         has.map(|(role, _)| role.to_owned()).collect()

@@ -33,6 +33,12 @@ impl StoreUrl {
         )
     }
 
+    /// Whether it forgets all at the end.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        self.place() == Ok(Place::Sqlite(":memory:"))
+    }
+
     /// What it names; or what is wrong with it, and the cure.
     pub(super) fn place(&self) -> Result<Place<'_>, (&'static str, &'static str)> {
         if let Some(file) = self.0.strip_prefix("sqlite:") {

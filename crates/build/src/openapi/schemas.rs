@@ -289,6 +289,12 @@ fn problem() -> Value {
                     "properties": { "field": { "type": "string" }, "description": { "type": "string" } },
                 },
             },
+            "reason": { "type": "string", "description": "Which failure it is, for programs, where the code does not say enough." },
+            "values": {
+                "type": "object",
+                "description": "What the reason is about, by name.",
+                "additionalProperties": { "type": "string" },
+            },
         },
     })
 }

@@ -2,6 +2,7 @@
 
 use super::endpoint::{Endpoint, State};
 use super::exchange::Call;
+use crate::binding::Unmade;
 use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Deadline, Env, Error};
@@ -122,15 +123,15 @@ impl EndpointSet {
         let until = deadline.min(Deadline::at(since + FIRST_CONNECTION));
         match tokio::time::timeout_at(until.instant(), wait).await {
             Ok(Some(ready)) => Ok(ready),
-            Ok(None) => Err(Error::unavailable(format!(
-                "no instance of {} can be reached",
-                self.target
-            ))),
-            Err(_elapsed) => Err(Error::unavailable(format!(
-                "no instance of {} is known",
-                self.target
-            ))),
+            Ok(None) => Err(self.nobody("can be reached")),
+            Err(_elapsed) => Err(self.nobody("is known")),
         }
+    }
+}
+
+impl EndpointSet {
+    fn nobody(&self, what: &str) -> Error {
+        Error::unavailable(format!("no instance of {} {what}", self.target)).with_source(Unmade)
     }
 }
 

@@ -84,6 +84,10 @@ impl Problem {
                 .map(|violation| json!({ "field": violation.field, "description": violation.description }))
                 .collect();
         }
+        if let Some(reason) = error.reason() {
+            document["reason"] = json!(reason.name);
+            document["values"] = json!(reason.values);
+        }
         document
     }
 

@@ -221,6 +221,7 @@ async fn together(host: &Host, secret: [u8; 32]) -> anyhow::Result<(Together, Lo
         env: host.env().clone(),
         registry: Arc::new(Memory::new()),
         local: Some(local.clone()),
+        broker: None,
         stores: Arc::new(Kept::default()),
         secrets: Arc::new(move |_name| Ok(secret)),
         identity: configuration.platform.identity.clone(),

@@ -24,6 +24,7 @@ const MOVIES: Product = Product {
     data: "data",
     services: || {
         vec![
+            backlot::broker_service(),
             movies_metadata::service(),
             movies_rating::service(),
             movies_movie::service(),
@@ -33,7 +34,8 @@ const MOVIES: Product = Product {
 };
 
 /// Hosts and their services: what users call runs twice, because it keeps nothing.
-const HOSTS: [(&str, &str); 5] = [
+const HOSTS: [(&str, &str); 6] = [
+    ("broker", "broker"),
     ("auth", "auth"),
     ("metadata", "metadata"),
     ("rating", "rating"),

@@ -6,6 +6,7 @@ use backlot::app::embedded::Embedded;
 use backlot::app::node::Node;
 use backlot::app::service::Prepared;
 use backlot::app::store::Files;
+use backlot::broker::Slot;
 use backlot::cluster::{Memory, Registry};
 use backlot::rpc::contract::Service;
 use backlot::rpc::{Binding, Local, Remote};
@@ -61,6 +62,7 @@ impl Running {
             env: env.clone(),
             registry: Arc::new(memory.clone()),
             local: (ways != Ways::Remote).then(|| local.clone()),
+            broker: (ways != Ways::Remote).then(Slot::new),
             stores: Arc::new(Files {
                 folder: folder.path().to_owned(),
             }),

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The services of Movies, in the order they start.
-pub(crate) const SERVICES: [&str; 5] = ["auth", "metadata", "rating", "movie", "web"];
+pub(crate) const SERVICES: [&str; 6] = ["broker", "auth", "metadata", "rating", "movie", "web"];
 
 /// Where one installation lives.
 pub(crate) struct Site {

@@ -3,26 +3,46 @@
 use super::storable;
 use crate::dead::{After, Class, Filter, OfGroup, Status};
 use backlot_core::Timestamp;
-use backlot_storage::{Sql, StoreError, Tx, params, sql};
+use backlot_storage::{Param, Row, Sql, StoreError, Tx, params, sql};
 use std::collections::BTreeMap;
 
 const GROUPS: Sql = sql!(
     "SELECT dead_group.id, topic.name, dead_group.topic, dead_group.grp
      FROM dead_group JOIN topic ON topic.id = dead_group.queue ORDER BY topic.name, dead_group.id"
 );
-const BY_TIME: Sql = sql!(
-    "SELECT at, id FROM dead WHERE grp = ? AND status = ? AND (at, id) > (?, ?) AND at < ? ORDER BY at, id LIMIT ?"
-);
-const BY_CLASS: Sql = sql!(
-    "SELECT at, id FROM dead WHERE grp = ? AND status = ? AND class = ? AND (at, id) > (?, ?) AND at < ?
-     ORDER BY at, id LIMIT ?"
-);
+/// A walk along an index: the rest of those of one time, and those of later times. A comparison of
+/// both columns at once would walk over everything of that time before.
+struct Walk {
+    ties: Sql,
+    later: Sql,
+}
+
+macro_rules! walk {
+    ($of:literal, $only:literal) => {
+        Walk {
+            ties: sql!(concat!(
+                "SELECT at, id FROM dead WHERE grp = ? AND status = ?",
+                $of,
+                " AND at = ? AND id > ?",
+                $only,
+                " ORDER BY id LIMIT ?"
+            )),
+            later: sql!(concat!(
+                "SELECT at, id FROM dead WHERE grp = ? AND status = ?",
+                $of,
+                " AND at > ? AND at < ?",
+                $only,
+                " ORDER BY at, id LIMIT ?"
+            )),
+        }
+    };
+}
+
+const BY_TIME: Walk = walk!("", "");
+const BY_CLASS: Walk = walk!(" AND class = ?", "");
+const BY_KEY: Walk = walk!(" AND msg_key = ?", "");
 /// A key has few letters: those of another class are passed over.
-const BY_KEY: Sql = sql!(
-    "SELECT at, id FROM dead WHERE grp = ? AND status = ? AND msg_key = ? AND (at, id) > (?, ?) AND at < ?
-         AND (? = '' OR class = ?)
-     ORDER BY at, id LIMIT ?"
-);
+const BY_KEY_AND_CLASS: Walk = walk!(" AND msg_key = ?", " AND class = ?");
 const COUNTS: Sql = sql!("SELECT status, class, cnt FROM dead_count WHERE grp = ? AND cnt > 0");
 
 /// The most places that one look for a number of letters takes.
@@ -65,42 +85,81 @@ pub(in crate::embedded) async fn places(
         Some(Status::Redriven) => &[REDRIVEN],
         None => &[WAITING, REDRIVEN],
     };
-    // Rows are counted from 1.
-    let since = filter.since.map_or(i64::MIN, |since| since.0);
-    let after = after.unwrap_or(After { at: since, row: 0 });
-    let after = after.max(After { at: since, row: 0 });
-    let until = filter.until.map_or(i64::MAX, |until| until.0);
-    let class = filter.class.map_or("", Class::name);
+    let span = Span::of(filter, after);
+    let class = filter.class.map(Class::name);
     let key = filter.key.as_deref().map(storable);
+    let (walk, of, only) = match (key.as_deref(), class) {
+        (None, None) => (&BY_TIME, None, None),
+        (None, Some(class)) => (&BY_CLASS, Some(class), None),
+        (Some(key), None) => (&BY_KEY, Some(key), None),
+        (Some(key), Some(class)) => (&BY_KEY_AND_CLASS, Some(key), Some(class)),
+    };
     let mut places = Vec::new();
     for (group, _) in groups_of(tx, filter).await? {
         for status in statuses {
-            let (at, row) = (after.at, after.row);
-            let rows = match (&key, class) {
-                (Some(key), class) => {
-                    let by = params![group, *status, key, at, row, until, class, class, most];
-                    tx.query(BY_KEY, by).await?
-                }
-                (None, "") => {
-                    let by = params![group, *status, at, row, until, most];
-                    tx.query(BY_TIME, by).await?
-                }
-                (None, class) => {
-                    let by = params![group, *status, class, at, row, until, most];
-                    tx.query(BY_CLASS, by).await?
-                }
+            let head = [
+                Some(Param::Int(group)),
+                Some(Param::Int(*status)),
+                of.map(Param::Text),
+            ];
+            let tail = [only.map(Param::Text), Some(Param::Int(i64::from(most)))];
+            let with = |range: [i64; 2]| -> Vec<Param<'_>> {
+                let range = range.map(|number| Some(Param::Int(number)));
+                head.into_iter()
+                    .chain(range)
+                    .chain(tail)
+                    .flatten()
+                    .collect()
             };
-            for row in rows {
-                places.push(After {
-                    at: row.get(0)?,
-                    row: row.get(1)?,
-                });
+            let mut left = most as usize;
+            if let Some(tied) = span.tied {
+                let rows = tx.query(walk.ties, with([tied.at, tied.row])).await?;
+                left -= rows.len().min(left);
+                read(&rows, &mut places)?;
+            }
+            if left > 0 {
+                let rows = tx.query(walk.later, with([span.later, span.until])).await?;
+                read(&rows, &mut places)?;
             }
         }
     }
     places.sort_unstable();
     places.truncate(most as usize);
     Ok(places)
+}
+
+fn read(rows: &[Row], places: &mut Vec<After>) -> Result<(), StoreError> {
+    for row in rows {
+        places.push(After {
+            at: row.get(0)?,
+            row: row.get(1)?,
+        });
+    }
+    Ok(())
+}
+
+/// From where to where.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    /// The rest of those of the same time as this one.
+    tied: Option<After>,
+    /// Those after this time.
+    later: i64,
+    /// Those before this time.
+    until: i64,
+}
+
+impl Span {
+    fn of(filter: &Filter, after: Option<After>) -> Self {
+        let since = filter.since.map_or(i64::MIN, |since| since.0);
+        let until = filter.until.map_or(i64::MAX, |until| until.0);
+        let after = after.filter(|after| after.at >= since);
+        Span {
+            tied: after.filter(|after| after.at < until),
+            later: after.map_or(since.saturating_sub(1), |after| after.at),
+            until,
+        }
+    }
 }
 
 /// How a look for the number of letters went on.
@@ -159,9 +218,8 @@ pub(in crate::embedded) async fn groups(
             };
             *counts.entry(class).or_default() += count;
         }
-        let (at, row) = (i64::MIN, 0);
-        let oldest = params![id, WAITING, at, row, i64::MAX, 1];
-        let oldest = tx.query(BY_TIME, oldest).await?;
+        let oldest = params![id, WAITING, i64::MIN, i64::MAX, 1];
+        let oldest = tx.query(BY_TIME.later, oldest).await?;
         let oldest = oldest.first().map(|row| row.get::<Timestamp>(0));
         group.oldest = oldest.transpose()?;
         groups.push(group);
@@ -194,23 +252,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_a_walk_along_one_index_wherever_it_begins() {
-        for (sql, walk) in [
-            (
-                BY_TIME,
-                "USING COVERING INDEX dead_time (grp=? AND status=? AND (at,rowid)>(?,?)",
-            ),
-            (
-                BY_CLASS,
-                "USING COVERING INDEX dead_class (grp=? AND status=? AND class=? AND (at,rowid)>(?,?)",
-            ),
-            (
-                BY_KEY,
-                "USING INDEX dead_key (grp=? AND status=? AND msg_key=? AND (at,rowid)>(?,?)",
-            ),
+        for (walk, index, column) in [
+            (BY_TIME, "USING COVERING INDEX dead_time", ""),
+            (BY_CLASS, "USING COVERING INDEX dead_class", " AND class=?"),
+            (BY_KEY, "USING COVERING INDEX dead_key", " AND msg_key=?"),
+            (BY_KEY_AND_CLASS, "USING INDEX dead_key", " AND msg_key=?"),
         ] {
-            let plan = plan(sql).await;
-            assert!(plan.contains(walk), "{plan}");
-            assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
+            for (sql, range) in [
+                (walk.ties, "at=? AND rowid>?"),
+                (walk.later, "at>? AND at<?"),
+            ] {
+                let plan = plan(sql).await;
+                let walk = format!("SEARCH dead {index} (grp=? AND status=?{column} AND {range})");
+                assert_eq!(plan, walk);
+            }
         }
     }
 }

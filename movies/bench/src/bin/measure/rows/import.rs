@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// How many ratings; fewer for a first look.
 const RATINGS: u64 = 5_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
-const SERVICES: [&str; 5] = ["auth", "metadata", "rating", "movie", "web"];
+const SERVICES: [&str; 6] = ["broker", "auth", "metadata", "rating", "movie", "web"];
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let ratings = RATINGS / bench.fewer;
@@ -34,7 +34,7 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
             let mut command = movies(bench, &data, &addresses);
             command.args(["--no-sample", "--exit-with-parent"]);
             let child = Child::start("movies", &data, &mut command)?;
-            wait_for(&addresses[1]).await?;
+            wait_for(&addresses[2]).await?;
             Some(child)
         } else {
             None
@@ -61,7 +61,7 @@ pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn movies(bench: &Bench, data: &Path, addresses: &[String; 5]) -> Command {
+fn movies(bench: &Bench, data: &Path, addresses: &[String; 6]) -> Command {
     let mut command = Command::new(bench.program("movies"));
     command.arg("--data").arg(data);
     for (service, address) in SERVICES.iter().zip(addresses) {
@@ -85,7 +85,7 @@ async fn import(
     bench: &Bench,
     files: &PathBuf,
     data: &Path,
-    addresses: &[String; 5],
+    addresses: &[String; 6],
 ) -> Result<(Duration, f64)> {
     let mut command = movies(bench, data, addresses);
     command.args(["import", "movielens"]).arg(files);

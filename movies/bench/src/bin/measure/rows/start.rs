@@ -109,7 +109,7 @@ impl<'a> Movies<'a> {
             .arg("--exit-with-parent")
             .arg("--data")
             .arg(&self.data);
-        for service in ["auth", "metadata", "rating", "movie", "web"] {
+        for service in ["broker", "auth", "metadata", "rating", "movie", "web"] {
             let listen = match service {
                 "web" => &self.web,
                 "movie" => &self.movie,

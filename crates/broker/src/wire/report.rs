@@ -1,0 +1,75 @@
+//! How a topic and its groups stand.
+
+use crate::contract::broker::v1 as proto;
+use backlot_core::Timestamp;
+use backlot_messaging::engine::{CursorReport, GroupReport, PartitionReport, Report};
+
+pub(crate) fn report(report: Report) -> proto::InspectResponse {
+    proto::InspectResponse {
+        partitions: report.partitions.into_iter().map(partition).collect(),
+        groups: report.groups.into_iter().map(group).collect(),
+        incarnation: report.incarnation,
+    }
+}
+
+pub(crate) fn report_of(report: proto::InspectResponse) -> Report {
+    Report {
+        partitions: report.partitions.into_iter().map(partition_of).collect(),
+        groups: report.groups.into_iter().map(group_of).collect(),
+        incarnation: report.incarnation,
+    }
+}
+
+fn partition(report: PartitionReport) -> proto::PartitionReport {
+    let damaged = report.damaged.into_iter();
+    proto::PartitionReport {
+        start: report.start,
+        head: report.head,
+        bytes: report.bytes,
+        damaged: damaged
+            .map(|(first, end)| proto::Range { first, end })
+            .collect(),
+    }
+}
+
+fn partition_of(report: proto::PartitionReport) -> PartitionReport {
+    let damaged = report.damaged.into_iter();
+    PartitionReport {
+        start: report.start,
+        head: report.head,
+        bytes: report.bytes,
+        damaged: damaged.map(|range| (range.first, range.end)).collect(),
+    }
+}
+
+fn group(report: GroupReport) -> proto::GroupReport {
+    let cursor = |cursor: CursorReport| proto::CursorReport {
+        prefix: cursor.prefix,
+        lag: cursor.lag,
+        oldest: cursor.oldest.map(|oldest| oldest.0),
+        retrying: cursor.retrying,
+        epoch: cursor.epoch,
+    };
+    proto::GroupReport {
+        group: report.group,
+        paused: report.paused,
+        members: report.members,
+        partitions: report.partitions.into_iter().map(cursor).collect(),
+    }
+}
+
+fn group_of(report: proto::GroupReport) -> GroupReport {
+    let cursor = |cursor: proto::CursorReport| CursorReport {
+        prefix: cursor.prefix,
+        lag: cursor.lag,
+        oldest: cursor.oldest.map(Timestamp),
+        retrying: cursor.retrying,
+        epoch: cursor.epoch,
+    };
+    GroupReport {
+        group: report.group,
+        paused: report.paused,
+        members: report.members,
+        partitions: report.partitions.into_iter().map(cursor).collect(),
+    }
+}
