@@ -388,6 +388,7 @@ mod tests {
                 is_clean,
                 span,
                 incarnation: 1,
+                is_sound: true,
             },
             exceptions: Vec::new(),
             epoch: 2,

@@ -115,11 +115,11 @@ impl Member {
                 let mut loaded = Vec::with_capacity(known.len());
                 for (part, epoch) in known {
                     let mut cursor = cursors::cursor(tx, group, part).await?;
-                    if cursor.incarnation != incarnation {
+                    if cursor.incarnation != incarnation || !cursor.is_sound {
                         tracing::error!(
                             group,
                             part,
-                            "a bookmark belongs to another log: it begins anew"
+                            "a bookmark is damaged or belongs to another log: it begins anew"
                         );
                         let ranges = topics::ranges(tx, topic).await?;
                         let first = ranges.get(part as usize).map_or(0, |range| range.first);
@@ -222,10 +222,11 @@ impl Member {
             if let Some(part) = state.parts.get_mut(number as usize)
                 && part.owner == Some(self.number)
             {
-                if part.epoch == loaded.epoch {
+                if part.epoch == loaded.epoch && loaded.cursor.is_sound {
                     part.reload(loaded);
                 } else {
-                    // Somebody began another epoch: it is not ours any more.
+                    // Somebody began another epoch: it is not ours any more. Or it is damaged: a
+                    // new epoch looks into that.
                     part.release(false);
                 }
                 self.buffers.remove(&number);

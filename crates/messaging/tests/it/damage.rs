@@ -14,6 +14,9 @@ const SHIFT: Sql = sql!("UPDATE batch SET at = at, cnt = cnt + 1 WHERE base = ?"
 const TIMER: Sql = sql!("UPDATE timer SET data = x'00'");
 const NOW: Sql = sql!("UPDATE timer SET due = 1");
 
+const BOOKMARK: Sql = sql!("UPDATE cursor SET acked = acked + 2");
+const BEYOND: Sql = sql!("UPDATE cursor SET ahead = CAST(ahead || x'0101' AS BLOB)");
+
 async fn stage() -> (Stage, Store) {
     let store = sqlite::memory(MIGRATIONS, Clock::real()).unwrap();
     (Stage::over(store.clone(), Options::default()).await, store)
@@ -157,4 +160,29 @@ async fn a_damaged_message_for_later_is_put_aside() {
         .unwrap();
     // It had no place in the log.
     assert_eq!((part.damaged, part.head), (vec![(0, 0)], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_bookmark_passes_over_nothing_and_begins_anew() {
+    for damage in [BOOKMARK, BEYOND] {
+        let (stage, store) = stage().await;
+        stage.publish((0..6).map(out).collect()).await.unwrap();
+        let mut reader = stage.reader("g").await;
+        let taken = messages(&mut *reader).await;
+        reader.settle(done(&taken[..2])).await.unwrap();
+        reader.close().await.unwrap();
+        run(&store, damage, None).await;
+        // A new engine reads what is stored.
+        drop(stage);
+        let stage = Stage::over(store, Options::default()).await;
+        let mut reader = stage.reader("g").await;
+        let mut again = Vec::new();
+        while again.len() < 6 {
+            let some = messages(&mut *reader).await;
+            reader.settle(done(&some)).await.unwrap();
+            again.extend(ids(&some));
+        }
+        assert_eq!(again, [0, 1, 2, 3, 4, 5], "{damage:?}");
+        assert_eq!(stage.lag("g").await, 0);
+    }
 }

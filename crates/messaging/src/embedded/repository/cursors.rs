@@ -3,6 +3,7 @@
 use super::log::number;
 use super::topics;
 use crate::Tracker;
+use crate::embedded::codec::checksum;
 use crate::engine::{Begin, Failure};
 use backlot_core::Timestamp;
 use backlot_storage::{Row, Sql, StoreError, Tx, params, sql};
@@ -21,7 +22,7 @@ const INSERT_CURSOR: Sql = sql!(
      SELECT ?, part, CASE WHEN ? THEN head ELSE first END, x'', 0, 0, '', 1, 0, ? FROM part WHERE topic = ?"
 );
 const CURSOR: Sql = sql!(
-    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation FROM cursor WHERE grp = ? AND part = ?"
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part FROM cursor WHERE grp = ? AND part = ?"
 );
 const CLAIM: Sql =
     sql!("UPDATE cursor SET epoch = ?, owner = ?, clean = 0, span = ? WHERE grp = ? AND part = ?");
@@ -46,7 +47,7 @@ const DELETE: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ? AND off
 const DELETE_ALL: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ?");
 const COUNTS: Sql = sql!("SELECT part, COUNT(*) FROM pending WHERE grp = ? GROUP BY part");
 const ALL: Sql = sql!(
-    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation FROM cursor WHERE grp = ? ORDER BY part"
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part FROM cursor WHERE grp = ? ORDER BY part"
 );
 
 /// Where a group stands in a partition.
@@ -61,6 +62,33 @@ pub(in crate::embedded) struct Cursor {
     /// The most messages that the last owner had out.
     pub(in crate::embedded) span: u32,
     pub(in crate::embedded) incarnation: i64,
+    /// Whether it is as it was written: one flipped bit would pass over messages in silence.
+    pub(in crate::embedded) is_sound: bool,
+}
+
+/// The form of what is stored beyond a prefix: this, a checksum of four bytes, and the runs.
+const SEALED: u8 = 2;
+
+/// What a group has settled, with a checksum of that and of whose it is.
+fn seal(group: i64, part: i64, acked: i64, runs: &[u8]) -> Vec<u8> {
+    let sum = checksum(runs, [group, part, acked, i64::from(SEALED)]);
+    let mut sealed = vec![SEALED];
+    sealed.extend(sum.to_le_bytes());
+    sealed.extend(runs);
+    sealed
+}
+
+/// The runs, if they and the prefix are what was written. Those without a checksum are of an older
+/// program, or nothing was settled since the group was put there.
+fn unseal(group: i64, part: i64, acked: i64, stored: &[u8]) -> Option<&[u8]> {
+    match stored {
+        [SEALED, sum @ ..] => {
+            let (sum, runs) = sum.split_at_checked(4)?;
+            let place = [group, part, acked, i64::from(SEALED)];
+            (checksum(runs, place).to_le_bytes() == *sum).then_some(runs)
+        }
+        older => Some(older),
+    }
 }
 
 /// A message that is not ordinary.
@@ -168,9 +196,12 @@ pub(in crate::embedded) async fn all(tx: &mut Tx, group: i64) -> Result<Vec<Curs
 }
 
 fn read(row: &Row) -> Result<Cursor, StoreError> {
+    let stored: Vec<u8> = row.get(1)?;
+    let runs = unseal(row.get(7)?, row.get(8)?, row.get(0)?, &stored);
     Ok(Cursor {
         acked: row.get(0)?,
-        ahead: row.get(1)?,
+        is_sound: runs.is_some(),
+        ahead: runs.unwrap_or_default().to_vec(),
         ahead_count: row.get(2)?,
         epoch: row.get(3)?,
         is_clean: row.get(4)?,
@@ -200,7 +231,8 @@ pub(in crate::embedded) async fn advance(
     epoch: u64,
     tracker: &Tracker,
 ) -> Result<bool, StoreError> {
-    let (acked, ahead) = (number(tracker.prefix()), tracker.encode());
+    let acked = number(tracker.prefix());
+    let ahead = seal(group, i64::from(part), acked, &tracker.encode());
     let count = number(tracker.ahead());
     let changed = tx
         .execute(
