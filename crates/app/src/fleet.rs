@@ -85,8 +85,13 @@ async fn keep(
         let alone = service.keeps_data() && !prepared.shares_store();
         let replicas = if alone { 1 } else { plan.replicas.max(1) };
         if alone && plan.replicas > 1 {
+            // The log of events is always on SQLite.
+            let cure = match service.name() {
+                crate::broker::NAME => "",
+                _ => "; put its store on PostgreSQL or MySQL for more",
+            };
             out::note(format_args!(
-                "{}: one copy, because SQLite belongs to one process; put its store on PostgreSQL or MySQL for more",
+                "{}: one copy, because SQLite belongs to one process{cure}",
                 service.name()
             ));
         }

@@ -68,7 +68,11 @@ impl Consume<Rated> for Adder {
 
 fn say(what: &str, took: Duration) {
     let each = took.as_secs_f64() / EVENTS as f64;
-    println!("{what}: {:.0} a second, {:.2} µs each", 1.0 / each, each * 1e6);
+    println!(
+        "{what}: {:.0} a second, {:.2} µs each",
+        1.0 / each,
+        each * 1e6
+    );
 }
 
 #[tokio::main]
@@ -112,7 +116,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     consumer.run(all).await;
-    say("read, handled in batches and settled", Instant::now() - began);
+    say(
+        "read, handled in batches and settled",
+        Instant::now() - began,
+    );
     engine.close().await?;
     store.close().await?;
     Ok(())
