@@ -201,6 +201,8 @@ impl Controller {
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod speed;
 #[cfg(test)]
 mod tests;

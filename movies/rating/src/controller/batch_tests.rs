@@ -3,7 +3,7 @@ use super::*;
 use crate::batch::{Batch, Gathering};
 use crate::model::OutsideRating;
 use crate::repository::MIGRATIONS;
-use backlot::storage::{Migrations, sqlite};
+use backlot::storage::{Migrations, Store, sqlite};
 use backlot::{Code, Idempotency, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -303,14 +303,122 @@ async fn ratings_from_before_times_were_kept_stay() {
     assert_eq!(changes, [("a", 9), ("b", 10)]);
 }
 
+#[tokio::test]
+async fn ratings_from_before_users_and_records_had_numbers_stay() {
+    let memory = sqlite::Memory::default();
+    let old = memory.open(TEXTS, Clock::real()).unwrap();
+    keep_under_texts(&old).await;
+    old.close().await.unwrap();
+    let store = memory.open(MIGRATIONS, Clock::real()).unwrap();
+    are_kept_under_numbers(&Controller::new(store, Clock::real())).await;
+}
+
+/// The schema before users and records had numbers.
+pub(super) const TEXTS: Migrations = MIGRATIONS.split_at(2).0;
+
+/// Fills a store of that schema.
+pub(super) async fn keep_under_texts(old: &Store) {
+    old.write(&importer(), |tx| {
+        Box::pin(async move {
+            tx.batch(backlot::storage::sql!(
+                "INSERT INTO ratings (user_id, record_type, record_id, half_stars, rated_at)
+                 VALUES ('bob', 'movie', 'a', 5, 10), ('ann', 'movie', 'b', 4, 20),
+                        ('ann', 'movie', 'a', 4, 30), ('ann', 'book', 'b', 6, 30);
+                 INSERT INTO aggregates
+                    (record_type, record_id, count, sum, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10,
+                     version, changed_at)
+                 VALUES ('movie', 'a', 2, 9, 0,0,0,1,1,0,0,0,0,0, 7, 31),
+                    ('movie', 'b', 1, 4, 0,0,0,1,0,0,0,0,0,0, 1, 20),
+                    ('book', 'b', 1, 6, 0,0,0,0,0,1,0,0,0,0, 1, 30),
+                    ('book', 'c', 0, 0, 0,0,0,0,0,0,0,0,0,0, 2, 29)"
+            ))
+            .await
+        })
+    })
+    .await
+    .unwrap_or_else(|error: backlot::storage::StoreError| panic!("{error}"));
+}
+
+/// Checks what has become of it.
+pub(super) async fn are_kept_under_numbers(ratings: &Controller) {
+    let own = async |name: &str| {
+        let (own, _) = ratings
+            .of_user(&user(name), name.into(), 0, "")
+            .await
+            .unwrap();
+        let told = own.into_iter().map(|own| {
+            let Record { kind, id } = own.record;
+            (kind, id, own.value.get(), own.rated_at.0)
+        });
+        told.collect::<Vec<_>>()
+    };
+    let told = |kind: &str, id: &str, value, at| (kind.to_owned(), id.to_owned(), value, at);
+    assert_eq!(
+        own("ann").await,
+        [
+            told("movie", "a", 4, 30),
+            told("book", "b", 6, 30),
+            told("movie", "b", 4, 20)
+        ]
+    );
+    assert_eq!(own("bob").await, [told("movie", "a", 5, 10)]);
+    let a = ratings.aggregate(&importer(), film("a")).await.unwrap();
+    assert_eq!((a.count, a.sum, a.version), (2, 9, 7));
+    let again = batch(&[("bob", "a", 5, 10), ("eve", "a", 1, 40)]);
+    assert_eq!(ratings.put_batch(&importer(), again).await.unwrap(), (1, 0));
+    let (deleted, b) = ratings
+        .delete(&user("ann"), film("b"), "ann".into())
+        .await
+        .unwrap();
+    assert_eq!((deleted, b.count, b.version), (true, 0, 2));
+    let (changes, _) = ratings
+        .changes(&importer(), "book".into(), Timestamp(0), 0, "")
+        .await
+        .unwrap();
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|one| (one.record_id.as_str(), one.changed_at.0))
+        .collect();
+    assert_eq!(changes, [("c", 29), ("b", 30)]);
+}
+
+#[tokio::test]
+async fn a_rating_taken_back_that_never_was_leaves_no_trace() {
+    let ratings = ratings();
+    ratings
+        .put(&user("ann"), rating("a", "ann", 4))
+        .await
+        .unwrap();
+    let mut changes = Gathering::default();
+    for (who, record) in [
+        ("ann", ("movie", "b")),
+        ("bob", ("movie", "a")),
+        ("eve", ("book", "c")),
+        ("ann", ("book", "a")),
+    ] {
+        changes.delete(who, record);
+    }
+    let batch = changes.finish();
+    assert_eq!(ratings.put_batch(&importer(), batch).await.unwrap(), (0, 0));
+    let a = ratings.aggregate(&importer(), film("a")).await.unwrap();
+    assert_eq!((a.count, a.version), (1, 1));
+    for kind in ["movie", "book"] {
+        let (changes, _) = ratings
+            .changes(&importer(), kind.into(), Timestamp(0), 0, "")
+            .await
+            .unwrap();
+        assert_eq!(changes.len(), usize::from(kind == "movie"), "{kind}");
+    }
+}
+
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Put(u8, u8, i32),
     Delete(u8, u8),
     Batch(Vec<(u8, u8, i32)>),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let one = || (0..5_u8, 0..4_u8, 1..=10);
     prop_oneof![
         one().prop_map(|(user, record, value)| Step::Put(user, record, value)),
@@ -326,12 +434,12 @@ proptest! {
     #[test]
     fn any_interleaving_leaves_the_aggregates_of_a_naive_count(steps in vec(step(), 0..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(interleave(&steps));
+        runtime.block_on(interleave(&ratings(), &steps));
     }
 }
 
-async fn interleave(steps: &[Step]) {
-    let ratings = ratings();
+/// Takes these steps on an empty store, and counts beside it.
+pub(super) async fn interleave(ratings: &Controller, steps: &[Step]) {
     let cx = importer();
     let mut naive: BTreeMap<(String, String), i32> = BTreeMap::new();
     let names = |user: &u8, record: &u8| (format!("u{user}"), format!("r{record}"));
