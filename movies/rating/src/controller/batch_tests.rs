@@ -310,7 +310,7 @@ async fn ratings_from_before_users_and_records_had_numbers_stay() {
     keep_under_texts(&old).await;
     old.close().await.unwrap();
     let store = memory.open(MIGRATIONS, Clock::real()).unwrap();
-    are_kept_under_numbers(&Controller::new(store, Clock::real())).await;
+    are_kept_under_numbers(&Controller::new(speaking(store), Clock::real())).await;
 }
 
 /// The schema before users and records had numbers.

@@ -2,6 +2,7 @@
 
 use super::Controller;
 use super::batch_tests::{TEXTS, are_kept_under_numbers, interleave, keep_under_texts, step};
+use super::tests::speaking;
 use crate::repository::MIGRATIONS;
 use backlot::Clock;
 use backlot::storage::{Migrations, Store, mysql, postgres};
@@ -30,7 +31,7 @@ async fn holds(kind: Kind) {
     keep_under_texts(&old).await;
     old.close().await.unwrap();
     let store = open(&engine, &database, MIGRATIONS).await;
-    are_kept_under_numbers(&Controller::new(store.clone(), Clock::real())).await;
+    are_kept_under_numbers(&Controller::new(speaking(store.clone()), Clock::real())).await;
     store.close().await.unwrap();
 
     // The same steps each time.
@@ -38,7 +39,7 @@ async fn holds(kind: Kind) {
     let steps = steps.new_tree(&mut TestRunner::deterministic()).unwrap();
     let store = open(&engine, &engine.database().await, MIGRATIONS).await;
     interleave(
-        &Controller::new(store.clone(), Clock::real()),
+        &Controller::new(speaking(store.clone()), Clock::real()),
         &steps.current(),
     )
     .await;
