@@ -9,6 +9,7 @@ use super::repository::dead::{self, Indexed};
 use super::repository::log;
 use crate::dead::{After, DeadLetters, Entry, Filter, Id, Letter, Listed, Moved, OfGroup};
 use crate::dead::{Page, Slice, Status};
+use crate::engine::Position;
 use crate::telemetry::PURGED;
 use crate::{Error, Record};
 use async_trait::async_trait;
@@ -109,34 +110,65 @@ async fn page(
     Ok((dead::entries(tx, &rows).await?, next))
 }
 
-/// The record of a letter; nothing when its batch is gone or damaged.
-async fn record(
-    tx: &mut Tx,
-    letter: &Indexed,
-    batches: &mut BTreeMap<(i64, u32), log::Batch>,
-) -> Result<Option<Record>, StoreError> {
-    let (part, offset) = (
-        letter.entry.id.position.partition,
-        letter.entry.id.position.offset,
-    );
-    let place = (letter.queue, part);
-    let is_held = |batch: &log::Batch| batch.base <= offset && offset < batch.end();
-    if !batches.get(&place).is_some_and(is_held) {
-        let (found, _) = log::read_some(tx, letter.queue, part, &[offset], 1).await?;
-        let sound = found
-            .into_iter()
-            .find(|batch| batch.is_sound(letter.queue, part));
-        match sound {
-            Some(batch) => batches.insert(place, batch),
-            None => return Ok(None),
-        };
+/// Batches that letters are read from: the last of each partition, so that letters in order are
+/// read in one go.
+#[derive(Debug, Default)]
+struct Batches(BTreeMap<(i64, u32), Open>);
+
+#[derive(Debug)]
+struct Open {
+    batch: log::Batch,
+    reader: Reader,
+    /// The offset of what the reader reads next.
+    next: u64,
+}
+
+impl Open {
+    fn new(batch: log::Batch) -> Option<Self> {
+        let reader = Reader::new(batch.data.clone())?;
+        Some(Open {
+            next: batch.base,
+            batch,
+            reader,
+        })
     }
-    let read = batches.get(&place).and_then(|batch| {
-        let mut reader = Reader::new(batch.data.clone())?;
-        reader.skip(offset - batch.base)?;
-        reader.read()
-    });
-    Ok(read)
+
+    fn read(&mut self, offset: u64) -> Option<Record> {
+        if offset < self.next {
+            *self = Open::new(self.batch.clone())?;
+        }
+        self.reader.skip(offset - self.next)?;
+        self.next = offset + 1;
+        self.reader.read()
+    }
+}
+
+impl Batches {
+    /// The record of a letter; nothing when its batch is gone or damaged.
+    async fn record(
+        &mut self,
+        tx: &mut Tx,
+        letter: &Indexed,
+    ) -> Result<Option<Record>, StoreError> {
+        let Position { partition, offset } = letter.entry.id.position;
+        let place = (letter.queue, partition);
+        let is_held = |open: &Open| open.batch.base <= offset && offset < open.batch.end();
+        if !self.0.get(&place).is_some_and(is_held) {
+            let (found, _) = log::read_some(tx, letter.queue, partition, &[offset], 1).await?;
+            let mut sound = found.into_iter();
+            let sound = sound.find(|batch| batch.is_sound(letter.queue, partition));
+            match sound.and_then(Open::new) {
+                Some(open) => self.0.insert(place, open),
+                None => return Ok(None),
+            };
+        }
+        let read = self.0.get_mut(&place).and_then(|open| open.read(offset));
+        if read.is_none() {
+            // Where its reader stands is not known any more.
+            self.0.remove(&place);
+        }
+        Ok(read)
+    }
 }
 
 #[async_trait]
@@ -196,7 +228,7 @@ impl DeadLetters for Index {
             move |tx| {
                 let letter = letter.clone();
                 Box::pin(async move {
-                    let record = record(tx, &letter, &mut BTreeMap::new()).await?;
+                    let record = Batches::default().record(tx, &letter).await?;
                     Ok::<_, StoreError>((record, dead::edits(tx, letter.row).await?))
                 })
             }

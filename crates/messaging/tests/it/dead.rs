@@ -11,10 +11,7 @@ use backlot_messaging::telemetry::{DEAD, LAG, PURGED, REDRIVEN};
 use backlot_messaging::{Error, Record};
 use backlot_storage::{Store, sqlite};
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::ops::ControlFlow;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 const QUEUE: &str = "events.g.dlq";
@@ -148,39 +145,50 @@ async fn a_redrive_whose_commits_fail_loses_nothing_and_sends_nothing_twice() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_redrive_that_dies_anywhere_loses_nothing_and_sends_nothing_twice() {
-    let mut is_cut = true;
-    let mut polls = 0;
-    while is_cut {
-        let (stage, far, store) = over_far().await;
-        {
+/// Time goes on when everybody waits; whatever runs in it ends with it, wherever it is then.
+fn process() -> tokio::runtime::Runtime {
+    let mut process = tokio::runtime::Builder::new_current_thread();
+    process.enable_all().start_paused(true).build().unwrap()
+}
+
+#[test]
+fn a_redrive_that_dies_anywhere_loses_nothing_and_sends_nothing_twice() {
+    let (mut is_dead, mut left) = (true, 0);
+    while is_dead {
+        let first = process();
+        let (far, store) = first.block_on(async {
+            let (stage, far, store) = over_far().await;
             let letters = Letters::of(&stage.engine).unwrap();
-            let (cx, options) = (cx(), slices());
-            let mut running = pin!(letters.redrive(&cx, Filter::default(), &options, on));
-            let mut left = polls;
-            // Dropped after so many polls, wherever it is then.
-            is_cut = std::future::poll_fn(|task| {
-                if left == 0 {
-                    return Poll::Ready(true);
+            let options = slices();
+            far.dies_after(Some(left));
+            tokio::select! {
+                biased;
+                () = far.died() => {}
+                done = redrive(&letters, &options) => {
+                    done.unwrap();
+                    is_dead = false;
                 }
-                left -= 1;
-                running.as_mut().poll(task).map(|_| false)
-            })
-            .await;
-        }
-        drop(stage);
-        // What the dead one had begun is not undone.
-        drop(far.database.lock().await);
-        let stage = Stage::over(store, Options::default()).await;
-        let when = format!("after {polls} polls");
-        check(&stage, &when).await;
-        let letters = Letters::of(&stage.engine).unwrap();
-        redrive(&letters, &Redrive::default()).await.unwrap();
-        assert_eq!(check(&stage, &when).await as u64, ALL, "{when}");
-        polls += 1;
+            }
+            // Nothing of it is finished any more: not by its engine, either.
+            std::mem::forget(stage);
+            (far, store)
+        });
+        drop(first);
+        far.dies_after(None);
+        process().block_on(async {
+            let stage = Stage::over(store, Options::default()).await;
+            let when = format!("after {left} statements");
+            check(&stage, &when).await;
+            let letters = Letters::of(&stage.engine).unwrap();
+            redrive(&letters, &Redrive::default()).await.unwrap();
+            assert_eq!(check(&stage, &when).await as u64, ALL, "{when}");
+        });
+        left += 1;
     }
-    assert!(polls > 6, "it was cut at every slice");
+    assert!(
+        left > 60,
+        "it died at every statement of six slices: {left}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

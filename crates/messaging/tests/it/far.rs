@@ -28,6 +28,9 @@ pub(crate) struct Far {
     /// What becomes of the next commits of writes; after the last, all goes well.
     pub(crate) faults: Arc<Lock<VecDeque<Option<Fault>>>>,
     cost: Arc<Lock<Cost>>,
+    /// How many statements and commits are left before it answers nothing any more.
+    left: Arc<Lock<Option<u64>>>,
+    dead: Arc<tokio::sync::Notify>,
 }
 
 /// What was asked of it.
@@ -55,6 +58,8 @@ impl Far {
             database: Arc::new(Mutex::new(sqlite::Connection::in_memory().unwrap())),
             faults: Arc::default(),
             cost: Arc::default(),
+            left: Arc::default(),
+            dead: Arc::default(),
         };
         let store = Store::remote(Arc::new(far.clone()), Clock::real());
         store
@@ -66,6 +71,31 @@ impl Far {
 
     pub(crate) fn fail(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// Answers so many statements and commits more, then nothing; everything again without.
+    pub(crate) fn dies_after(&self, left: Option<u64>) {
+        *self.left.lock().unwrap() = left;
+    }
+
+    /// Waits until it answers nothing any more.
+    pub(crate) async fn died(&self) {
+        self.dead.notified().await;
+    }
+
+    async fn lives(&self) {
+        let is_over = match &mut *self.left.lock().unwrap() {
+            None => false,
+            Some(0) => true,
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+        };
+        if is_over {
+            self.dead.notify_one();
+            std::future::pending::<()>().await;
+        }
     }
 
     /// What was asked so far.
@@ -137,6 +167,7 @@ impl Transaction for FarTransaction {
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
+            self.far.lives().await;
             self.far.counts(0);
             self.connection.execute(sql, params)
         })
@@ -149,6 +180,7 @@ impl Transaction for FarTransaction {
     ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
+            self.far.lives().await;
             let rows = self.connection.query(sql, params)?;
             self.far.counts(rows.len());
             Ok(rows)
@@ -161,6 +193,7 @@ impl Transaction for FarTransaction {
 
     fn commit(mut self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
         Box::pin(async move {
+            self.far.lives().await;
             let fault = match self.mode {
                 Mode::Read => None,
                 Mode::Write => self.far.faults.lock().unwrap().pop_front().flatten(),

@@ -1,6 +1,6 @@
 //! Letters sent again: copied to the retry topics of their groups and marked, in one commit.
 
-use super::{Found, Index, record};
+use super::{Batches, Found, Index};
 use crate::dead::{Moved, QUEUE, RETRY, Slice, Status, redriven};
 use crate::embedded::Inner;
 use crate::embedded::append::{Added, Item, Plan};
@@ -101,13 +101,13 @@ async fn copies(
     letters: &[Indexed],
     is_cut: bool,
 ) -> Result<(Vec<Copy>, u64, usize), StoreError> {
-    let mut batches = BTreeMap::new();
+    let mut batches = Batches::default();
     let (mut copies, mut damaged, mut bytes) = (Vec::new(), 0, 0);
     for (place, letter) in letters.iter().enumerate() {
         if is_cut && bytes >= BYTES {
             return Ok((copies, damaged, place));
         }
-        let Some(record) = record(tx, letter, &mut batches).await? else {
+        let Some(record) = batches.record(tx, letter).await? else {
             tracing::error!(
                 letter = %letter.entry.id,
                 "a dead letter is damaged and cannot be sent again"
