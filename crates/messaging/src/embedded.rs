@@ -12,7 +12,8 @@
 //! | what is published later; ids published lately | `timer`, `seen` |
 //! | dead letters: of each a row beside its message; what people made of it | `dead`, `dead_edit` |
 //!
-//! It logs, at `error`: messages that could not be stored, damaged batches; at `warn`: members and
+//! It logs, at `error`: messages that could not be stored, damaged batches and bookmarks (a group
+//! whose bookmark is damaged begins anew, so that nothing is passed over); at `warn`: members and
 //! messages whose lease ended, and messages that were passed over. Its metrics are in
 //! [`telemetry`](crate::telemetry).
 

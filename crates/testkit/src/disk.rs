@@ -45,7 +45,7 @@ pub enum Fault {
     WriteFails(&'static str, u64),
     /// The process is killed at the sync of this number, before it has begun.
     KilledAtSync(&'static str, u64),
-    /// The process is killed in the middle of the write of this number.
+    /// The process is killed in the middle of the write of this number, between two sectors.
     KilledAtWrite(&'static str, u64),
     /// The write of this number takes only so many bytes, and says so.
     ShortWrite(&'static str, u64, u64),

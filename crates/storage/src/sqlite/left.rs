@@ -7,6 +7,9 @@
 //! of a log has none: a flipped bit in that one cannot be told from a commit that was never
 //! finished.
 //!
+//! A header that is wrong in front of such commits was damaged as well: it lies within one sector,
+//! of which disks write all or nothing.
+//!
 //! The format is SQLite's (<https://www.sqlite.org/fileformat2.html#the_write_ahead_log>): a header
 //! of 32 bytes, then frames, each of 24 bytes and a page. Checksums go on from frame to frame.
 

@@ -6,6 +6,7 @@
 )]
 
 mod file;
+mod left;
 mod refusals;
 mod remote;
 mod stage;

@@ -33,6 +33,7 @@
 
 #define FILES 4096
 #define FAULTS 16
+#define SECTOR 512
 
 enum action { FAIL, KILL, SHORT, FULL };
 
@@ -218,7 +219,12 @@ static ssize_t store(int fd, const char *name, const void *data, size_t length, 
         return -1;
     }
     if (fault != NULL && fault->action == SHORT && fault->bytes < take) take = fault->bytes;
-    if (fault != NULL && fault->action == KILL) take = take / 2;
+    if (fault != NULL && fault->action == KILL) {
+        /* Neither a system nor a disk writes a part of a sector. */
+        size_t end = ((size_t)offset + take / 2) / SECTOR * SECTOR;
+        take = end > (size_t)offset ? end - (size_t)offset : 0;
+        if (take == 0) die();
+    }
     if (take == 0 && length > 0) {
         errno = ENOSPC;
         return -1;

@@ -186,10 +186,10 @@ async fn a_child_is_killed_in_the_middle_of_a_write() {
         ..Run::default()
     };
     let file = text(&watched.path().join("a"));
-    let script = format!("exec dd if=/dev/zero of={file} bs=4 count=3");
+    let script = format!("exec dd if=/dev/zero of={file} bs=2048 count=3");
     let ended = shell(&disk, &run, &script).await;
     assert!(!ended.status.success());
-    assert_eq!(std::fs::metadata(&file).unwrap().len(), 6);
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 3072);
 }
 
 #[tokio::test]
