@@ -111,7 +111,7 @@ async fn a_damaged_database_is_named_and_left_alone() {
     site.film("m").await;
     running.terminate();
     assert_eq!(running.exit_code().await, 0, "{}", running.said());
-    let good = std::fs::read(site.file("broker.db")).unwrap();
+    let good = std::fs::read(site.file("metadata.db")).unwrap();
     let mut header = good.clone();
     header[..16].copy_from_slice(b"not a database!!");
     let mut schema = good.clone();
@@ -123,17 +123,17 @@ async fn a_damaged_database_is_named_and_left_alone() {
         ("schema", schema),
         ("cut", cut),
     ] {
-        std::fs::write(site.file("broker.db"), &bytes).unwrap();
+        std::fs::write(site.file("metadata.db"), &bytes).unwrap();
         let ended = site.movies(&["--no-sample"]).run().await;
-        let told = refused(&ended, 1, &["broker.db", "BL0002"]);
+        let told = refused(&ended, 1, &["metadata.db", "BL0002"]);
         assert!(told.contains("restore it from a copy"), "{what}: {told}");
         assert_eq!(
-            std::fs::read(site.file("broker.db")).unwrap(),
+            std::fs::read(site.file("metadata.db")).unwrap(),
             bytes,
             "{what}: it was changed"
         );
     }
-    std::fs::write(site.file("broker.db"), good).unwrap();
+    std::fs::write(site.file("metadata.db"), good).unwrap();
     let mut running = site.embedded().await;
     assert!(site.details("m").await.is_ok());
     running.kill().await;
