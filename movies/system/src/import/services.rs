@@ -21,7 +21,7 @@ use std::time::Duration;
 /// How long a service may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Those that are written to, where they tell of it, and whose keys they ask for.
-const NEEDED: [&str; 4] = ["broker", "auth", "metadata", "rating"];
+const NEEDED: [&str; 4] = ["auth", "broker", "metadata", "rating"];
 const WRITTEN: [&str; 3] = ["metadata", "rating", "broker"];
 
 /// Where films and ratings go.
