@@ -67,6 +67,12 @@ impl Running {
         ))
     }
 
+    /// The log of events.
+    #[must_use]
+    pub fn log(&self) -> &backlot::broker::Slot {
+        self.embedded.broker()
+    }
+
     /// Stops them all.
     pub async fn stop(self) {
         self.embedded.stop().await;

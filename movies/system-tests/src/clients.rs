@@ -3,6 +3,7 @@
 use crate::probe::ProbeClient;
 use crate::tokens::Tokens;
 use crate::transcript::Transcript;
+use backlot::broker::contract::BrokerClient;
 use backlot::rpc::contract::Service;
 use backlot::{Binding, Client, Code, Context, Error};
 use movies_api as api;
@@ -35,6 +36,8 @@ pub struct Clients {
     pub movie: api::MovieClient,
     /// The issuer of tokens.
     pub auth: api::AuthClient,
+    /// The log of events.
+    pub broker: BrokerClient,
     /// What a callee sees.
     pub probe: ProbeClient,
     /// Who a scenario may be.
@@ -69,6 +72,7 @@ impl Clients {
             rating: bound(&binding),
             movie: bound(&binding),
             auth: bound(&binding),
+            broker: bound(&binding),
             probe: bound(&binding),
             tokens,
             power,
@@ -92,6 +96,12 @@ impl Clients {
     #[must_use]
     pub fn editor(&self) -> Context {
         Context::background().with_principal(self.tokens.editor("eve"))
+    }
+
+    /// A call by somebody who may do all that the broker can.
+    #[must_use]
+    pub fn operator(&self) -> Context {
+        Context::background().with_principal(self.tokens.operator("otto"))
     }
 
     /// The switch of this world.

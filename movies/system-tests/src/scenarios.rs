@@ -5,6 +5,7 @@
 mod catalogue;
 mod chart;
 mod deadline;
+mod events;
 mod failure;
 mod film;
 mod idempotency;
@@ -113,6 +114,11 @@ scenarios! {
     requests::requests_pass_through_hops_under_their_key,
     watch::a_watcher_sees_the_present_and_then_each_change_the_latest_last,
     watch::a_watcher_of_one_record_hears_nothing_of_others,
+    events::a_rating_submitted_as_an_event_is_counted_once_and_taken_back,
+    events::the_books_form_of_an_event_is_taken,
+    events::a_wrong_event_goes_to_the_dead_letters_and_others_go_on,
+    events::every_change_is_published_with_its_version,
+    events::the_log_is_for_operators,
     mine::own_ratings_come_the_latest_first_a_page_at_a_time,
     mine::only_the_user_sees_the_own_ratings,
     mine::a_batch_needs_the_role_importer,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The services that tokens are meant for, unless a scenario says otherwise.
-pub const AUDIENCE: [&str; 5] = ["auth", "metadata", "movie", "probe", "rating"];
+pub const AUDIENCE: [&str; 6] = ["auth", "broker", "metadata", "movie", "probe", "rating"];
 /// The issuer that services believe.
 pub const ISSUER: &str = "movies";
 
@@ -49,6 +49,12 @@ impl Tokens {
     #[must_use]
     pub fn editor(&self, name: &str) -> Principal {
         self.principal(name, &["editor"], &AUDIENCE)
+    }
+
+    /// Somebody who may do all that the broker can.
+    #[must_use]
+    pub fn operator(&self, name: &str) -> Principal {
+        self.principal(name, &["operator"], &AUDIENCE)
     }
 
     /// A user with these roles, with a token for these services.

@@ -1,5 +1,5 @@
 //! The sample: films worth looking at, with seeded ratings of made-up users, marked as such by
-//! their names (`sample-17`). It is put in through the same calls anyone makes.
+//! their names (`sample-17`). It is put in through the calls that an import makes.
 
 use crate::token::AUDIENCE;
 use backlot::app::World;
@@ -12,17 +12,17 @@ use backlot::rpc::{Binding, Client, Local, Remote};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Code, Context, Dice, Error, Principal};
-use futures_util::StreamExt;
 use movies_api as api;
 use movies_api::metadata::v1::Metadata;
-use movies_api::{GetAggregatedRatingRequest, PutMetadataRequest, PutRatingRequest};
+use movies_api::{
+    BatchPutRatingsRequest, GetAggregatedRatingRequest, PutMetadataRequest, RatingEntry,
+};
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Calls under way at once while loading.
-const AT_ONCE: usize = 64;
+/// What is needed to load it.
+const ROLES: [&str; 2] = ["editor", "importer"];
 /// How long one call may take; loading is nobody's wait.
 const CALL: Duration = Duration::from_secs(20);
 const SEED: u64 = 1895;
@@ -129,30 +129,24 @@ async fn try_load(clients: &Clients, world: &World, dice: &Dice) -> Result<usize
     }
     // In order, so that the last film's last rating tells that all is there.
     for film in &films {
-        let cx = signer.editor()?;
+        let cx = signer.loader()?;
         let request = PutMetadataRequest {
             metadata: Some(film.metadata()),
         };
         retried(&cx, || clients.metadata.put_metadata(&cx, request.clone())).await?;
-        let puts = film.ratings().into_iter().map(|(user, half_stars)| {
-            let (clients, signer) = (&clients, &signer);
-            let request = PutRatingRequest {
-                record_type: "movie".into(),
-                record_id: film.id.clone(),
-                user_id: user.clone(),
-                half_stars,
-            };
-            async move {
-                let cx = signer.user(&user, BTreeSet::new())?;
-                retried(&cx, || clients.rating.put_rating(&cx, request.clone()))
-                    .await
-                    .map(drop)
-            }
+        let ratings = film.ratings().into_iter();
+        let ratings = ratings.map(|(user_id, half_stars)| RatingEntry {
+            record_id: film.id.clone(),
+            user_id,
+            half_stars,
+            rated_at: 0,
         });
-        let mut puts = futures_util::stream::iter(puts).buffer_unordered(AT_ONCE);
-        while let Some(put) = puts.next().await {
-            put?;
-        }
+        let request = BatchPutRatingsRequest {
+            record_type: "movie".into(),
+            ratings: ratings.collect(),
+        };
+        let put = || clients.rating.batch_put_ratings(&cx, request.clone());
+        retried(&cx, put).await?;
     }
     Ok(films.len())
 }
@@ -224,7 +218,7 @@ impl Film {
     }
 }
 
-/// Signs tokens of made-up users with the key in the data folder.
+/// Signs tokens with the key in the data folder.
 struct Signer {
     key: SigningKey,
     issuer: String,
@@ -245,15 +239,13 @@ impl Signer {
         })
     }
 
-    fn editor(&self) -> Result<Context, Error> {
-        self.user("sample-editor", BTreeSet::from(["editor".to_owned()]))
-    }
-
-    fn user(&self, name: &str, roles: BTreeSet<String>) -> Result<Context, Error> {
+    /// Writes films, and ratings of the made-up users.
+    fn loader(&self) -> Result<Context, Error> {
         let audience = AUDIENCE.map(String::from).into();
+        let roles = ROLES.map(String::from).into();
         let claims = Claims::new(
             &self.issuer,
-            name,
+            "sample-loader",
             audience,
             MAX_LIFETIME,
             &self.world.env.clock,
@@ -269,6 +261,7 @@ impl Signer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_sample_is_large_enough_and_well_formed() {

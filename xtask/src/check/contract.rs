@@ -20,10 +20,6 @@ pub(super) fn check(root: &Path) -> Vec<Finding> {
 /// What breaks the callers of one contract.
 pub(crate) fn compare(root: &Path, contract: &str) -> Vec<Finding> {
     let folder = root.join(contract);
-    if !folder.join("released").exists() {
-        // Nobody relies on it before its first release.
-        return Vec::new();
-    }
     match compatibility::folders(folder.join("released"), folder.join("proto")) {
         Ok(found) => found
             .iter()

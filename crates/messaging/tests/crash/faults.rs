@@ -36,13 +36,6 @@ fn finished(child: &Process) -> String {
 }
 
 /// How often somebody was told that it did not work.
-fn refusals(text: &str) -> usize {
-    let lines = text.lines();
-    lines
-        .filter(|line| line.starts_with("unknown ") || line.starts_with("fail "))
-        .count()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_fails_acknowledges_nothing_and_the_next_goes_well() {
     let Some(disk) = Disk::build() else { return };
@@ -108,7 +101,8 @@ async fn a_full_disk_refuses_until_it_has_space_and_nobody_restarts() {
         ..Work::default()
     };
     let mut child = start_on(&disk, &run, &work);
-    let refused = |line: &str| line.starts_with("| fail ") || line.starts_with("| unknown ");
+    // Whoever comes first: when the consumer cannot settle, publishers wait for it.
+    let refused = |line: &str| line.contains("disk is full");
     child.wait_for_line("somebody is refused", refused).await;
     let so_far = child.lines().len();
     std::fs::write(&space, "").unwrap();
@@ -116,6 +110,5 @@ async fn a_full_disk_refuses_until_it_has_space_and_nobody_restarts() {
     child.wait_for_line_after(so_far, "it goes on", kept).await;
     child.ended().await;
     let text = finished(&child);
-    assert!(refusals(&text) > 0);
     judge(place.path(), text).await.expect_sound();
 }

@@ -127,6 +127,39 @@ async fn an_import_that_is_killed_again_and_again_comes_to_the_same_end() {
     assert_eq!(contents(site.data()), expected, "twice is once");
 }
 
+/// Published twice is rated once: what an import says of a rating is how it is to be.
+#[tokio::test]
+async fn an_import_through_the_broker_comes_to_the_same_end_however_often_it_is_killed() {
+    let direct = Site::new();
+    let (folder, made) = made(&direct);
+    let ended = direct.movies(&["import", "movielens", &folder]).run().await;
+    assert!(ended.status.success(), "{}{}", ended.out, ended.err);
+    let expected = contents(direct.data());
+
+    let site = Site::new();
+    let arguments = ["import", "movielens", &folder, "--via-broker"];
+    let (mut wait, mut kills) = (Duration::from_millis(400), 0);
+    loop {
+        let mut process = site.movies(&arguments).start();
+        let ended = tokio::time::timeout(wait, process.exit_code()).await;
+        if let Ok(code) = ended {
+            assert_eq!(code, 0, "{}", process.said());
+            assert!(process.said().contains("submitted"), "{}", process.said());
+            break;
+        }
+        process.kill().await;
+        kills += 1;
+        wait += Duration::from_millis(150 + 37 * kills);
+    }
+    assert!(kills > 0, "it was never killed");
+    // What the last run but one published, and was killed before it was taken in, is there too.
+    let again = site.movies(&arguments).run().await;
+    assert!(again.status.success(), "{}{}", again.out, again.err);
+    let (ratings, aggregates) = contents(site.data());
+    assert_eq!(ratings.len() as u64, made.ratings, "after {kills} kills");
+    assert_eq!((ratings, aggregates), expected);
+}
+
 #[tokio::test]
 async fn what_cannot_be_imported_says_why_and_what_to_do() {
     let site = Site::new();

@@ -10,6 +10,7 @@
 //! `KILLS=1000 SEED=7 cargo test -p movies-system --test it kills -- --nocapture` kills more often,
 //! and otherwise.
 
+mod events;
 mod shadow;
 mod store;
 mod workload;
@@ -176,7 +177,9 @@ async fn no_acknowledged_write_is_lost_or_doubled_when_a_fleet_or_its_children_a
             fleet = start();
             continue;
         }
-        let victim = plan.pick(&["auth", "rating", "rating", "metadata", "movie", "web"]);
+        let victim = plan.pick(&[
+            "auth", "broker", "rating", "rating", "metadata", "movie", "web",
+        ]);
         let is_victim =
             |arguments: &[String]| arguments.get(1).is_some_and(|first| first == victim);
         if let Some((pid, _)) = children(fleet.pid())
