@@ -2,6 +2,7 @@
 //! the data folder.
 
 use crate::cli::{Configuration, Options, Product};
+use crate::config::IdentityConfig;
 use crate::embedded::Embedded;
 use crate::{StartError, World, broker, out, process, secret};
 use backlot_broker::Remote;
@@ -13,7 +14,7 @@ use backlot_messaging::{Engine, Error as Failure};
 use backlot_rpc::{Binding, Client, Local};
 use backlot_service::{Metrics, Tasks};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,22 +70,30 @@ impl Reached {
         if answers(&address, env).await {
             return Reached::remote(vec![address], way, &platform.data, env, tasks);
         }
-        let data = platform.data.display();
         if way.token.is_some() {
             return Err(Error::unavailable(format!(
                 "no broker answers at {address}; --token is for one that runs: start it, or name its address with --set registry.services.broker"
             ))
             .into());
         }
-        if !platform.data.is_dir() {
+        // To look for letters makes no log where there is none.
+        let log = log_of(prepared.printed(), &platform.data);
+        if !log.as_ref().is_some_and(|file| file.exists()) {
+            let log = log.unwrap_or_else(|| platform.data.clone());
             return Err(Error::unavailable(format!(
-                "no broker answers at {address}, and there is no data folder {data}: start the broker, or name its folder with --data"
+                "no broker answers at {address}, and there is no log {}: start the broker, or name its folder with --data",
+                log.display()
             ))
             .into());
         }
-        // It listens as ever, so that nobody starts another on the same file meanwhile.
+        // It listens as ever, so that nobody starts another on the same file meanwhile. Nobody
+        // shows it a token.
         let world = World {
             local: Some(Local::new()),
+            identity: IdentityConfig {
+                issuer: String::new(),
+                ..platform.identity.clone()
+            },
             ..process::world(platform, env, Arc::new(Memory::new()))
         };
         let own = Embedded::start(std::slice::from_ref(prepared), world).await?;
@@ -188,6 +197,21 @@ fn user(token: &str) -> Principal {
     }))
 }
 
+/// The file of a broker's log, by its configuration in force; none if it is in memory.
+fn log_of(printed: &str, data: &Path) -> Option<PathBuf> {
+    let printed: toml::Table = printed.parse().ok()?;
+    let url = printed
+        .get(broker::NAME)?
+        .get("store")?
+        .get("url")?
+        .as_str()?;
+    match url.strip_prefix("sqlite:")? {
+        ":memory:" => None,
+        "" => Some(data.join(format!("{}.db", broker::NAME))),
+        file => Some(data.join(file)),
+    }
+}
+
 /// Whether somebody listens at an address.
 async fn answers(address: &str, env: &Env) -> bool {
     // A broker that took any free port is found nowhere.
@@ -274,5 +298,22 @@ fn told(error: &Refused) -> String {
             format!("{text}\nrun the same command again: what was done already is not done twice")
         }
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_where_the_configuration_says() {
+        let at = |url: &str| {
+            let printed = format!("[broker]\nqueue = 1\n[broker.store]\nurl = {url:?}\n");
+            log_of(&printed, Path::new("/data"))
+        };
+        assert_eq!(at("sqlite:"), Some("/data/broker.db".into()));
+        assert_eq!(at("sqlite:log.db"), Some("/data/log.db".into()));
+        assert_eq!(at("sqlite:/log.db"), Some("/log.db".into()));
+        assert_eq!(at("sqlite::memory:"), None);
     }
 }

@@ -107,6 +107,12 @@ async fn whoever_finds_no_broker_or_no_way_in_is_told_where_it_was_looked_for() 
     );
     let mut broker = site.broker().await;
     let stranger = Site::new();
+    let none = stranger.refusal(&["dead"]).await;
+    assert!(
+        none.contains("broker.db") && none.contains("--data"),
+        "{none}"
+    );
+    assert!(!stranger.file("broker.db").exists(), "to look makes no log");
     let at = format!("registry.services.broker=[\"{}\"]", site.address());
     let told = stranger.refusal(&["dead", "--set", &at]).await;
     assert!(

@@ -8,6 +8,7 @@ use backlot_messaging::{Embedded, Engine, Record};
 use backlot_service::{Metrics, Tasks};
 use backlot_testkit::{Ports, Process, Program};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -32,7 +33,7 @@ impl Site {
         let site = Site::new();
         let (env, metrics) = (Env::real(), Metrics::new());
         let tasks = Tasks::with_metrics(&env, &metrics);
-        let file = site.folder.path().join("broker.db");
+        let file = site.file("broker.db");
         let log = Embedded::file(&file, Options::default(), &env, &tasks, &metrics);
         let log = log.await.unwrap();
         let cx = Context::background().with_timeout(Duration::from_secs(20));
@@ -66,6 +67,10 @@ impl Site {
                 "--set",
                 &format!("registry.address={}", self.ports.address(2)),
             ])
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Where its broker takes calls.
