@@ -149,6 +149,9 @@ fn letter_json(letter: &Letter) -> Value {
     of["firstAt"] = json!(letter.first_at.map(time));
     of["lastAt"] = json!(letter.last_at.map(time));
     of["headers"] = json!(own);
+    // The view gives as text what is none.
+    let (form, came) = payload(&letter.record.payload);
+    of["payload"] = json!({ form: came });
     of["edits"] = json!(edits.collect::<Vec<_>>());
     let mut view = letter.view();
     view["letter"] = of;

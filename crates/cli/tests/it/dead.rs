@@ -69,6 +69,10 @@ async fn way(site: &Site) {
         (&json!("m0"), &json!("orders"))
     );
     assert_eq!(letter["payload"], json!({"order": 0}));
+    assert_eq!(
+        letter["letter"]["payload"],
+        json!({"text": r#"{"order":0}"#})
+    );
     assert_eq!(letter["error"].as_array().unwrap().len(), 2);
     assert_eq!(letter["letter"]["headers"], json!({"traceparent": "00-1"}));
 
