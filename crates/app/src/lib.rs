@@ -15,23 +15,30 @@
 //! | [`fleet`] | all services as child processes, restarted when they crash |
 //! | [`config`] | what every process can be told |
 //! | [`cli`] | the flags every command shares |
+//! | [`dead`] | the command of operators for dead letters: found, mended, sent again |
+//! | [`topics`] | the commands of operators for topics and how far groups are behind |
+//! | [`reach`] | how commands reach the broker, or its log while none runs |
 //! | [`out`] | what a program prints, also when its reader leaves |
 
 pub mod broker;
 pub mod cli;
 pub mod config;
+pub mod dead;
 pub mod embedded;
 pub mod error;
 pub mod fleet;
 pub mod node;
 pub mod out;
 pub mod process;
+pub mod reach;
 mod relay;
 pub mod secret;
 pub mod service;
 pub mod signals;
 pub mod startup;
 pub mod store;
+mod table;
+pub mod topics;
 pub mod world;
 
 pub use error::StartError;

@@ -5,6 +5,7 @@
 //! lost. After the broker was started again its sessions are gone: a
 //! [`Source`] answers [`Error::Closed`], and its owner attaches anew.
 
+mod letters;
 mod publish;
 mod source;
 
@@ -15,8 +16,9 @@ use crate::wire::{self, millis, strange};
 use async_trait::async_trait;
 use backlot_core::{Context, Dice, Env};
 use backlot_messaging::caps::Durability;
+use backlot_messaging::dead::DeadLetters;
 use backlot_messaging::engine::{
-    Begin, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec,
+    Begin, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
 };
 use backlot_messaging::{Caps, Engine, Error};
 use backlot_service::Tasks;
@@ -49,7 +51,8 @@ pub struct Remote(Arc<Shared>);
 
 struct Shared {
     client: BrokerClient,
-    secret: [u8; 32],
+    /// None for those who show a token.
+    secret: Option<[u8; 32]>,
     dice: Dice,
     tasks: Tasks,
     caps: Mutex<Caps>,
@@ -61,6 +64,17 @@ impl Remote {
     /// by tasks of `tasks`.
     #[must_use]
     pub fn new(client: BrokerClient, secret: [u8; 32], env: &Env, tasks: &Tasks) -> Self {
+        Remote::with(client, Some(secret), env, tasks)
+    }
+
+    /// The broker that `client` reaches, for a user: the token of each call's context says who asks,
+    /// and has to have the role [`OPERATOR`](crate::access::OPERATOR).
+    #[must_use]
+    pub fn for_operator(client: BrokerClient, env: &Env, tasks: &Tasks) -> Self {
+        Remote::with(client, None, env, tasks)
+    }
+
+    fn with(client: BrokerClient, secret: Option<[u8; 32]>, env: &Env, tasks: &Tasks) -> Self {
         Remote(Arc::new(Shared {
             client,
             secret,
@@ -74,7 +88,7 @@ impl Remote {
 
 impl Shared {
     fn secret(&self) -> Vec<u8> {
-        self.secret.to_vec()
+        self.secret.map(Vec::from).unwrap_or_default()
     }
 
     /// What every call is checked for before it is made.
@@ -216,6 +230,33 @@ impl Engine for Remote {
         };
         let done = self.0.client.pause(cx, request).await;
         done.map(drop).map_err(|error| changing(&error))
+    }
+
+    async fn topics(&self, cx: &Context) -> Result<Vec<TopicReport>, Error> {
+        self.0.check(cx)?;
+        let request = proto::ListTopicsRequest {
+            secret: self.0.secret(),
+        };
+        let listed = self.0.client.list_topics(cx, request).await;
+        let listed = listed.map_err(|error| of_call(&error, Asks::ToKnow))?;
+        let topics = listed.topics.into_iter().map(wire::report::topic_of);
+        Ok(topics.collect())
+    }
+
+    async fn forget(&self, cx: &Context, topic: &str, group: &str) -> Result<(), Error> {
+        self.0.check(cx)?;
+        let request = proto::ForgetGroupRequest {
+            topic: topic.to_owned(),
+            group: group.to_owned(),
+            secret: self.0.secret(),
+        };
+        let done = self.0.client.forget_group(cx, request).await;
+        done.map(drop).map_err(|error| changing(&error))
+    }
+
+    /// Those of the broker, which says [`Error::Lacking`] if its engine keeps none.
+    fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
+        Some(Arc::new(letters::Index(Arc::clone(&self.0))))
     }
 
     /// Lets go of the broker, which goes on: calls from here are refused from now on.

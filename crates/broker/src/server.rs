@@ -1,5 +1,6 @@
 //! The contract over an engine.
 
+mod letters;
 mod session;
 mod sessions;
 
@@ -329,6 +330,146 @@ impl Broker for Server {
             .pause(cx, &request.topic, &request.group, paused);
         pausing.await.map_err(public)?;
         Ok(proto::PauseResponse {})
+    }
+
+    async fn forget_group(
+        &self,
+        cx: &Context,
+        request: proto::ForgetGroupRequest,
+    ) -> Result<proto::ForgetGroupResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let forgotten = self.engine.forget(cx, &request.topic, &request.group);
+        forgotten.await.map_err(public)?;
+        Ok(proto::ForgetGroupResponse {})
+    }
+
+    async fn list_topics(
+        &self,
+        cx: &Context,
+        request: proto::ListTopicsRequest,
+    ) -> Result<proto::ListTopicsResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let topics = self.engine.topics(cx).await.map_err(public)?;
+        let topics = topics.into_iter().map(wire::report::topic);
+        Ok(proto::ListTopicsResponse {
+            topics: topics.collect(),
+        })
+    }
+
+    async fn list_lag(
+        &self,
+        cx: &Context,
+        request: proto::ListLagRequest,
+    ) -> Result<proto::ListLagResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let groups = self.lag(cx, &request.topic).await.map_err(public)?;
+        Ok(proto::ListLagResponse { groups })
+    }
+
+    async fn list_letter_groups(
+        &self,
+        cx: &Context,
+        request: proto::ListLetterGroupsRequest,
+    ) -> Result<proto::ListLetterGroupsResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let groups = self.letters()?.groups(cx).await.map_err(public)?;
+        let groups = groups.into_iter().map(wire::letters::group);
+        Ok(proto::ListLetterGroupsResponse {
+            groups: groups.collect(),
+        })
+    }
+
+    async fn list_letters(
+        &self,
+        cx: &Context,
+        request: proto::ListLettersRequest,
+    ) -> Result<proto::ListLettersResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        self.listed(cx, request).await.map_err(public)
+    }
+
+    async fn count_letters(
+        &self,
+        cx: &Context,
+        request: proto::CountLettersRequest,
+    ) -> Result<proto::CountLettersResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let filter = wire::letters::filter_of(request.filter.unwrap_or_default());
+        let filter = filter.map_err(public)?;
+        let count = self.letters()?.count(cx, &filter).await.map_err(public)?;
+        Ok(proto::CountLettersResponse { count })
+    }
+
+    async fn find_letters(
+        &self,
+        cx: &Context,
+        request: proto::FindLettersRequest,
+    ) -> Result<proto::FindLettersResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let ids = wire::letters::ids_of(&request.ids).map_err(public)?;
+        let found = self.letters()?.find(cx, &ids).await.map_err(public)?;
+        let found = found.into_iter().map(|entry| proto::FoundLetter {
+            entry: entry.map(wire::letters::entry),
+        });
+        Ok(proto::FindLettersResponse {
+            letters: found.collect(),
+        })
+    }
+
+    async fn get_letter(
+        &self,
+        cx: &Context,
+        request: proto::GetLetterRequest,
+    ) -> Result<proto::GetLetterResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let id = wire::letters::id_of(request.queue, request.partition, request.offset);
+        let letter = self.letters()?.show(cx, &id).await.map_err(public)?;
+        Ok(wire::letters::letter(letter, request.skip_edits))
+    }
+
+    async fn view_letter(
+        &self,
+        cx: &Context,
+        request: proto::ViewLetterRequest,
+    ) -> Result<proto::ViewLetterResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let id = wire::letters::id_of(request.queue, request.partition, request.offset);
+        let letter = self.letters()?.show(cx, &id).await.map_err(public)?;
+        Ok(wire::letters::view(&letter))
+    }
+
+    async fn edit_letter(
+        &self,
+        cx: &Context,
+        request: proto::EditLetterRequest,
+    ) -> Result<proto::EditLetterResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        let id = wire::letters::id_of(request.queue, request.partition, request.offset);
+        let payload: bytes::Bytes = match request.to.ok_or_else(|| lacks("payload"))? {
+            proto::edit_letter_request::To::Text(text) => text.into(),
+            proto::edit_letter_request::To::Payload(payload) => payload.into(),
+        };
+        let edited = self.letters()?.edit(cx, &id, payload).await;
+        edited.map_err(public)?;
+        Ok(proto::EditLetterResponse {})
+    }
+
+    async fn redrive_letters(
+        &self,
+        cx: &Context,
+        request: proto::MoveLettersRequest,
+    ) -> Result<proto::MoveLettersResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        self.moved(cx, request, letters::Move::Redrive).await
+    }
+
+    async fn purge_letters(
+        &self,
+        cx: &Context,
+        request: proto::MoveLettersRequest,
+    ) -> Result<proto::MoveLettersResponse, Error> {
+        self.access.check(cx, &request.secret)?;
+        self.moved(cx, request, letters::Move::Purge).await
     }
 }
 

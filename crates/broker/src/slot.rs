@@ -2,8 +2,14 @@
 
 use async_trait::async_trait;
 use backlot_core::Context;
-use backlot_messaging::engine::{Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec};
+use backlot_messaging::dead::{
+    DeadLetters, Entry, Filter, Id, Letter, Listed, Moved, OfGroup, Page, Slice,
+};
+use backlot_messaging::engine::{
+    Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
+};
 use backlot_messaging::{Caps, Engine, Error};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -93,8 +99,71 @@ impl Engine for Slot {
         self.engine()?.pause(cx, topic, group, paused).await
     }
 
+    async fn topics(&self, cx: &Context) -> Result<Vec<TopicReport>, Error> {
+        self.engine()?.topics(cx).await
+    }
+
+    async fn forget(&self, cx: &Context, topic: &str, group: &str) -> Result<(), Error> {
+        self.engine()?.forget(cx, topic, group).await
+    }
+
+    /// Those of whatever engine is there at a call.
+    fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
+        Some(Arc::new(Held(self.clone())))
+    }
+
     /// Does nothing: the engine is closed by whoever opened it.
     async fn close(&self) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// The dead letters of the engine in a place.
+#[derive(Debug)]
+struct Held(Slot);
+
+impl Held {
+    fn letters(&self) -> Result<Arc<dyn DeadLetters>, Error> {
+        let engine = self.0.engine()?;
+        engine.dead_letters().ok_or_else(|| Error::Lacking {
+            engine: engine.caps().name,
+            promise: "an index of dead letters".to_owned(),
+            cure: "read the topic whose name ends in .dlq as a group of its own, or use an engine that has one",
+        })
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Held {
+    async fn groups(&self, cx: &Context) -> Result<Vec<OfGroup>, Error> {
+        self.letters()?.groups(cx).await
+    }
+
+    async fn list(&self, cx: &Context, filter: &Filter, page: &Page) -> Result<Listed, Error> {
+        self.letters()?.list(cx, filter, page).await
+    }
+
+    async fn count(&self, cx: &Context, filter: &Filter) -> Result<u64, Error> {
+        self.letters()?.count(cx, filter).await
+    }
+
+    async fn find(&self, cx: &Context, ids: &[Id]) -> Result<Vec<Option<Entry>>, Error> {
+        self.letters()?.find(cx, ids).await
+    }
+
+    async fn show(&self, cx: &Context, id: &Id) -> Result<Letter, Error> {
+        self.letters()?.show(cx, id).await
+    }
+
+    async fn edit(&self, cx: &Context, id: &Id, payload: Bytes) -> Result<(), Error> {
+        self.letters()?.edit(cx, id, payload).await
+    }
+
+    async fn redrive(&self, cx: &Context, slice: &Slice) -> Result<Moved, Error> {
+        self.letters()?.redrive(cx, slice).await
+    }
+
+    async fn purge(&self, cx: &Context, slice: &Slice) -> Result<Moved, Error> {
+        self.letters()?.purge(cx, slice).await
     }
 }

@@ -1,12 +1,13 @@
 //! Values of the engine's interface as messages, both ways.
 
 pub(crate) mod failure;
+pub(crate) mod letters;
 mod record;
 pub(crate) mod report;
 pub(crate) mod told;
 mod words;
 
-pub(crate) use record::{outgoing, outgoing_of};
+pub(crate) use record::{outgoing, outgoing_of, record, record_of};
 
 use crate::contract::broker::v1 as proto;
 use backlot_core::Error;

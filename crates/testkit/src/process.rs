@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -370,6 +370,13 @@ impl Process {
         // It may have ended by itself just now.
         drop(self.child.start_kill());
         let _status = self.ended().await;
+    }
+
+    /// Writes all of its standard input, and closes it. A program that stops reading has read enough.
+    pub async fn write_input(&mut self, bytes: &[u8]) {
+        if let Some(mut stdin) = self.stdin.take() {
+            drop(stdin.write_all(bytes).await);
+        }
     }
 
     /// Closes its standard input.

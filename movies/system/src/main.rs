@@ -1,7 +1,7 @@
 //! The `movies` command.
 
 use backlot::app::cli::Options;
-use backlot::app::{fleet, process};
+use backlot::app::{dead, fleet, process, topics};
 use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
 use std::process::ExitCode;
@@ -18,6 +18,7 @@ use std::process::ExitCode;
   movies sim --seed 7                     the same services in a simulated world
   TOKEN=$(movies token ann)               a token for curl
   movies import movielens ml-latest-small  films and ratings of others; see movies import --help
+  movies dead                             messages that failed for good; see movies dead --help
   movies call MovieService/GetMovieDetails '{\"movieId\": \"metropolis-1927\"}'"
 )]
 struct Command {
@@ -63,6 +64,12 @@ enum Task {
     Call(call::Arguments),
     /// Bring in films and ratings: MovieLens, IMDb's data sets, rating events
     Import(import::Arguments),
+    /// Find dead letters, look at them, mend them, send them again
+    Dead(dead::Arguments),
+    /// List the topics of the log of events
+    Topics(topics::Arguments),
+    /// Say how far each group of readers is behind
+    Lag(topics::LagArguments),
     /// Make files of these kinds, of any size, to try an import with
     Generate(generate::Arguments),
 }
@@ -92,6 +99,9 @@ fn main() -> ExitCode {
         Some(Task::Token(arguments)) => token::run(&arguments, &options),
         Some(Task::Call(arguments)) => call::run(&arguments, &options),
         Some(Task::Import(arguments)) => import::run(&arguments, &options),
+        Some(Task::Dead(arguments)) => dead::run(&arguments, &PRODUCT, &options),
+        Some(Task::Topics(arguments)) => topics::run(&arguments, &PRODUCT, &options),
+        Some(Task::Lag(arguments)) => topics::lag(&arguments, &PRODUCT, &options),
         Some(Task::Generate(arguments)) => generate::run(&arguments),
     }
 }

@@ -54,6 +54,22 @@ pub(crate) fn public(error: Error) -> Public {
             .with("engine", engine)
             .with("promise", short(promise))
             .with("cure", cure),
+        Error::NoLetter { id } => Reason::new("NO_LETTER").with("id", short(id)),
+        Error::Letter { id, problem } => Reason::new("LETTER")
+            .with("id", short(id))
+            .with("problem", problem),
+        Error::Orphan { id, topic, group } => Reason::new("ORPHAN")
+            .with("id", short(id))
+            .with("topic", short(topic))
+            .with("group", short(group)),
+        Error::Occupied {
+            topic,
+            group,
+            members,
+        } => Reason::new("OCCUPIED")
+            .with("topic", short(topic))
+            .with("group", short(group))
+            .with("members", members),
         Error::Busy { waiting } => Reason::new("BUSY").with("waiting", waiting),
         Error::Late => Reason::new("LATE"),
         Error::Closed => Reason::new("CLOSED"),
@@ -151,6 +167,21 @@ fn said(reason: &Reason, error: &Public) -> Option<Error> {
             promise: text("promise"),
             cure: word("cure"),
         },
+        "NO_LETTER" => Error::NoLetter { id: text("id") },
+        "LETTER" => Error::Letter {
+            id: text("id"),
+            problem: word("problem"),
+        },
+        "ORPHAN" => Error::Orphan {
+            id: text("id"),
+            topic: text("topic"),
+            group: text("group"),
+        },
+        "OCCUPIED" => Error::Occupied {
+            topic: text("topic"),
+            group: text("group"),
+            members: number("members"),
+        },
         "BUSY" => Error::Busy {
             waiting: number("waiting"),
         },
@@ -203,6 +234,23 @@ mod tests {
                 engine: "embedded",
                 promise: "replicated".into(),
                 cure: "another",
+            },
+            Error::NoLetter {
+                id: "t.g.dlq/0/1".into(),
+            },
+            Error::Letter {
+                id: "t.g.dlq/0/1".into(),
+                problem: "was sent again",
+            },
+            Error::Orphan {
+                id: "t.g.dlq/0/1".into(),
+                topic: "t".into(),
+                group: "g".into(),
+            },
+            Error::Occupied {
+                topic: "t".into(),
+                group: "g".into(),
+                members: 2,
             },
             Error::Busy { waiting: 17 },
             Error::Late,

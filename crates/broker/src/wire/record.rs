@@ -6,7 +6,7 @@ use backlot_core::{Error, Timestamp};
 use backlot_messaging::engine::Outgoing;
 use backlot_messaging::{Headers, Record};
 
-pub(super) fn record(record: Record) -> proto::Record {
+pub(crate) fn record(record: Record) -> proto::Record {
     let headers = record.headers.iter().map(|(name, value)| proto::Header {
         name: name.to_string(),
         value: value.to_owned(),
@@ -23,7 +23,7 @@ pub(super) fn record(record: Record) -> proto::Record {
     }
 }
 
-pub(super) fn record_of(record: proto::Record) -> Record {
+pub(crate) fn record_of(record: proto::Record) -> Record {
     let mut headers = Headers::default();
     for header in record.headers {
         headers.set(header.name, header.value);

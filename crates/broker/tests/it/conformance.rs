@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use backlot_broker::Options;
 use backlot_core::{Clock, Context};
 use backlot_messaging::conformance::{self, Place};
-use backlot_messaging::engine::{Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec};
+use backlot_messaging::dead::DeadLetters;
+use backlot_messaging::engine::{
+    Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
+};
 use backlot_messaging::{Caps, Engine, Error};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -104,6 +107,18 @@ impl Engine for Both {
         paused: bool,
     ) -> Result<(), Error> {
         self.caller.remote.pause(cx, topic, group, paused).await
+    }
+
+    async fn topics(&self, cx: &Context) -> Result<Vec<TopicReport>, Error> {
+        self.caller.remote.topics(cx).await
+    }
+
+    async fn forget(&self, cx: &Context, topic: &str, group: &str) -> Result<(), Error> {
+        self.caller.remote.forget(cx, topic, group).await
+    }
+
+    fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
+        self.caller.remote.dead_letters()
     }
 
     async fn close(&self) -> Result<(), Error> {

@@ -7,6 +7,7 @@
 )]
 
 mod conformance;
+mod letters;
 mod sessions;
 mod stage;
 mod wire;

@@ -136,15 +136,29 @@ impl Letters {
         which: impl Into<Which>,
         dry_run: bool,
     ) -> Result<Report, Error> {
-        let mut which = which.into();
-        let report = self.look(cx, &mut which, dry_run, false).await?;
-        if dry_run {
-            return Ok(report);
+        if !dry_run {
+            let on = |_: &Report| ControlFlow::Continue(());
+            return self.purge_by_slices(cx, which, on).await;
         }
+        self.look(cx, &mut which.into(), true, false).await
+    }
+
+    /// Removes letters as [`purge`](Letters::purge) does; `progress` hears of each slice, which is
+    /// one commit, and may end it there.
+    ///
+    /// # Errors
+    /// As `purge`. What `progress` heard of was removed all the same.
+    pub async fn purge_by_slices(
+        &self,
+        cx: &Context,
+        which: impl Into<Which>,
+        mut progress: impl FnMut(&Report) -> ControlFlow<()> + Send,
+    ) -> Result<Report, Error> {
+        let mut which = which.into();
+        let report = self.look(cx, &mut which, false, false).await?;
         let mut run = Run::new(report, &Redrive::default());
         let action = (&*self.engine, Action::Purge);
-        let mut on = |_: &Report| ControlFlow::Continue(());
-        run.go(cx, which, &mut on, action).await
+        run.go(cx, which, &mut progress, action).await
     }
 
     /// What there is before anything is done: how many, and, of a dry run, some of them.

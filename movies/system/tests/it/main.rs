@@ -7,6 +7,7 @@
 
 mod alone;
 mod databases;
+mod dead;
 mod embedded;
 mod fleet;
 mod import;

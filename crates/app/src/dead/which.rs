@@ -1,0 +1,145 @@
+//! Which letters a command is about.
+
+use crate::reach::{Reached, Refused};
+use backlot_core::Timestamp;
+use backlot_messaging::dead::{Filter, Id, Letters, Which};
+use std::time::UNIX_EPOCH;
+
+/// Letters that have all of this in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+pub(super) struct Choice {
+    /// Only those that died of this: permanent, exhausted, undecodable, unknown-version, expired,
+    /// panic, crash-loop, corrupt or unknown
+    #[arg(long)]
+    class: Option<String>,
+    /// Only those that died at this time or later: 2026-05-01T12:00:00Z, or 1h for an hour ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only those that died before this time: 2026-05-01T12:00:00Z, or 1h for an hour ago
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only those of this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Only those that came from this topic
+    #[arg(long)]
+    topic: Option<String>,
+}
+
+/// Letters by name, or those of a group.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Chosen {
+    /// A group, or the ids of letters
+    #[arg(required = true, value_name = "GROUP|ID")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Choice {
+    /// # Errors
+    /// For a class or a time that there is not.
+    pub(super) fn filter(&self, group: Option<&str>, now: Timestamp) -> Result<Filter, Refused> {
+        let time = |field, text: &Option<String>| {
+            let text = text.as_deref();
+            text.map(|text| time_of(field, text, now)).transpose()
+        };
+        Ok(Filter {
+            group: group.map(str::to_owned),
+            topic: self.topic.clone(),
+            class: self.class.as_deref().map(str::parse).transpose()?,
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
+            key: self.key.clone(),
+            status: None,
+        })
+    }
+}
+
+impl Chosen {
+    /// # Errors
+    /// For ids and a group at once, several groups, a group that has no letters, and what a filter
+    /// refuses.
+    pub(super) async fn which(
+        &self,
+        letters: &Letters,
+        reached: &Reached,
+    ) -> Result<Which, Refused> {
+        let is_id = |target: &&String| target.contains('/');
+        if self.targets.iter().any(|target| is_id(&target)) {
+            if self.choice != Choice::default() {
+                return Err(Refused::Asked(
+                    "ids: letters are named, and --class, --since, --until, --key and --topic choose among those of a group: leave them out, or name a group".to_owned(),
+                ));
+            }
+            let ids: Result<Vec<Id>, _> = self.targets.iter().map(|id| id.parse()).collect();
+            return Ok(Which::Ids(ids?));
+        }
+        let [group] = &self.targets[..] else {
+            return Err(Refused::Asked(format!(
+                "group: {} are several: name one group, or the ids of letters",
+                self.targets.join(", ")
+            )));
+        };
+        let filter = self
+            .choice
+            .filter(Some(group), reached.env().clock.wall())?;
+        known(letters, reached, group).await?;
+        Ok(Which::Matching(filter))
+    }
+}
+
+/// # Errors
+/// For a group that has no letters, with those that have.
+pub(super) async fn known(
+    letters: &Letters,
+    reached: &Reached,
+    group: &str,
+) -> Result<(), Refused> {
+    let groups = letters.groups(&reached.cx()).await?;
+    if groups.iter().any(|known| known.group == group) {
+        return Ok(());
+    }
+    let mut names: Vec<_> = groups.iter().map(|known| known.group.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let names = match names.len() {
+        0 => "no group has any".to_owned(),
+        1..=20 => format!("take one that has: {}", names.join(", ")),
+        many => format!("{many} groups have some: see dead"),
+    };
+    Err(Refused::Asked(format!(
+        "group: {group:?} has no dead letters, and had none: {names}"
+    )))
+}
+
+/// A time, or how long ago it was.
+fn time_of(field: &str, text: &str, now: Timestamp) -> Result<Timestamp, Refused> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Ok(now.minus(ago));
+    }
+    let time = humantime::parse_rfc3339_weak(text).ok();
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| Timestamp(0).plus(since)).ok_or_else(|| {
+        Refused::Asked(format!(
+            "{field}: {text:?} is no time: write 2026-05-01T12:00:00Z, or for example 90m or 2d for how long ago"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_one_of_the_calendar_or_so_long_ago() {
+        let now = Timestamp(1_700_000_000_000);
+        let of = |text| time_of("since", text, now);
+        assert_eq!(of("90m").unwrap(), Timestamp(1_700_000_000_000 - 5_400_000));
+        assert_eq!(of("2023-11-14T22:13:20Z").unwrap(), now);
+        for wrong in ["", "yesterday", "1700000000", "-1h", "1960-01-01T00:00:00Z"] {
+            let told = of(wrong).unwrap_err().to_string();
+            assert!(told.starts_with("since") && told.contains(wrong), "{told}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The `backlot` command: runs a log of events alone, and is the way of its operators to what lies
+//! in it. Any product has the same commands under its own name.
+
+use backlot_app::cli::{Options, Product};
+use backlot_app::{broker, dead, process, topics};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const PRODUCT: Product = Product {
+    name: "backlot",
+    variables: "BACKLOT",
+    data: "data",
+    services: || vec![broker::service()],
+};
+
+/// A durable log of events, and what failed in it.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  backlot broker                          run a broker on port 8085, its log in data/broker.db
+  backlot --data /var/lib/movies dead     dead letters of a system, whether it runs or not
+  backlot dead redrive averages --dry-run
+  backlot lag                             how far each group of readers is behind"
+)]
+struct Command {
+    #[command(subcommand)]
+    task: Task,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run a broker until it is told to stop
+    Broker,
+    /// Find dead letters, look at them, mend them, send them again
+    Dead(dead::Arguments),
+    /// List the topics of the log
+    Topics(topics::Arguments),
+    /// Say how far each group of readers is behind
+    Lag(topics::LagArguments),
+}
+
+fn main() -> ExitCode {
+    let Command { task, options } = Command::parse();
+    match task {
+        Task::Broker => process::run(&PRODUCT, broker::NAME, &options),
+        Task::Dead(arguments) => dead::run(&arguments, &PRODUCT, &options),
+        Task::Topics(arguments) => topics::run(&arguments, &PRODUCT, &options),
+        Task::Lag(arguments) => topics::lag(&arguments, &PRODUCT, &options),
+    }
+}
