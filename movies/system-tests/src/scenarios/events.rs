@@ -4,7 +4,9 @@ use super::watch::watch;
 use crate::Clients;
 use backlot::Code;
 use backlot::broker::contract::broker::v1 as broker;
+use backlot::messaging::Event as _;
 use broker::next_response::Told;
+use movies_api::events::RatingSubmitted;
 use movies_api::{Aggregate, GetRatingRequest};
 use std::time::Duration;
 
@@ -43,6 +45,14 @@ async fn submit(world: &Clients, event: Event<'_>) {
         }],
         ..broker::PublishRequest::default()
     };
+    // Made by whoever comes first, publisher or reader.
+    let topic = broker::EnsureTopicRequest {
+        topic: RatingSubmitted::TOPIC.to_owned(),
+        partitions: RatingSubmitted::PARTITIONS,
+        ..broker::EnsureTopicRequest::default()
+    };
+    let made = world.broker.ensure_topic(&world.operator(), topic).await;
+    world.worked("the topic is made", made);
     let published = world.broker.publish(&world.operator(), request).await;
     world.worked("an event is published", published);
 }

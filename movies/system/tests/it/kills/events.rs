@@ -50,6 +50,11 @@ async fn no_submitted_rating_is_lost_or_doubled_when_broker_and_ratings_are_kill
         Ok(())
     };
     wait_until("they are ready", ready).await;
+    // Made by whoever comes first, publisher or reader.
+    let topic = json!({ "partitions": 8 }).to_string();
+    let made = operate(&site, Method::PUT, "/v1/broker/topics/ratings", topic).await;
+    let made = made.unwrap();
+    assert_eq!(made.status.as_u16(), 200, "{}", made.text());
 
     let (stop, stopped) = watch::channel(false);
     let mut providers = JoinSet::new();
