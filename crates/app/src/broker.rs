@@ -16,7 +16,7 @@ pub const KEY: &str = "broker.key";
 
 /// The broker: name, owner, configuration type and `start`.
 ///
-/// It comes first among the services of a product: those after it find it there.
+/// It comes before the services of a product that use it: they find it there.
 #[must_use]
 pub fn service() -> Service {
     Service::new(NAME, crate::owners!("platform-team"), start)

@@ -4,20 +4,25 @@ use crate::batch::{Batch, Rated};
 use crate::film::merged;
 use crate::tally::Tally;
 use backlot::core::backoff::Backoff;
+use backlot::messaging::Bus;
 use backlot::{Code, Context, Criticality, Deadline, Dice, Error, Idempotency, Principal};
 use futures_util::StreamExt;
 use movies_api as api;
+use movies_api::events::RatingSubmitted;
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
     BatchGetMetadataRequest, BatchPutMetadataRequest, BatchPutOutsideRatingsRequest,
     BatchPutRatingsRequest, DeleteRatingRequest, OutsideEntry, RatingEntry,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The record type of films.
 pub(crate) const MOVIE: &str = "movie";
+/// Who publishes ratings here.
+const PROVIDER: &str = "import";
 /// Who publishes the averages.
 const SOURCE: &str = "imdb";
 /// How long one call may take; an import is nobody's wait.
@@ -56,6 +61,8 @@ pub struct Destination {
     metadata: Arc<dyn api::Metadata>,
     rating: Arc<dyn api::Rating>,
     identity: Arc<dyn Identity>,
+    /// Where ratings are published, if they are not written.
+    bus: Option<Bus>,
     dice: Dice,
 }
 
@@ -74,8 +81,17 @@ impl Destination {
             metadata,
             rating,
             identity,
+            bus: None,
             dice,
         }
+    }
+
+    /// The same, with ratings published to the broker as events instead of written to the rating
+    /// service: they are durable when they are acknowledged, and taken in from there.
+    #[must_use]
+    pub fn publishing(mut self, bus: Bus) -> Self {
+        self.bus = Some(bus);
+        self
     }
 
     /// Writes a batch; what that changed.
@@ -147,6 +163,9 @@ impl Destination {
     }
 
     async fn ratings(&self, ratings: Vec<Rated>, tally: &mut Tally) -> Result<(), Error> {
+        if let Some(bus) = &self.bus {
+            return self.publish(bus, ratings, tally).await;
+        }
         let (mut puts, mut deletes) = (BTreeMap::<String, Vec<RatingEntry>>::new(), Vec::new());
         for rated in ratings {
             if rated.deleted {
@@ -180,6 +199,25 @@ impl Destination {
                 tally.missing += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Publishes ratings in their order. Published again, after a lost answer, they change nothing:
+    /// each says what a rating is to be.
+    async fn publish(
+        &self,
+        bus: &Bus,
+        ratings: Vec<Rated>,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        if ratings.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<RatingSubmitted> = ratings.into_iter().map(event).collect();
+        let call = async |cx: &Context| Ok(bus.publish_all(cx, &events).await?);
+        self.repeated(|| Ok(Principal::System("importer")), call)
+            .await?;
+        tally.submitted += events.len() as u64;
         Ok(())
     }
 
@@ -273,6 +311,31 @@ impl Destination {
             let wait = BACKOFF.wait(failures, &self.dice);
             tokio::time::sleep(wait.max(error.pushback().unwrap_or_default())).await;
         }
+    }
+}
+
+fn event(rated: Rated) -> RatingSubmitted {
+    let RatingEntry {
+        user_id,
+        record_id,
+        half_stars,
+        rated_at,
+    } = rated.entry;
+    let kind: Cow<'static, str> = match &*rated.record_type {
+        MOVIE => MOVIE.into(),
+        _ => rated.record_type.into(),
+    };
+    let event = match u8::try_from(half_stars) {
+        Ok(half_stars) if !rated.deleted => {
+            RatingSubmitted::put(user_id, kind, record_id, half_stars)
+        }
+        _ => RatingSubmitted::delete(user_id, kind, record_id),
+    };
+    RatingSubmitted {
+        provider_id: Some(PROVIDER.to_owned()),
+        // 0 stands for now.
+        rated_at: (rated_at != 0 && !rated.deleted).then_some(rated_at),
+        ..event
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Tally {
     pub films: Written,
     /// Ratings that users gave.
     pub ratings: Written,
+    /// Ratings published as events: what they change is seen by whoever takes them in.
+    pub submitted: u64,
     /// Ratings taken back.
     pub deleted: u64,
     /// Ratings to take back that were not there.
@@ -62,6 +64,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.films += other.films;
         self.ratings += other.ratings;
+        self.submitted += other.submitted;
         self.deleted += other.deleted;
         self.missing += other.missing;
         self.outside += other.outside;
@@ -86,8 +89,11 @@ impl fmt::Display for Tally {
             )
         };
         written(f, "films", &self.films)?;
-        written(f, "ratings", &self.ratings)?;
+        if self.submitted == 0 || self.ratings.total() > 0 {
+            written(f, "ratings", &self.ratings)?;
+        }
         let more = [
+            ("submitted", self.submitted, "ratings published as events"),
             ("outside", self.outside, "averages that others publish"),
             ("deleted", self.deleted, "ratings taken back"),
             (

@@ -2,6 +2,7 @@
 
 mod identity;
 mod services;
+mod taking_in;
 
 use crate::PRODUCT;
 use backlot::app::StartError;
@@ -10,6 +11,7 @@ use backlot::app::out;
 use backlot::app::process;
 use backlot::app::signals::{INTERRUPTED, Signals};
 use backlot::core::env::{Phase, Shutdown};
+use backlot::messaging::Bus;
 use backlot::service::tasks::Tasks;
 use backlot::{Code, Env};
 use identity::{Bearer, Signer};
@@ -31,6 +33,7 @@ use std::time::Duration;
   movies import imdb title.*.tsv.gz name.basics.tsv.gz     with directors and cast
   movies import events ratingsdata.json --strict
   movies import movielens ml-32m --report bad.jsonl        all bad lines in a file
+  movies import movielens ml-32m --via-broker              ratings as events, through the log
 
 What is interrupted goes on where it ended when the same command is run again; what is there already
 is not written twice. The running system is asked at its configured addresses; if none runs, the
@@ -85,6 +88,10 @@ struct How {
         global = true
     )]
     name: String,
+    /// Publish ratings to the broker, from which the rating service takes them in, instead of
+    /// calling it
+    #[arg(long, global = true, conflicts_with = "token")]
+    via_broker: bool,
     /// Act with this token instead of one of the data folder's key; see movies token --importer
     #[arg(long, value_name = "TOKEN", global = true)]
     token: Option<String>,
@@ -159,12 +166,19 @@ async fn work(
     for note in import.notes() {
         out::note(note);
     }
-    let destination = Destination::new(
+    let mut destination = Destination::new(
         services.metadata(),
         services.rating(),
         identity,
         env.dice.branch("import"),
     );
+    let log = if how.via_broker {
+        let log = services.broker(platform, env, &tasks)?;
+        destination = destination.publishing(Bus::new(Arc::clone(&log), "importer", env));
+        Some(log)
+    } else {
+        None
+    };
     let settings = Settings {
         folder: platform.data.join("imports"),
         target: services.target().to_owned(),
@@ -183,6 +197,12 @@ async fn work(
     let summary = import
         .run(&destination, &settings, &stop, Progress::shown())
         .await;
+    if let Some(log) = log
+        && summary.tally.submitted > 0
+        && services.are_own()
+    {
+        taking_in::wait(&log, &stop).await;
+    }
     tasks.shutdown(Duration::from_millis(100)).await;
     services.stop().await;
     Ok(summary)

@@ -24,8 +24,9 @@ pub const PRODUCT: Product = Product {
 #[must_use]
 pub fn services() -> Vec<Service> {
     vec![
-        backlot::broker_service(),
+        // Everybody asks it for keys, the broker too.
         movies_auth::service(),
+        backlot::broker_service(),
         movies_metadata::service(),
         movies_rating::service(),
         movies_movie::service(),

@@ -1,10 +1,13 @@
 //! The services an import writes to: those that run, or its own.
 
 use backlot::app::cli::Configuration;
+use backlot::app::config::PlatformConfig;
 use backlot::app::embedded::Embedded;
 use backlot::app::out;
-use backlot::app::{StartError, World, process};
+use backlot::app::{StartError, World, broker, process, secret};
+use backlot::broker::contract::BrokerClient;
 use backlot::cluster::{Fixed, Memory, Registry};
+use backlot::messaging::Engine;
 use backlot::rpc::contract::Service;
 use backlot::rpc::{Binding, Client, Local, Remote};
 use backlot::service::tasks::Tasks;
@@ -18,13 +21,15 @@ use std::time::Duration;
 /// How long a service may take to take a connection.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Those that are written to, where they tell of it, and whose keys they ask for.
-const NEEDED: [&str; 4] = ["broker", "auth", "metadata", "rating"];
-const WRITTEN: [&str; 2] = ["metadata", "rating"];
+const NEEDED: [&str; 4] = ["auth", "broker", "metadata", "rating"];
+const WRITTEN: [&str; 3] = ["metadata", "rating", "broker"];
 
 /// Where films and ratings go.
 pub(super) struct Services {
     metadata: api::MetadataClient,
     rating: api::RatingClient,
+    /// Of another process.
+    broker: Option<BrokerClient>,
     /// Those of this process.
     own: Option<Embedded>,
     /// Which system it is, unless it is the one of the data folder.
@@ -88,6 +93,7 @@ impl Services {
         Services {
             metadata: api::MetadataClient::bind(binding(api::MetadataClient::SERVICE)),
             rating: api::RatingClient::bind(binding(api::RatingClient::SERVICE)),
+            broker: Some(BrokerClient::bind(binding(BrokerClient::SERVICE))),
             own: None,
             target,
         }
@@ -110,6 +116,7 @@ impl Services {
         Ok(Services {
             metadata: api::MetadataClient::bind(binding(api::MetadataClient::SERVICE)),
             rating: api::RatingClient::bind(binding(api::RatingClient::SERVICE)),
+            broker: None,
             own: Some(own),
             target: String::new(),
         })
@@ -121,6 +128,30 @@ impl Services {
 
     pub(super) fn rating(&self) -> Arc<dyn api::Rating> {
         Arc::new(self.rating.clone())
+    }
+
+    /// The log of events of these services.
+    pub(super) fn broker(
+        &self,
+        platform: &PlatformConfig,
+        env: &Env,
+        tasks: &Tasks,
+    ) -> Result<Arc<dyn Engine>, StartError> {
+        if let Some(own) = &self.own {
+            return Ok(Arc::new(own.broker().clone()));
+        }
+        let client = self.broker.clone().ok_or_else(|| {
+            Error::unavailable("no broker is known: name it with --set registry.services.broker")
+        })?;
+        let key = secret::load_or_make(&platform.data, broker::KEY, &env.dice)?;
+        Ok(Arc::new(backlot::broker::Remote::new(
+            client, key, env, tasks,
+        )))
+    }
+
+    /// Whether they end with this process.
+    pub(super) fn are_own(&self) -> bool {
+        self.own.is_some()
     }
 
     pub(super) fn target(&self) -> &str {

@@ -165,7 +165,7 @@ async fn a_data_folder_is_one_systems_at_a_time() {
     refused_in_a_line(
         &ended,
         1,
-        &["BL0006", "metadata.db", "open in another process"],
+        &["BL0006", "broker.db", "open in another process"],
     );
     let ended = movies()
         .arg("rating")
