@@ -28,15 +28,12 @@ use tokio::sync::watch;
 /// The films there are.
 pub const FILMS: [&str; 4] = ["alien", "brazil", "casablanca", "dune"];
 /// Users, by the host they sit at.
-pub const USERS: [(&str, [&str; 3]); 2] = [
-    ("phones", ["ann", "bob", "cid"]),
-    ("laptops", ["dot", "eve", "fay"]),
-];
+pub const USERS: [(&str, [&str; 2]); 2] = [("phones", ["ann", "bob"]), ("laptops", ["dot", "eve"])];
 /// Providers, who sit at one host, and the users they publish for.
 pub const PROVIDERS: [(&str, [&str; 2]); 2] =
     [("gaumont", ["gil", "hal"]), ("pathe", ["ida", "jon"])];
 /// Until when users do something new.
-pub const UNTIL: Duration = Duration::from_secs(12);
+pub const UNTIL: Duration = Duration::from_secs(9);
 /// The services tokens are meant for.
 const AUDIENCE: [&str; 4] = ["auth", "metadata", "movie", "rating"];
 /// How much later than its deadline a call may end: the time between two looks at a clock.

@@ -20,12 +20,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// When faults begin, and by when all are over.
-const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(11);
-/// The longest a run takes, in simulated time. Users stop at 12 s and faults are over by then. What
+const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(8);
+/// The longest a run takes, in simulated time. Users stop at 9 s and faults are over by then. What
 /// a consumer had that died comes to the next when its lease of 30 s ends, counted from a call of
 /// up to 10 s that it may have left behind; and who was refused often waits up to 10 s: later,
 /// something is stuck.
-const LIMIT: Duration = Duration::from_secs(75);
+const LIMIT: Duration = Duration::from_secs(70);
 /// How often the oracle looks.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -202,7 +202,7 @@ fn terrain() -> Terrain {
         ]),
         links: LINKS.iter().map(|link| link.map(str::to_owned)).collect(),
         window: FAULTS,
-        count: 5..11,
+        count: 4..9,
         lasts: Duration::from_millis(200)..Duration::from_secs(3),
     }
 }

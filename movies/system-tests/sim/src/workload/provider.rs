@@ -125,7 +125,7 @@ impl Person {
         }
         let what = format!("{} publishes {} events", self.name, events.len());
         for attempt in 1.. {
-            let timeout = Duration::from_millis(200 + dice.below(1300));
+            let timeout = Duration::from_millis(400 + dice.below(1100));
             let call = self.call(&what, timeout, Context::background(), async |cx| {
                 self.publish_once(bus, cx, &events).await
             });
