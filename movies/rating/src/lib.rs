@@ -60,7 +60,7 @@ async fn start_with(config: Config, cx: &mut Startup, group: Group) -> Result<()
     ));
     cx.serve(api::rating(handler::Grpc(Arc::clone(&ratings))));
     cx.relay(&store, |carrier| carrier.topic::<RatingsChanged>())?;
-    let group = group.batch(config.batch);
+    let group = group.batch(config.batch).lease(config.lease);
     cx.consume(group, &store, handler::Events(Arc::clone(&ratings)))?;
     cx.follow("live-ratings", handler::Watchers(ratings))
 }
