@@ -1,8 +1,9 @@
 //! What can be set.
 
-use backlot::config::{Problems, Validate};
+use backlot::config::{Problems, Validate, human_duration};
 use backlot::storage::StoreConfig;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The most events of one commit.
 const MAX_BATCH: usize = 16_384;
@@ -16,6 +17,9 @@ pub struct Config {
     /// How many submitted ratings may go into one commit, 1 to 16,384: many are cheap each, few
     /// are there sooner when very many wait.
     pub batch: usize,
+    /// How long submitted ratings wait that an instance had when it died, 1 s to 1 h.
+    #[serde(with = "human_duration")]
+    pub lease: Duration,
 }
 
 impl Default for Config {
@@ -23,6 +27,7 @@ impl Default for Config {
         Config {
             store: StoreConfig::default(),
             batch: MAX_BATCH,
+            lease: Duration::from_secs(30),
         }
     }
 }
@@ -35,6 +40,14 @@ impl Validate for Config {
                 at,
                 "batch",
                 format!("is {}, not from 1 to {MAX_BATCH}", self.batch),
+                "leave it out for the default",
+            );
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&self.lease) {
+            problems.push(
+                at,
+                "lease",
+                "is not between 1s and 1h",
                 "leave it out for the default",
             );
         }

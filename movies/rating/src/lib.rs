@@ -13,6 +13,8 @@ mod repository;
 pub use config::Config;
 
 use backlot::messaging::caps::Durability;
+#[cfg(feature = "testing")]
+use backlot::messaging::consume::sabotage::Sabotage;
 use backlot::messaging::consume::{Group, Order};
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
@@ -27,7 +29,30 @@ pub fn service() -> Service {
         .with_store()
 }
 
+/// The service with a consumer that is wrong on purpose: a test that does not notice tests nothing.
+#[cfg(feature = "testing")]
+#[must_use]
+pub fn sabotaged(sabotage: Sabotage) -> Service {
+    let start = async move |config: Config, cx: &mut Startup| {
+        start_with(config, cx, group().sabotaged(sabotage)).await
+    };
+    Service::new("rating", owners!("ratings-team"), start)
+        .port(8082)
+        .with_store()
+}
+
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
+    start_with(config, cx, group()).await
+}
+
+/// Who takes submitted ratings in.
+fn group() -> Group {
+    Group::new("rating-aggregator")
+        .order(Order::Key)
+        .durability(Durability::Disk)
+}
+
+async fn start_with(config: Config, cx: &mut Startup, group: Group) -> Result<(), StartError> {
     let store = cx.store(&config.store, repository::MIGRATIONS).await?;
     let ratings = Arc::new(controller::Controller::new(
         store.clone(),
@@ -35,10 +60,7 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     ));
     cx.serve(api::rating(handler::Grpc(Arc::clone(&ratings))));
     cx.relay(&store, |carrier| carrier.topic::<RatingsChanged>())?;
-    let group = Group::new("rating-aggregator")
-        .order(Order::Key)
-        .batch(config.batch)
-        .durability(Durability::Disk);
+    let group = group.batch(config.batch).lease(config.lease);
     cx.consume(group, &store, handler::Events(Arc::clone(&ratings)))?;
     cx.follow("live-ratings", handler::Watchers(ratings))
 }

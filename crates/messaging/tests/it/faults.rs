@@ -53,6 +53,32 @@ async fn a_commit_whose_answer_was_lost_still_wakes_its_readers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_read_that_nobody_waits_for_any_more_is_in_nobodys_way() {
+    let (stage, _far) = stage().await;
+    let mut reader = stage.reader("g").await;
+    assert!(matches!(reader.next(1).await, Ok(Input::Assigned(_))));
+    stage.publish(vec![out(1), out(2)]).await.unwrap();
+    let first = messages(&mut *reader).await;
+    stage.publish(vec![out(3), out(4)]).await.unwrap();
+    // Wherever the read is when its caller turns to something else.
+    for polls in 1..12 {
+        {
+            let mut next = reader.next(1);
+            for _ in 0..polls {
+                tokio::select! {
+                    biased;
+                    _read = &mut next => break,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        }
+        let settling = reader.settle(done(&first));
+        let settled = tokio::time::timeout(Duration::from_secs(5), settling).await;
+        assert!(settled.is_ok(), "after {polls} polls");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_conflict_is_repeated_and_nobody_hears_of_it() {
     let (stage, far) = stage().await;
     far.fail([Some(Fault::Conflict); 3]);

@@ -1,7 +1,11 @@
 //! What the system must remember: a shadow of the ratings, kept by what users were told.
 
+mod published;
+
+pub use published::Published;
+
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A change of one user's rating of one film.
@@ -33,16 +37,26 @@ pub struct Sums {
     pub histogram: [u32; 10],
 }
 
-/// The shadow. Clones share it. A user changes one rating at a time.
+/// A film and a user.
+pub type Key = (String, String);
+
+/// The shadow. Clones share it. A user changes one rating at a time, and either asks the service
+/// or has a provider publish, never both.
 #[derive(Clone, Debug, Default)]
 pub struct Model(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By film and user.
-    ratings: BTreeMap<(String, String), Known>,
+    /// Of users who ask the service.
+    ratings: BTreeMap<Key, Known>,
     /// How many acknowledged changes each film saw.
     changes: BTreeMap<String, u32>,
+    /// Of users whose provider publishes.
+    published: BTreeMap<Key, Published>,
+    /// How many events were published, whatever they say.
+    events: u64,
+    /// The ids of those that say nothing that can be done.
+    senseless: BTreeSet<String>,
 }
 
 impl Change {
@@ -115,35 +129,94 @@ impl Model {
         }
     }
 
-    /// All that is known, by film and user.
+    /// A change of a user's rating is about to be published.
+    pub fn submit(&self, film: &str, user: &str, change: Change) {
+        let mut inner = self.0.lock();
+        let key = (film.to_owned(), user.to_owned());
+        inner.published.entry(key).or_default().submit(change);
+        inner.events += 1;
+    }
+
+    /// Everything submitted for a user is published.
+    pub fn publish(&self, film: &str, user: &str) {
+        let mut inner = self.0.lock();
+        let key = (film.to_owned(), user.to_owned());
+        inner.published.entry(key).or_default().acknowledge();
+    }
+
+    /// An event that says nothing that can be done is about to be published under this id.
+    pub fn submit_senseless(&self, id: &str) {
+        let mut inner = self.0.lock();
+        inner.senseless.insert(id.to_owned());
+        inner.events += 1;
+    }
+
+    /// How many events are about to be published or are.
     #[must_use]
-    pub fn ratings(&self) -> BTreeMap<(String, String), Known> {
+    pub fn events(&self) -> u64 {
+        self.0.lock().events
+    }
+
+    /// The ids of events that say nothing that can be done.
+    #[must_use]
+    pub fn senseless(&self) -> BTreeSet<String> {
+        self.0.lock().senseless.clone()
+    }
+
+    /// The system holds this of a published rating: whether it may.
+    #[must_use]
+    pub fn see(&self, film: &str, user: &str, held: Option<u8>) -> bool {
+        let mut inner = self.0.lock();
+        let key = (film.to_owned(), user.to_owned());
+        inner
+            .published
+            .get_mut(&key)
+            .map_or(held.is_none(), |published| published.see(held))
+    }
+
+    /// What was published, by film and user.
+    #[must_use]
+    pub fn published(&self) -> BTreeMap<Key, Published> {
+        self.0.lock().published.clone()
+    }
+
+    /// All that is known of users who ask the service, by film and user.
+    #[must_use]
+    pub fn ratings(&self) -> BTreeMap<Key, Known> {
         self.0.lock().ratings.clone()
     }
 
-    /// How many changes of a film were acknowledged, and how many more there may be.
+    /// What is held in the end, of every user.
+    #[must_use]
+    pub fn final_ratings(&self) -> BTreeMap<Key, Option<u8>> {
+        let inner = self.0.lock();
+        let asked = inner.ratings.iter();
+        let asked = asked.map(|(key, known)| (key.clone(), known.settled));
+        let published = inner.published.iter();
+        let published = published.map(|(key, published)| (key.clone(), published.last()));
+        asked.chain(published).collect()
+    }
+
+    /// How many changes of a film were acknowledged to those who asked, and how many there are at
+    /// most.
     #[must_use]
     pub fn changes(&self, film: &str) -> (u32, u32) {
         let inner = self.0.lock();
         let settled = inner.changes.get(film).copied().unwrap_or_default();
         let of_film = inner.ratings.iter().filter(|((of, _), _)| of == film);
-        (
-            settled,
-            settled + of_film.filter(|(_, known)| known.pending.is_some()).count() as u32,
-        )
+        let pending = of_film.filter(|(_, known)| known.pending.is_some()).count() as u32;
+        // Several that were published may be one change, or none.
+        let published = inner.published.iter().filter(|((of, _), _)| of == film);
+        let published: usize = published.map(|(_, published)| published.count()).sum();
+        (settled, settled + pending + published as u32)
     }
 
-    /// A film's numbers by what is settled.
+    /// A film's numbers in the end.
     #[must_use]
     pub fn sums(&self, film: &str) -> Sums {
-        let inner = self.0.lock();
-        Sums::of(
-            inner
-                .ratings
-                .iter()
-                .filter(|((of, _), _)| of == film)
-                .filter_map(|(_, known)| known.settled),
-        )
+        let ratings = self.final_ratings().into_iter();
+        let of_film = ratings.filter(|((of, _), _)| of == film);
+        Sums::of(of_film.filter_map(|(_, held)| held))
     }
 }
 

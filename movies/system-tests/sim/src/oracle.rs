@@ -44,23 +44,45 @@ impl Oracle {
         }
     }
 
-    /// Looks when all is done: nothing is uncertain any more.
-    pub fn look_at_end(&self, trace: &Trace) {
+    /// Looks when all is done: nothing is uncertain any more. Answers whether it could look: not
+    /// while a transaction is open.
+    #[must_use]
+    pub fn look_at_end(&self, trace: &Trace) -> bool {
         match self.held() {
-            Ok(Some(held)) => self.judge(&held, trace),
-            Ok(None) => {
-                trace.violation("oracle", "a transaction is still open though nobody works")
+            Ok(Some(held)) => {
+                self.judge(&held, trace);
+                self.judge_end(&held, trace);
+                true
             }
+            Ok(None) => false,
             Err(error) => {
-                trace.violation("oracle", format!("the database cannot be read: {error}"))
+                trace.violation("oracle", format!("the database cannot be read: {error}"));
+                true
             }
         }
+    }
+
+    fn judge_end(&self, held: &Held, trace: &Trace) {
         for ((film, user), known) in self.model.ratings() {
             if known.pending.is_some() {
                 trace.violation(
                     "oracle",
                     format!("{user}'s rating of {film} was never acknowledged"),
                 );
+            }
+        }
+        for (key, published) in self.model.published() {
+            let (film, user) = &key;
+            if !published.is_acknowledged() {
+                let text = format!("{user}'s rating of {film} was never known to be published");
+                trace.violation("oracle", text);
+            }
+            let found = held.ratings.get(&key).copied();
+            if found != published.last() {
+                let (found, last) = (stars(found), stars(published.last()));
+                let text =
+                    format!("{user}'s rating of {film} is {found}, and {last} was published last");
+                trace.violation("oracle", text);
             }
         }
     }
@@ -83,10 +105,21 @@ impl Oracle {
                 trace.violation("oracle", text);
             }
         }
+        let published = self.model.published();
+        for (film, user) in published.keys() {
+            let found = held.ratings.get(&(film.clone(), user.clone())).copied();
+            if !self.model.see(film, user, found) {
+                let text = format!(
+                    "{user}'s published rating of {film} is {}, which was over before or never said",
+                    stars(found)
+                );
+                trace.violation("oracle", text);
+            }
+        }
         for (film, user) in held
             .ratings
             .keys()
-            .filter(|rating| !known.contains_key(*rating))
+            .filter(|rating| !known.contains_key(*rating) && !published.contains_key(*rating))
         {
             trace.violation("oracle", format!("{user} rated {film} without knowing"));
         }

@@ -40,6 +40,14 @@ pub enum Defence {
     Idempotency,
     /// A call carries its deadline.
     Deadlines,
+    /// A consumer knows, in the commit of an effect, that it is made.
+    Positions,
+    /// A consumer settles events when their effects are committed, not before.
+    LateSettling,
+    /// What a consumer could not do with others it does by itself.
+    Repetition,
+    /// An event that is published again has the id that it had.
+    Deduplication,
 }
 
 impl Plan {
@@ -78,7 +86,15 @@ impl Plan {
         match self.without {
             Some(Defence::Durability) => Some(Weakness::LateSync),
             Some(Defence::Transactions) => Some(Weakness::NoTransactions),
-            Some(Defence::Idempotency | Defence::Deadlines) | None => None,
+            Some(
+                Defence::Idempotency
+                | Defence::Deadlines
+                | Defence::Positions
+                | Defence::LateSettling
+                | Defence::Repetition
+                | Defence::Deduplication,
+            )
+            | None => None,
         }
     }
 }

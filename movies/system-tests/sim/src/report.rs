@@ -34,12 +34,15 @@ pub fn verdict(outcome: &Outcome) -> String {
         ),
         None => format!(
             "seed {seed} ok: {} changes acknowledged, {} repeated, {} answers lost after a commit; \
-             {} films looked at, {} without ratings; {} faults in {:.1} s; trace {:016x}",
+             {} films looked at, {} without ratings; {} calls published, {} of them again; \
+             {} faults in {:.1} s; trace {:016x}",
             outcome.count("changes acknowledged"),
             outcome.count("changes repeated"),
             outcome.count("answers lost after a commit"),
             outcome.count("films looked at"),
             outcome.count("films looked at without ratings"),
+            outcome.count("calls published"),
+            outcome.count("calls published again"),
             outcome.faults.len(),
             outcome.simulated.as_secs_f64(),
             outcome.hash

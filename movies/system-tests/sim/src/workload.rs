@@ -1,10 +1,16 @@
 //! What users do: rate, think again, take back, look; and repeat until they are told it is done.
+//! What providers do: the same, by events. And what somebody sees who watches.
 
 mod audit;
+mod log;
+mod provider;
 mod user;
+mod watcher;
 
 pub use audit::audit;
+pub use provider::provide;
 pub use user::use_it;
+pub use watcher::{Board, watch};
 
 use crate::model::Model;
 use crate::plan::{Defence, Plan};
@@ -22,12 +28,12 @@ use tokio::sync::watch;
 /// The films there are.
 pub const FILMS: [&str; 4] = ["alien", "brazil", "casablanca", "dune"];
 /// Users, by the host they sit at.
-pub const USERS: [(&str, [&str; 3]); 2] = [
-    ("phones", ["ann", "bob", "cid"]),
-    ("laptops", ["dot", "eve", "fay"]),
-];
+pub const USERS: [(&str, [&str; 2]); 2] = [("phones", ["ann", "bob"]), ("laptops", ["dot", "eve"])];
+/// Providers, who sit at one host, and the users they publish for.
+pub const PROVIDERS: [(&str, [&str; 2]); 2] =
+    [("gaumont", ["gil", "hal"]), ("pathe", ["ida", "jon"])];
 /// Until when users do something new.
-pub const UNTIL: Duration = Duration::from_secs(12);
+pub const UNTIL: Duration = Duration::from_secs(9);
 /// The services tokens are meant for.
 const AUDIENCE: [&str; 4] = ["auth", "metadata", "movie", "rating"];
 /// How much later than its deadline a call may end: the time between two looks at a clock.
@@ -38,12 +44,16 @@ const SLACK: Duration = Duration::from_millis(2);
 pub struct Party {
     /// Which run it is.
     pub plan: Arc<Plan>,
-    /// What they were told.
+    /// What they were told, and what was published.
     pub model: Model,
     /// Whether the catalogue is written.
     pub opened: watch::Sender<bool>,
-    /// How many users are done.
+    /// How many users and providers are done.
     pub done: watch::Sender<usize>,
+    /// Whether everything is over.
+    pub over: watch::Sender<bool>,
+    /// What the watcher knows.
+    pub board: Board,
     /// The issuer's key, for those who need no token from it.
     pub key: Arc<SigningKey>,
 }
@@ -66,6 +76,8 @@ impl Party {
             model,
             opened: watch::Sender::new(false),
             done: watch::Sender::new(0),
+            over: watch::Sender::new(false),
+            board: Board::default(),
             key: Arc::new(key),
         }
     }

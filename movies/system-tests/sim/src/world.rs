@@ -2,36 +2,72 @@
 
 use crate::model::Model;
 use crate::oracle::Oracle;
-use crate::plan::Plan;
-use crate::workload::{Party, USERS, audit, use_it};
+use crate::plan::{Defence, Plan};
+use crate::workload::{PROVIDERS, Party, USERS, audit, provide, use_it, watch};
+use backlot::Service;
+use backlot::app::broker::KEY;
 use backlot::app::cli::Product;
+use backlot::broker::Remote;
+use backlot::broker::contract::BrokerClient;
 use backlot::identity::SigningKey;
+use backlot::messaging::Engine;
+use backlot::messaging::consume::sabotage::Sabotage;
+use backlot::service::Tasks;
 use backlot_sim::faults::{Fault, Terrain};
-use backlot_sim::{Options, Outcome, Program, World, simulate};
+use backlot_sim::{Host, Options, Outcome, Program, World, simulate};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// When faults begin, and by when all are over.
-const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(11);
-/// The longest a run takes, in simulated time. Users stop at 12 s, faults are over by then, and a
-/// drain that meets dead connections takes some seconds more: later, something is stuck.
-const LIMIT: Duration = Duration::from_secs(20);
-/// How often the oracle looks while users work.
+const FAULTS: std::ops::Range<Duration> = Duration::from_secs(1)..Duration::from_secs(8);
+/// The longest a run takes, in simulated time. Users stop at 9 s and faults are over by then. What
+/// a consumer had that died comes to the next when its lease of 10 s ends, counted from a call of
+/// some seconds that it may have left behind; and who was refused often waits up to 10 s: later,
+/// something is stuck.
+const LIMIT: Duration = Duration::from_secs(50);
+/// How often the oracle looks.
 const LOOK: Duration = Duration::from_millis(100);
 
-const MOVIES: Product = Product {
-    name: "movies",
-    variables: "MOVIES",
-    data: "data",
-    services: || {
-        vec![
-            backlot::broker_service(),
-            movies_metadata::service(),
-            movies_rating::service(),
-            movies_movie::service(),
-            movies_auth::service(),
-        ]
-    },
-};
+/// The services, with the defences of this plan.
+fn product(plan: &Plan) -> Product {
+    Product {
+        name: "movies",
+        variables: "MOVIES",
+        data: "data",
+        services: match plan.without {
+            Some(Defence::Positions) => || {
+                services(movies_rating::sabotaged(Sabotage {
+                    skips_inbox: true,
+                    ..Sabotage::default()
+                }))
+            },
+            Some(Defence::LateSettling) => || {
+                services(movies_rating::sabotaged(Sabotage {
+                    acknowledges_early: true,
+                    ..Sabotage::default()
+                }))
+            },
+            Some(Defence::Repetition) => || {
+                services(movies_rating::sabotaged(Sabotage {
+                    passes_holes: true,
+                    ..Sabotage::default()
+                }))
+            },
+            _ => || services(movies_rating::service()),
+        },
+    }
+}
+
+fn services(rating: Service) -> Vec<Service> {
+    vec![
+        backlot::broker_service(),
+        movies_metadata::service(),
+        rating,
+        movies_movie::service(),
+        movies_auth::service(),
+    ]
+}
 
 /// Hosts and their services: what users call runs twice, because it keeps nothing.
 const HOSTS: [(&str, &str); 6] = [
@@ -44,7 +80,16 @@ const HOSTS: [(&str, &str); 6] = [
 ];
 
 /// Who talks to whom; what carries ratings stands here more than once, and fails more often.
-const LINKS: [[&str; 2]; 16] = [
+const LINKS: [[&str; 2]; 25] = [
+    ["rating", "broker"],
+    ["rating", "broker"],
+    ["rating", "broker"],
+    ["studio", "broker"],
+    ["studio", "broker"],
+    ["broker", "database"],
+    ["broker", "database"],
+    ["broker", "registry"],
+    ["studio", "rating"],
     ["rating", "database"],
     ["rating", "database"],
     ["rating", "database"],
@@ -85,11 +130,17 @@ pub fn run(plan: &Plan) -> Outcome {
 }
 
 fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
+    let product = product(plan);
     let model = Model::new();
     let database = world.database(plan.weakness());
     world.registry();
     for (host, service) in HOSTS {
-        let program = Program::load(&MOVIES, service, host, &[])
+        // What a consumer had that died is looked for so much sooner.
+        let set: &[&str] = match service {
+            "rating" => &["rating.lease=10s"],
+            _ => &[],
+        };
+        let program = Program::load(&product, service, host, set)
             .map_err(|problems| anyhow::anyhow!("{problems}"))?;
         world.service(host, program);
     }
@@ -103,29 +154,53 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
         let party = party.clone();
         world.client(host, move |host| async move {
             let caller = host.caller();
-            let mut at_work = tokio::task::JoinSet::new();
+            let mut at_work = JoinSet::new();
             for user in users {
                 at_work.spawn_local(use_it(host.clone(), caller.clone(), party.clone(), user));
             }
             while at_work.join_next().await.is_some() {}
         });
     }
-    world.client("auditor", move |host| audit(host, party, healed));
-
+    let secret = world.secret(KEY);
+    let publishing = party.clone();
+    world.client("studio", move |host| async move {
+        let log = log(&host, secret);
+        let mut at_work = JoinSet::new();
+        for provider in PROVIDERS {
+            let (caller, log) = (host.caller(), Arc::clone(&log));
+            let party = publishing.clone();
+            at_work.spawn_local(provide(host.clone(), caller, party, log, provider));
+        }
+        at_work.spawn_local(watch(host, publishing, log));
+        while at_work.join_next().await.is_some() {}
+    });
     let oracle = Oracle::new(model, database);
-    let watching = oracle.clone();
-    world.every(LOOK, move |trace| watching.look(trace));
-    world.at_end(move |trace| oracle.look_at_end(trace));
+    let looking = oracle.clone();
+    world.every(LOOK, move |trace| looking.look(trace));
+    world.client("auditor", move |host| async move {
+        let log = log(&host, secret);
+        audit(host, party, log, oracle, healed).await;
+    });
     Ok(())
+}
+
+/// The log of events as this host reaches it.
+fn log(host: &Host, secret: [u8; 32]) -> Arc<dyn Engine> {
+    let client: BrokerClient = host.caller().client();
+    let tasks = Tasks::new(host.env());
+    Arc::new(Remote::new(client, secret, host.env(), &tasks))
 }
 
 fn terrain() -> Terrain {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     Terrain {
         processes: names(&[
-            "rating", "rating", "database", "database", "metadata", "movie-1", "auth", "registry",
+            "rating", "rating", "broker", "broker", "database", "database", "metadata", "movie-1",
+            "auth", "registry",
         ]),
-        services: names(&["rating", "rating", "metadata", "movie-2", "auth"]),
+        services: names(&[
+            "rating", "rating", "broker", "broker", "metadata", "movie-2", "auth",
+        ]),
         links: LINKS.iter().map(|link| link.map(str::to_owned)).collect(),
         window: FAULTS,
         count: 4..9,

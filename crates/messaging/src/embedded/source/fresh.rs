@@ -11,6 +11,7 @@ use backlot_core::BoxFuture;
 use backlot_storage::StoreError;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -48,7 +49,7 @@ enum Chunk {
 pub(super) struct Fetching {
     rooms: Vec<Room>,
     /// Never contended: the lock only makes a member something that may be looked at from threads.
-    found: Mutex<BoxFuture<'static, Result<Vec<Found>, StoreError>>>,
+    found: Mutex<BoxFuture<'static, Result<Vec<Found>, Error>>>,
 }
 
 /// What stands in the way at the front of a buffer.
@@ -186,7 +187,7 @@ impl Member {
             .fetching
             .take()
             .map_or_else(Vec::new, |fetching| fetching.rooms);
-        let found = found.map_err(Error::of_read)?;
+        let found = found?;
         let mut is_anything = false;
         for (room, found) in rooms.iter().zip(found) {
             let (buffer, damaged) = self.sort(room, found);
@@ -223,9 +224,16 @@ impl Member {
                 Ok::<_, StoreError>(found)
             })
         });
+        let inner = Arc::clone(&self.inner);
+        // It comes to its end though nobody asks for it any more: until then it may be in the way
+        // of writes, and what its caller does next may be one.
+        let found = async move {
+            let reading = async { reading.await.map_err(Error::of_read) };
+            inner.finish("log-read", reading).await
+        };
         Fetching {
             rooms: rooms.to_vec(),
-            found: Mutex::new(Box::pin(reading)),
+            found: Mutex::new(Box::pin(found)),
         }
     }
 

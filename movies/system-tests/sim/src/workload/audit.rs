@@ -1,24 +1,35 @@
 //! Before users come the catalogue is written; when they are gone everything is read once more,
-//! through the services.
+//! through the services and from the log.
 
 use super::user::is_absent;
-use super::{FILMS, Party, Person, USERS, may_pass};
-use crate::model::Sums;
+use super::watcher::sums;
+use super::{FILMS, PROVIDERS, Party, Person, USERS, may_pass};
+use crate::oracle::Oracle;
+use backlot::messaging::Engine;
 use backlot::{Context, Error};
 use backlot_sim::Host;
 use movies_api::metadata::v1::Metadata as Film;
 use movies_api::{
-    Aggregate, GetMovieDetailsRequest, GetRatingRequest, MetadataClient, MovieClient,
-    PutMetadataRequest, RatingClient,
+    GetMovieDetailsRequest, GetRatingRequest, MetadataClient, MovieClient, PutMetadataRequest,
+    RatingClient,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long one call may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a look into the database is tried, between transactions that last moments.
+const LOOKS: u32 = 1000;
 
-/// Writes the catalogue, waits until `healed` and until all users are done, and compares what the
-/// services say with what users were told.
-pub async fn audit(host: Host, party: Party, healed: Duration) {
+/// Writes the catalogue, waits until `healed` and until all users and providers are done, and
+/// compares what the services say, the log and the database with what users were told.
+pub async fn audit(
+    host: Host,
+    party: Party,
+    log: Arc<dyn Engine>,
+    oracle: Oracle,
+    healed: Duration,
+) {
     let caller = host.caller();
     let principal = match party.principal(&host, "editor", Some("editor")) {
         Ok(principal) => principal,
@@ -33,7 +44,7 @@ pub async fn audit(host: Host, party: Party, healed: Duration) {
     };
     person.write_catalogue().await;
     person.party.opened.send_replace(true);
-    let users = USERS.iter().map(|(_, users)| users.len()).sum::<usize>();
+    let users = USERS.iter().map(|(_, users)| users.len()).sum::<usize>() + PROVIDERS.len();
     // The sender lives in the party: waiting cannot fail.
     drop(
         person
@@ -49,8 +60,21 @@ pub async fn audit(host: Host, party: Party, healed: Duration) {
         .host
         .trace()
         .note("world", "all users are done, all faults are over");
+    person.compare_events(&*log).await;
     person.compare_films().await;
+    person.compare_changes(&*log).await;
     person.compare_ratings().await;
+    for look in 1.. {
+        if oracle.look_at_end(person.host.trace()) {
+            break;
+        }
+        if look == LOOKS {
+            person.violation("a transaction stays open though nobody works".to_owned());
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    person.party.over.send_replace(true);
 }
 
 impl Person {
@@ -107,7 +131,7 @@ impl Person {
 
     async fn compare_ratings(&mut self) {
         let ratings: RatingClient = self.caller.client();
-        for ((film, user), known) in self.party.model.ratings() {
+        for ((film, user), told) in self.party.model.final_ratings() {
             self.principal = match self.party.principal(&self.host, &user, None) {
                 Ok(principal) => principal,
                 Err(error) => return self.violation(error.chain()),
@@ -126,9 +150,8 @@ impl Person {
                 }
             });
             match read.await {
-                Ok(found) if found == known.settled => {}
+                Ok(found) if found == told => {}
                 Ok(found) => {
-                    let told = known.settled;
                     self.violation(format!(
                         "{user}'s rating of {film} is {found:?}, and was told to be {told:?}"
                     ));
@@ -139,7 +162,7 @@ impl Person {
     }
 
     /// Repeats a call until it succeeds, or fails for good.
-    async fn until_done<T>(
+    pub(super) async fn until_done<T>(
         &self,
         what: &str,
         call: impl AsyncFn(&Context) -> Result<T, Error>,
@@ -157,18 +180,4 @@ impl Person {
             }
         }
     }
-}
-
-fn sums(aggregate: &Aggregate) -> Sums {
-    let mut sums = Sums {
-        count: aggregate.count,
-        ..Sums::default()
-    };
-    for (half_stars, (cell, count)) in
-        (1..).zip(sums.histogram.iter_mut().zip(&aggregate.histogram))
-    {
-        *cell = *count;
-        sums.sum += half_stars * u64::from(*count);
-    }
-    sums
 }

@@ -99,7 +99,7 @@ impl Person {
         };
         let mut key = dice.uuid();
         for attempt in 1.. {
-            let timeout = Duration::from_millis(200 + dice.below(1300));
+            let timeout = Duration::from_millis(400 + dice.below(1100));
             match self
                 .attempt(ratings, &what, timeout, &key, film, change)
                 .await
@@ -184,7 +184,7 @@ impl Person {
     /// Looks at a film. What was acknowledged before must be in the answer, or be named as missing.
     async fn read(&self, movies: &MovieClient, dice: &Dice, film: &str) {
         let (least, _) = self.party.model.changes(film);
-        let timeout = Duration::from_millis(200 + dice.below(1300));
+        let timeout = Duration::from_millis(400 + dice.below(1100));
         let what = format!("{} looks at {film}", self.name);
         let request = GetMovieDetailsRequest {
             movie_id: film.to_owned(),

@@ -36,7 +36,7 @@ fn fault(at: u64, millis: u64, what: What) -> Fault {
 }
 
 fn database_crashes() -> Vec<Fault> {
-    [4, 7, 10]
+    [3, 5, 7]
         .map(|at| fault(at, 500, What::Crash("database".into())))
         .into()
 }
@@ -49,8 +49,10 @@ fn a_calm_world_keeps_every_promise_without_a_failure() {
     });
     assert_holds(&outcome);
     assert_eq!(outcome.count("changes repeated"), 0);
-    assert!(outcome.count("changes acknowledged") > 50);
-    assert!(outcome.count("films looked at") > 20);
+    assert!(outcome.count("changes acknowledged") > 40);
+    assert!(outcome.count("films looked at") > 10);
+    assert!(outcome.count("calls published") > 20);
+    assert!(outcome.count("changes told") > 40);
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn a_database_that_crashes_loses_nothing_acknowledged() {
 
 #[test]
 fn answers_lost_after_the_commit_count_nothing_twice() {
-    let faults = vec![fault(2, 8_000, What::LoseAnswers)];
+    let faults = vec![fault(2, 6_000, What::LoseAnswers)];
     let outcome = run(&Plan {
         faults: Faults::These(faults),
         ..Plan::of(1)
@@ -101,7 +103,7 @@ fn an_aggregate_outside_of_its_ratings_transaction_is_seen() {
 fn a_repetition_that_is_done_again_is_seen() {
     let seen = violations(
         Defence::Idempotency,
-        vec![fault(2, 8_000, What::LoseAnswers)],
+        vec![fault(2, 6_000, What::LoseAnswers)],
     );
     assert!(
         seen.iter()
@@ -116,5 +118,97 @@ fn a_call_that_outlives_its_deadline_is_seen() {
     assert!(
         seen.iter().any(|text| text.contains("ms to go")),
         "{seen:?}"
+    );
+}
+
+/// The rating service and the database fail again and again, and the log's answers are lost.
+fn consumers_die() -> Vec<Fault> {
+    let rating = |at| fault(at, 400, What::Crash("rating".into()));
+    let broker = |at| fault(at, 400, What::Crash("broker".into()));
+    let cut = |at| {
+        let between = ["rating".to_owned(), "broker".to_owned()];
+        fault(at, 900, What::Partition(between))
+    };
+    vec![
+        rating(2),
+        broker(3),
+        cut(4),
+        rating(5),
+        broker(6),
+        fault(7, 1_500, What::LoseAnswers),
+    ]
+}
+
+/// The rating service dies while it cannot reach its database.
+fn consumers_die_at_work() -> Vec<Fault> {
+    let cut = |at| {
+        let between = ["rating".to_owned(), "database".to_owned()];
+        fault(at, 1_500, What::Partition(between))
+    };
+    let dies = |at| fault(at, 400, What::Crash("rating".into()));
+    vec![cut(2), dies(3), cut(5), dies(6)]
+}
+
+/// What the oracle says of events that had no effect.
+const LOST: [&str; 3] = [
+    "was published last",
+    "is shown with",
+    "the dead letters are",
+];
+
+/// Whether one of the first seeds shows that this defence is missing, by words of the oracle.
+#[track_caller]
+fn assert_missed(without: Defence, faults: &[Fault], words: &[&str]) {
+    let mut seen = Vec::new();
+    for seed in 1..=4 {
+        let plan = Plan {
+            without: Some(without),
+            faults: Faults::These(faults.to_vec()),
+            ..Plan::of(seed)
+        };
+        let outcome = run(&plan);
+        seen.extend(outcome.violations().map(|event| event.text.clone()));
+        if seen
+            .iter()
+            .any(|text| words.iter().any(|words| text.contains(words)))
+        {
+            return;
+        }
+    }
+    panic!("{without:?} is not missed: {seen:?}");
+}
+
+#[test]
+fn consumers_and_a_log_that_die_lose_no_event_and_do_none_twice() {
+    let outcome = run(&Plan {
+        faults: Faults::These(consumers_die()),
+        ..Plan::of(1)
+    });
+    assert_holds(&outcome);
+    assert!(outcome.count("calls published again") > 0);
+    assert!(outcome.count("times a watcher looked again") > 1);
+}
+
+#[test]
+fn an_effect_that_is_made_twice_is_seen() {
+    assert_missed(Defence::Positions, &consumers_die(), &["was over before"]);
+}
+
+#[test]
+fn an_event_settled_before_its_effect_is_missed() {
+    assert_missed(Defence::LateSettling, &consumers_die_at_work(), &LOST);
+}
+
+#[test]
+fn an_event_passed_over_with_others_is_missed() {
+    assert_missed(Defence::Repetition, &[], &LOST);
+}
+
+#[test]
+fn an_event_published_under_two_ids_is_seen() {
+    assert_missed(
+        Defence::Deduplication,
+        &consumers_die(),
+        &["events are in the log"],
     );
 }
