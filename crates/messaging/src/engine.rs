@@ -132,8 +132,8 @@ pub struct Subscription {
     pub lease: Duration,
     /// How long a member may go on settling what it has of a partition that goes to another.
     pub drain: Duration,
-    /// The most messages of a partition that are out at once. After a process died, up to so many
-    /// of each partition are delivered one at a time.
+    /// The most messages of a partition that are out at once. After a process died the first of
+    /// them, up to 64, are delivered one at a time.
     pub in_flight: u32,
     /// What the engine must promise.
     pub needs: Needs,

@@ -8,6 +8,10 @@ use tokio::time::Instant;
 
 /// The most runs beyond the prefix: a row of about 16 KiB at worst.
 pub(super) const TRACKER_RUNS: usize = 4096;
+/// How many messages are delivered alone after a process died: the first of those that it can have
+/// been at. What killed it may be behind them; then those are settled by the next death, which comes
+/// nearer to it. All of a large reader's messages one by one would take minutes after every death.
+const SUSPECTS: usize = 64;
 
 /// A partition of a group.
 #[derive(Debug)]
@@ -189,7 +193,8 @@ impl Part {
     pub(super) fn release(&mut self, is_unclean: bool) {
         let mut suspects = self.suspects();
         if is_unclean {
-            suspects.extend(self.outs());
+            let outs: BTreeSet<u64> = self.outs().collect();
+            suspects.extend(outs.into_iter().take(SUSPECTS));
             self.announced = None;
         }
         self.before = Before::Here(suspects);
@@ -224,6 +229,7 @@ impl Part {
             let could_be_out = unsettled.unsettled(head).take(many);
             could_be_out
                 .filter(|offset| !waiting.contains(offset))
+                .take(SUSPECTS)
                 .collect()
         };
         self.before = Before::Here(suspects);
