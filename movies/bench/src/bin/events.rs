@@ -102,7 +102,12 @@ async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
     let spec = TopicSpec::new(RatingSubmitted::TOPIC, RatingSubmitted::PARTITIONS);
     log.ensure(&cx(), &spec).await?;
     let monitored = Arc::new(AtomicU64::new(0));
-    let monitor = tokio::spawn(monitor(Arc::clone(&log), Arc::clone(&monitored)));
+    let reading = monitor(Arc::clone(&log), Arc::clone(&monitored));
+    tasks.spawn_endless("monitor", async move {
+        if let Err(error) = reading.await {
+            eprintln!("the monitor ended: {error:#}");
+        }
+    });
 
     let bus = Bus::new(Arc::clone(&log), "importer", &env);
     let (metadata, rating): (MetadataClient, RatingClient) = (running.client(), running.client());
@@ -165,7 +170,6 @@ async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
     for line in status.lines().filter(|line| line.starts_with("VmHWM")) {
         println!("{line}");
     }
-    monitor.abort();
     tasks.shutdown(Duration::from_millis(100)).await;
     Ok(count)
 }
