@@ -44,6 +44,7 @@ async fn an_inbox_that_nobody_looks_into_is_found_out() {
             count: 1_000,
             kill: Some(kill.to_owned()),
             broken: Some(Break::SkipInbox),
+            ..Work::default()
         };
         let mut child = start(place.path(), &work);
         child.ended().await;

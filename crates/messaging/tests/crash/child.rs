@@ -1,7 +1,7 @@
 //! The child: this binary, started again with its work in the environment.
 
 use crate::journal::Journal;
-use crate::system::{Break, Parts};
+use crate::system::{Break, LOG_PAGES, Parts};
 use backlot_core::Env;
 use backlot_testkit::disk::{Disk, Run};
 use backlot_testkit::{Process, Program};
@@ -17,6 +17,8 @@ pub(crate) struct Work {
     /// The step it is killed at, and at which time: `step:number`.
     pub(crate) kill: Option<String>,
     pub(crate) broken: Option<Break>,
+    /// Keeps all commits in the write-ahead log, instead of moving them often.
+    pub(crate) keeps_log: bool,
 }
 
 /// Starts a child over the files of a folder.
@@ -35,6 +37,9 @@ fn program(folder: &Path, work: &Work) -> Program {
         .env("CRASH_FOLDER", folder.to_str().unwrap())
         .env("CRASH_RUN", &work.run.to_string())
         .env("CRASH_COUNT", &work.count.to_string());
+    if work.keeps_log {
+        program = program.env("CRASH_KEEPS_LOG", "yes");
+    }
     if let Some(kill) = &work.kill {
         program = program.env("CRASH_KILL", kill);
     }
@@ -60,7 +65,12 @@ async fn works() {
     println!();
     journal.line("start");
     let broken = broken.map(|(_, broken)| *broken);
-    let parts = match Parts::open(Path::new(folder), journal.clone(), broken).await {
+    let log_pages = match variables.get("CRASH_KEEPS_LOG") {
+        Some(_) => u32::MAX,
+        None => LOG_PAGES,
+    };
+    let place = Path::new(folder);
+    let parts = match Parts::open(place, log_pages, journal.clone(), broken).await {
         Ok(parts) => parts,
         Err(error) => panic!("it does not open: {}", backlot_core::error::chain(&error)),
     };

@@ -2,7 +2,7 @@
 
 use crate::child::{Work, start, start_on};
 use crate::journal::{Journal, history};
-use crate::system::Parts;
+use crate::system::{LOG_PAGES, Parts};
 use crate::traffic::{IN, OUT, TALLY, WORK};
 use backlot_core::Dice;
 use backlot_testkit::disk::{Disk, Fault, Run};
@@ -42,7 +42,7 @@ pub(crate) fn rules() -> Rules {
 pub(crate) async fn judge(folder: &Path, mut text: String) -> Verdict {
     let journal = Journal::kept();
     journal.line("start");
-    let parts = Parts::open(folder, journal.clone(), None).await;
+    let parts = Parts::open(folder, LOG_PAGES, journal.clone(), None).await;
     let parts = parts.unwrap_or_else(|error| {
         panic!("it does not open: {}", backlot_core::error::chain(&error));
     });

@@ -3,7 +3,7 @@
 use crate::child::{Work, start_on};
 use crate::journal::{Journal, history};
 use crate::kills::rules;
-use crate::system::Parts;
+use crate::system::{LOG_PAGES, Parts};
 use backlot_core::Dice;
 use backlot_testkit::disk::image::{LOSSES, Loss, Platter, lay_out};
 use backlot_testkit::disk::record::{Event, read};
@@ -61,7 +61,7 @@ fn said(events: &[Event], cut: usize) -> String {
 async fn judge(place: &Path, mut text: String) -> Result<Verdict, String> {
     let journal = Journal::kept();
     journal.line("start");
-    let parts = Parts::open(place, journal.clone(), None).await;
+    let parts = Parts::open(place, LOG_PAGES, journal.clone(), None).await;
     let parts = parts.map_err(|error| backlot_core::error::chain(&error).to_string())?;
     let drained = parts.drain().await;
     parts.close().await;

@@ -32,7 +32,7 @@ pub(crate) const TOPICS: [(&str, u32); 3] = [(IN, 3), (OUT, 2), (DEAD, 1)];
 const IN_FLIGHT: u32 = 16;
 /// The size of the write-ahead log, in pages, from which it is moved: small, so that it is moved
 /// often.
-const LOG_PAGES: u32 = 40;
+pub(crate) const LOG_PAGES: u32 = 40;
 /// How many messages publishers may be ahead of the worker, which is slower.
 const AHEAD: usize = 16;
 /// How long draining may take.
@@ -75,10 +75,15 @@ pub(crate) fn cx() -> Context {
     Context::background().with_timeout(Duration::from_secs(30))
 }
 
-fn store(path: &Path, migrations: Migrations, env: &Env) -> Result<Store, StoreError> {
+fn store(
+    path: &Path,
+    log_pages: u32,
+    migrations: Migrations,
+    env: &Env,
+) -> Result<Store, StoreError> {
     let options = sqlite::Options {
         readers: 1,
-        log_pages: LOG_PAGES,
+        log_pages,
         ..sqlite::Options::default()
     };
     sqlite::open(path, options, migrations, env.clock.clone())
@@ -87,13 +92,20 @@ fn store(path: &Path, migrations: Migrations, env: &Env) -> Result<Store, StoreE
 impl Parts {
     pub(crate) async fn open(
         folder: &Path,
+        log_pages: u32,
         journal: Journal,
         broken: Option<Break>,
     ) -> Result<Self, Error> {
         let env = Env::real();
         let failed = |source| Error::Failed { source };
-        let log = store(&folder.join("broker.db"), embedded::MIGRATIONS, &env).map_err(failed)?;
-        let state = store(&folder.join("state.db"), MIGRATIONS, &env).map_err(failed)?;
+        let log = store(
+            &folder.join("broker.db"),
+            log_pages,
+            embedded::MIGRATIONS,
+            &env,
+        )
+        .map_err(failed)?;
+        let state = store(&folder.join("state.db"), log_pages, MIGRATIONS, &env).map_err(failed)?;
         let metrics = Metrics::new();
         let tasks = Tasks::with_metrics(&env, &metrics);
         let options = embedded::Options::default();
