@@ -420,7 +420,7 @@ impl Engine for Embedded {
         let groups: Vec<Arc<Group>> = inner.groups.lock().values().map(Arc::clone).collect();
         let mut failed = Ok(());
         for group in groups {
-            let said = inner.say_clean(group.id, group.disperse()).await;
+            let said = inner.say_left(group.id, group.disperse()).await;
             if said.is_err() && !matches!(said, Err(Error::Closed)) {
                 failed = said;
             }
