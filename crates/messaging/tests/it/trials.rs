@@ -4,7 +4,7 @@ use crate::stage::{Stage, TOPIC, cx, done, ids, out};
 use backlot_core::{Clock, Dice};
 use backlot_messaging::embedded::{MIGRATIONS, Options};
 use backlot_messaging::engine::{
-    Delivery, Engine, Input, Outgoing, Settle, Source, Subscription, TopicSpec,
+    Delivery, Engine, Failure, Input, Outgoing, Settle, Source, Subscription, TopicSpec,
 };
 use backlot_storage::{Refusal, StoreError, sqlite};
 use std::collections::BTreeMap;
@@ -232,6 +232,34 @@ async fn the_innocent_are_through_in_few_trials() {
         mortal.publish(ALL..ALL + 8).await;
         assert_eq!(some(&mut *reader, 4).await.len(), 4);
         assert_eq!(some(&mut *reader, 4).await.len(), 4, "beside the others");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_trials_everything_may_kill_again() {
+    let mut mortal = Mortal::new(1).await;
+    mortal.die_with_all_out(0..8).await;
+    for round in 1..4 {
+        let mut reader = mortal.reader().await;
+        let first = some(&mut *reader, 100).await;
+        assert_eq!(first.len(), 4);
+        // The first of them failed, waits with its member, and is done in the end.
+        let failed = Settle::Failed(Failure {
+            at_ms: 0,
+            class: "transient".into(),
+            message: String::new(),
+        });
+        let stale = reader.settle(vec![(first[0].token, failed)]).await;
+        assert_eq!(stale.unwrap(), []);
+        finish(&mut *reader, &first[1..]).await;
+        let rest = some(&mut *reader, 100).await;
+        assert_eq!(rest.len(), 4);
+        finish(&mut *reader, &rest).await;
+        finish(&mut *reader, &first[..1]).await;
+        mortal.publish(round * 8..round * 8 + 8).await;
+        assert_eq!(some(&mut *reader, 100).await.len(), 8, "nothing is suspect");
+        drop(reader);
+        mortal.die().await;
     }
 }
 

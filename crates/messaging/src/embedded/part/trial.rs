@@ -62,7 +62,9 @@ impl Suspects {
                 .get(offset)
                 .is_none_or(|known| known.not_before <= now_ms)
         };
-        let Marks { suspects, trial } = cursor.marks;
+        // Never beyond the log: what is not there yet must not be taken for gone.
+        let suspects = cursor.marks.suspects.min(head);
+        let trial = cursor.marks.trial.min(head);
         let is_on_trial = tracker.unsettled(trial).any(|offset| could_be_out(&offset));
         let end = match suspects {
             _ if is_on_trial => trial,

@@ -225,9 +225,10 @@ fn read(row: &Row) -> Result<Cursor, StoreError> {
         is_clean: row.get(4)?,
         span: row.get(5)?,
         incarnation: row.get(6)?,
+        // What cannot be meant is as if nothing was said: it only says what is tried first.
         marks: Marks {
-            suspects: row.get(9)?,
-            trial: row.get(10)?,
+            suspects: row.get::<i64>(9)?.try_into().unwrap_or(0),
+            trial: row.get::<i64>(10)?.try_into().unwrap_or(0),
         },
     })
 }

@@ -90,6 +90,8 @@ fn after_a_death_during_a_trial_only_what_was_on_trial_is_suspect() {
     let over = begun(1, marked(9, 12, 9), 100);
     assert_eq!(suspects(&over), [9, 10, 11], "the trial was over");
     assert!(!begun(1, marked(12, 12, 9), 12).has_suspects());
+    let damaged = begun(1, marked(5, 1 << 40, 1 << 41), 8);
+    assert_eq!(suspects(&damaged), [5, 6, 7]);
 }
 
 #[test]
