@@ -21,6 +21,7 @@ use movies_api::{
 };
 use movies_bench::machine;
 use movies_bench::running::Running;
+use movies_bench::users::Users;
 use movies_import::{Destination, Identity, Progress, Settings, movielens};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,6 +31,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Who takes ratings in.
 const GROUP: &str = "rating-aggregator";
@@ -53,15 +57,17 @@ struct Arguments {
     workers: usize,
 }
 
-struct Anybody;
+/// Whoever may read the data folder.
+struct Owner(Users);
 
-impl Identity for Anybody {
+impl Identity for Owner {
     fn importer(&self) -> Result<Principal, Error> {
-        Ok(Principal::System("importer"))
+        let importer = self.0.importer();
+        importer.map_err(|error| Error::internal(format!("{error:#}")))
     }
 
     fn user(&self, _id: &str) -> Result<Principal, Error> {
-        Ok(Principal::System("importer"))
+        Err(Error::internal("nobody takes a rating back here"))
     }
 }
 
@@ -114,7 +120,7 @@ async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
     let destination = Destination::new(
         Arc::new(metadata),
         Arc::new(rating),
-        Arc::new(Anybody),
+        Arc::new(Owner(Users::of(data)?)),
         env.dice.branch("import"),
     );
     let settings = Settings {
@@ -273,7 +279,9 @@ async fn compare(arguments: &Arguments, running: &Running, count: u64) -> Result
         );
     }
     let mut ratings = 0;
+    let users = Users::of(&arguments.data)?;
     for (user, history) in &recount.users {
+        let name = format!("ml-{user}");
         let mut expected: Vec<(String, i32)> = history
             .iter()
             .map(|(film, half_stars)| (id(film), i32::from(*half_stars)))
@@ -281,11 +289,12 @@ async fn compare(arguments: &Arguments, running: &Running, count: u64) -> Result
         let (mut found, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListUserRatingsRequest {
-                user_id: format!("ml-{user}"),
+                user_id: name.clone(),
                 page_size: 100,
                 page_token: std::mem::take(&mut page_token),
             };
-            let page = rating.list_user_ratings(&cx(), request).await?;
+            let cx = cx().with_principal(users.named(&name)?);
+            let page = rating.list_user_ratings(&cx, request).await?;
             let ratings = page.ratings.into_iter();
             found.extend(ratings.map(|one| (one.record_id, one.half_stars)));
             page_token = page.next_page_token;
