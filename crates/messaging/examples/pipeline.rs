@@ -9,18 +9,24 @@ use async_trait::async_trait;
 use backlot_core::{Context, Env};
 use backlot_messaging::consume::{Consume, Consumer, Failure, Group, Setup};
 use backlot_messaging::embedded::{Embedded, Options};
-use backlot_messaging::engine::Engine;
+use backlot_messaging::engine::{Engine, TopicSpec};
 use backlot_messaging::{Bus, Event};
 use backlot_service::{Metrics, Tasks};
-use backlot_storage::{Migration, Migrations, Sql, Tx, params, sql, sqlite};
+use backlot_storage::{Migration, Migrations, Sql, Store, Tx, params, sql, sqlite};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 const EVENTS: u64 = 1_000_000;
 const BATCH: usize = 4_000;
+/// How many are handled one by one.
+const SINGLES: u64 = 100_000;
+/// How many are published when nothing else happens.
+const IDLE: usize = 1_000;
 const MIGRATIONS: Migrations = &[Migration::new(
     1,
     "total",
@@ -30,6 +36,7 @@ const ADD: Sql = sql!("UPDATE total SET stars = stars + ?");
 
 #[derive(Serialize, Deserialize)]
 struct Rated {
+    number: u64,
     film: u64,
     stars: u64,
 }
@@ -45,7 +52,22 @@ impl Event for Rated {
 }
 
 /// One statement for a batch: what is measured is the way.
-struct Adder(Arc<AtomicU64>);
+struct Adder {
+    /// How many are handled, and how many have failed.
+    handled: watch::Sender<u64>,
+    /// One in so many fails when it comes first.
+    failing: u64,
+    failed: Mutex<BTreeSet<u64>>,
+}
+
+impl Adder {
+    /// Whether an event fails now.
+    fn fails(&self, event: &Rated) -> bool {
+        self.failing > 0
+            && event.number.is_multiple_of(self.failing)
+            && self.failed.lock().insert(event.number)
+    }
+}
 
 #[async_trait]
 impl Consume<Rated> for Adder {
@@ -59,15 +81,106 @@ impl Consume<Rated> for Adder {
         tx: &mut Tx,
         events: &[Rated],
     ) -> Result<(), Failure> {
+        let failing = (0..).zip(events).filter(|(_, event)| self.fails(event));
+        let failing: Vec<(usize, Failure)> = failing
+            .map(|(place, _)| (place, backlot_core::Error::aborted("as it must").into()))
+            .collect();
+        if !failing.is_empty() {
+            return Err(match events {
+                [_] => backlot_core::Error::aborted("as it must").into(),
+                _ => Failure::among(failing),
+            });
+        }
         let stars: u64 = events.iter().map(|event| event.stars).sum();
         tx.execute(ADD, params![stars.cast_signed()]).await?;
-        self.0.fetch_add(events.len() as u64, Ordering::Relaxed);
+        self.handled
+            .send_modify(|handled| *handled += events.len() as u64);
         Ok(())
     }
 }
 
-fn say(what: &str, took: Duration) {
-    let each = took.as_secs_f64() / EVENTS as f64;
+/// What everything is measured with.
+struct Bench {
+    engine: Arc<dyn Engine>,
+    store: Store,
+    setup: Setup,
+    bus: Bus,
+}
+
+impl Bench {
+    /// How long a group takes to handle so many, beginning with the oldest.
+    async fn consumed(
+        &self,
+        group: Group,
+        failing: u64,
+        count: u64,
+    ) -> Result<Duration, Box<dyn std::error::Error>> {
+        let (handled, mut told) = watch::channel(0);
+        let adder = Adder {
+            handled,
+            failing,
+            failed: Mutex::default(),
+        };
+        let consumer = Consumer::consuming(&self.setup, group, self.store.clone(), adder)?;
+        let began = Instant::now();
+        let mut took = Duration::ZERO;
+        let all = async {
+            drop(told.wait_for(|handled| *handled >= count).await);
+            took = Instant::now() - began;
+        };
+        consumer.run(all).await;
+        Ok(took)
+    }
+
+    /// How long it takes from before a publish until the handler has its event, when nothing else
+    /// happens: of so many, in order.
+    async fn idle(&self, count: usize) -> Result<Vec<Duration>, Box<dyn std::error::Error>> {
+        let (handled, mut told) = watch::channel(0);
+        let adder = Adder {
+            handled,
+            failing: 0,
+            failed: Mutex::default(),
+        };
+        let group = Group::new("idle").from(backlot_messaging::engine::Begin::Newest);
+        let consumer = Consumer::consuming(&self.setup, group, self.store.clone(), adder)?;
+        let mut times = Vec::new();
+        let all = async {
+            // Until the group is there, what is published is not for it.
+            while *told.borrow_and_update() == 0 {
+                drop(self.bus.publish(&cx(), &rated(0)).await);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            for number in 0..count as u64 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                let before = *told.borrow_and_update();
+                let began = Instant::now();
+                if self.bus.publish(&cx(), &rated(number)).await.is_err() {
+                    return;
+                }
+                drop(told.wait_for(|handled| *handled > before).await);
+                times.push(Instant::now() - began);
+            }
+        };
+        consumer.run(all).await;
+        times.sort();
+        Ok(times)
+    }
+}
+
+fn rated(number: u64) -> Rated {
+    Rated {
+        number,
+        film: number % 5000,
+        stars: number % 5 + 1,
+    }
+}
+
+fn cx() -> Context {
+    Context::background().with_timeout(Duration::from_secs(600))
+}
+
+fn say(what: &str, count: u64, took: Duration) {
+    let each = took.as_secs_f64() / count as f64;
     println!(
         "{what}: {:.0} a second, {:.2} µs each",
         1.0 / each,
@@ -83,44 +196,48 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = folder.path().join("broker.db");
     let engine = Embedded::file(path, Options::default(), &env, &tasks, &metrics).await?;
     let engine: Arc<dyn Engine> = Arc::new(engine);
-    let clock = env.clock.clone();
     let path = folder.path().join("service.db");
+    let clock = env.clock.clone();
     let store = sqlite::open(path, sqlite::Options::default(), MIGRATIONS, clock)?;
-    let cx = Context::background().with_timeout(Duration::from_secs(600));
-
-    let events: Vec<Rated> = (0..EVENTS)
-        .map(|number| Rated {
-            film: number % 5000,
-            stars: number % 5 + 1,
-        })
-        .collect();
-    let bus = Bus::new(Arc::clone(&engine), "example", &env);
-    let began = Instant::now();
-    bus.publish_all(&cx, &events).await?;
-    say("published", Instant::now() - began);
-
-    let handled = Arc::new(AtomicU64::new(0));
-    let setup = Setup {
-        engine: Arc::clone(&engine),
-        service: "example",
-        member: "one".to_owned(),
-        env,
-        metrics,
+    let bench = Bench {
+        bus: Bus::new(Arc::clone(&engine), "example", &env),
+        setup: Setup {
+            engine: Arc::clone(&engine),
+            service: "example",
+            member: "one".to_owned(),
+            env,
+            metrics,
+        },
+        engine,
+        store,
     };
-    let group = Group::new("total").batch(BATCH);
-    let consumer = Consumer::consuming(&setup, group, store.clone(), Adder(Arc::clone(&handled)))?;
-    let began = Instant::now();
-    let all = async {
-        while handled.load(Ordering::Relaxed) < EVENTS {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    consumer.run(all).await;
-    say(
-        "read, handled in batches and settled",
-        Instant::now() - began,
+    let spec = TopicSpec::new(Rated::TOPIC, Rated::PARTITIONS);
+    bench.engine.ensure(&cx(), &spec).await?;
+
+    let times = bench.idle(IDLE).await?;
+    println!(
+        "published until handled, nothing else going on: half within {:?}, 99 of 100 within {:?}",
+        times[times.len() / 2],
+        times[times.len() * 99 / 100]
     );
-    engine.close().await?;
-    store.close().await?;
+
+    let events: Vec<Rated> = (0..EVENTS).map(rated).collect();
+    let began = Instant::now();
+    bench.bus.publish_all(&cx(), &events).await?;
+    say("published", EVENTS, Instant::now() - began);
+
+    let batches = |name: &str| Group::new(name).batch(BATCH);
+    let took = bench.consumed(batches("whole"), 0, EVENTS).await?;
+    say("read, handled in batches and settled", EVENTS, took);
+    let took = bench.consumed(batches("failing"), 100, EVENTS).await?;
+    say("the same, one in a hundred failing once", EVENTS, took);
+    let took = bench.consumed(Group::new("singles"), 0, SINGLES).await?;
+    say("handled one by one", SINGLES, took);
+    let again = Group::new("failing-singles");
+    let took = bench.consumed(again, 100, SINGLES).await?;
+    say("the same, one in a hundred failing once", SINGLES, took);
+
+    bench.engine.close().await?;
+    bench.store.close().await?;
     Ok(())
 }

@@ -8,6 +8,9 @@ use crate::engine::{Engine, Outgoing, Receipt, TopicSpec};
 use crate::event::{self, Event, Stamp};
 use crate::outbox::trace;
 use backlot_core::{Clock, Context, Dice, Env, Timestamp};
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +19,9 @@ use tokio::task::JoinSet;
 /// The most messages and bytes of one call to an engine: below the limits of each.
 const CALL_MESSAGES: usize = 8 * 1024;
 const CALL_BYTES: usize = 3 << 20;
+/// How much memory is taken at once for bodies of one call, and with how little left more is taken.
+const PIECE: usize = 16 * 1024;
+const LEFT: usize = 512;
 
 /// Publishes events to an engine. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +32,8 @@ struct Inner {
     source: Arc<str>,
     clock: Clock,
     dice: Dice,
+    /// Topics that were there when something was published to them.
+    known: Mutex<BTreeSet<&'static str>>,
 }
 
 /// How one event is published.
@@ -81,6 +89,7 @@ impl Bus {
             source: source.into(),
             clock: env.clock.clone(),
             dice: env.dice.branch("bus"),
+            known: Mutex::default(),
         }))
     }
 
@@ -137,7 +146,7 @@ impl Bus {
     /// # Errors
     /// As [`publish`](Bus::publish); the events of calls before the one that failed are published.
     pub async fn publish_all<E: Event>(&self, cx: &Context, events: &[E]) -> Result<u64, Error> {
-        let stamper = Stamper::of::<E>(&self.0, cx);
+        let mut stamper = Stamper::of::<E>(&self.0, cx);
         // One call at a time, so that the order is kept; ended with this future.
         let mut storing: JoinSet<Result<u64, Error>> = JoinSet::new();
         let (mut stored, mut rest) = (0, events.iter().peekable());
@@ -145,6 +154,9 @@ impl Bus {
             let (mut call, mut bytes) = (Vec::new(), 0);
             while call.len() < CALL_MESSAGES && bytes < CALL_BYTES {
                 let Some(event) = rest.next() else { break };
+                if stamper.memory.capacity() < LEFT {
+                    stamper.memory.reserve(PIECE);
+                }
                 let outgoing = stamper.stamp(event, Publish::default())?;
                 bytes += outgoing.record.size();
                 call.push(outgoing);
@@ -176,24 +188,39 @@ impl Inner {
             true => self.engine.append(cx, outgoing).await,
             false => self.engine.try_append(cx, outgoing).await,
         };
-        // Records share their memory: a copy is for the one time when the topic is missing.
-        match append(outgoing.clone()).await {
+        if self.known.lock().contains(E::TOPIC) {
+            let done = append(outgoing).await;
+            if let Err(Error::UnknownTopic { .. }) = done {
+                // It was deleted: the next one makes it.
+                self.known.lock().remove(E::TOPIC);
+            }
+            return done;
+        }
+        // A copy is for the one time when the topic is missing.
+        let done = match append(outgoing.clone()).await {
             Err(Error::UnknownTopic { .. }) => {
                 let spec = TopicSpec::new(E::TOPIC, E::PARTITIONS);
                 self.engine.ensure(cx, &spec).await?;
                 append(outgoing).await
             }
             done => done,
+        };
+        if done.is_ok() {
+            self.known.lock().insert(E::TOPIC);
         }
+        done
     }
 }
 
 /// What the events of one call share.
 struct Stamper<'b> {
     inner: &'b Inner,
+    topic: Arc<str>,
     kind: Arc<str>,
     now: Timestamp,
     trace: Option<[u8; 55]>,
+    /// Where bodies are written: each takes its part of it along.
+    memory: BytesMut,
 }
 
 impl<'b> Stamper<'b> {
@@ -201,20 +228,23 @@ impl<'b> Stamper<'b> {
         let trace = cx.trace();
         Stamper {
             inner,
+            topic: E::TOPIC.into(),
             kind: E::NAME.into(),
             now: inner.clock.wall(),
             trace: (!trace.is_none()).then(|| trace.header()),
+            memory: BytesMut::new(),
         }
     }
 
-    fn stamp<E: Event>(&self, event: &E, how: Publish) -> Result<Outgoing, Error> {
+    fn stamp<E: Event>(&mut self, event: &E, how: Publish) -> Result<Outgoing, Error> {
         let dedupe = how.id.is_some();
         let stamp = Stamp {
             id: how.id.unwrap_or_else(|| self.inner.dice.uuid()),
             source: Arc::clone(&self.inner.source),
             time: Timestamp(self.now.0.max(0)),
         };
-        let mut record = event::encode_as(event, Arc::clone(&self.kind), stamp)?;
+        let kind = Arc::clone(&self.kind);
+        let mut record = event::encode_in(event, kind, stamp, &mut self.memory)?;
         if let Some(header) = &self.trace {
             trace(&mut record, header);
         }
@@ -223,7 +253,7 @@ impl<'b> Stamper<'b> {
             Delay::Until(due) => due,
         });
         Ok(Outgoing {
-            topic: E::TOPIC.to_owned(),
+            topic: Arc::clone(&self.topic),
             record,
             due,
             dedupe,

@@ -232,9 +232,16 @@ impl Embedded {
             return Ok(Vec::new());
         }
         let count = outgoing.len();
+        let mut last = None;
         let mut items = Vec::with_capacity(count);
         for outgoing in outgoing {
-            items.push(Item::new(inner.topic(&outgoing.topic)?, outgoing)?);
+            // Most go where the one before went.
+            let topic = match last.take() {
+                Some((name, topic)) if Arc::ptr_eq(&name, &outgoing.topic) => topic,
+                _ => inner.topic(&outgoing.topic)?,
+            };
+            last = Some((Arc::clone(&outgoing.topic), Arc::clone(&topic)));
+            items.push(Item::new(topic, outgoing)?);
         }
         let bytes = items.iter().map(Item::size).sum();
         if count > COMMIT_MESSAGES || bytes > CALL_BYTES {

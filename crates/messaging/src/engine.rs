@@ -50,7 +50,7 @@ impl TopicSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Where to.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// What.
     pub record: Record,
     /// Not before this time; at once without.
@@ -63,7 +63,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// A record to be published at once.
     #[must_use]
-    pub fn new(topic: impl Into<String>, record: Record) -> Self {
+    pub fn new(topic: impl Into<Arc<str>>, record: Record) -> Self {
         Outgoing {
             topic: topic.into(),
             record,

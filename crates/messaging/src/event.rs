@@ -6,7 +6,7 @@
 
 use crate::{Error, Record};
 use backlot_core::Timestamp;
-use bytes::Bytes;
+use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -138,16 +138,18 @@ pub enum Undecodable {
 /// [`Error::Invalid`] when the event cannot be written as JSON, for example because a map has keys
 /// that are no texts.
 pub fn encode<E: Event>(event: &E, stamp: Stamp) -> Result<Record, Error> {
-    encode_as(event, E::NAME.into(), stamp)
+    encode_in(event, E::NAME.into(), stamp, &mut BytesMut::new())
 }
 
-/// Like [`encode`]; many share their name.
-pub(crate) fn encode_as<E: Event>(
+/// Like [`encode`]; many share their name, and lie one after the other in a piece of memory.
+pub(crate) fn encode_in<E: Event>(
     event: &E,
     kind: Arc<str>,
     stamp: Stamp,
+    memory: &mut BytesMut,
 ) -> Result<Record, Error> {
-    let payload = serde_json::to_vec(event).map_err(|error| Error::Invalid {
+    let mut payload = memory.writer();
+    serde_json::to_writer(&mut payload, event).map_err(|error| Error::Invalid {
         field: "event",
         value: format!("{}: {error}", E::NAME),
         cure: "every part of it must have a form in JSON",
@@ -160,7 +162,7 @@ pub(crate) fn encode_as<E: Event>(
         time: stamp.time,
         key: event.key(),
         headers: crate::Headers::default(),
-        payload: Bytes::from(payload),
+        payload: memory.split().freeze(),
     })
 }
 

@@ -5,7 +5,6 @@ use anyhow::Result;
 use backlot::app::secret;
 use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
 use backlot::{Env, Principal};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Makes tokens. They live fifteen minutes.
@@ -42,7 +41,15 @@ impl Users {
     /// # Errors
     /// As [`Users::token`].
     pub fn principal(&self, number: u64) -> Result<Principal> {
-        Ok(self.key.principal(self.claims(&names::user_id(number)))?)
+        self.named(&names::user_id(number))
+    }
+
+    /// The user of this name.
+    ///
+    /// # Errors
+    /// As [`Users::token`].
+    pub fn named(&self, name: &str) -> Result<Principal> {
+        Ok(self.key.principal(self.claims(name))?)
     }
 
     /// A user of any number, with the name.
@@ -51,7 +58,7 @@ impl Users {
     /// As [`Users::token`].
     pub fn newcomer(&self, number: u64) -> Result<(String, Principal)> {
         let name = format!("newcomer-{number}");
-        let principal = self.key.principal(self.claims(&name))?;
+        let principal = self.named(&name)?;
         Ok((name, principal))
     }
 
@@ -60,8 +67,20 @@ impl Users {
     /// # Errors
     /// As [`Users::token`].
     pub fn editor(&self) -> Result<Principal> {
-        let claims = self.claims("editor");
-        let roles = BTreeSet::from(["editor".to_owned()]);
+        self.with_roles("editor", &["editor"])
+    }
+
+    /// Somebody who may import a catalogue and everybody's ratings.
+    ///
+    /// # Errors
+    /// As [`Users::token`].
+    pub fn importer(&self) -> Result<Principal> {
+        self.with_roles("importer", &["importer", "editor"])
+    }
+
+    fn with_roles(&self, name: &str, roles: &[&str]) -> Result<Principal> {
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        let claims = self.claims(name);
         Ok(self.key.principal(Claims { roles, ..claims })?)
     }
 

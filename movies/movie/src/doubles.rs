@@ -13,7 +13,8 @@ use movies_api::{
     PutRatingRequest, PutRatingResponse, RatingChanged, WatchRatingsRequest,
 };
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 fn present(away: &AtomicBool) -> Result<(), Error> {
     if away.load(Ordering::Relaxed) {
@@ -42,6 +43,9 @@ pub(crate) struct Films {
     pub(crate) changes: Mutex<Vec<MetadataChange>>,
     /// Whether it is away.
     pub(crate) away: AtomicBool,
+    /// How many milliseconds it takes to answer what changed, and how often it was asked that.
+    pub(crate) slow: AtomicU64,
+    pub(crate) asked: AtomicU64,
 }
 
 fn film(id: &str) -> Metadata {
@@ -136,6 +140,9 @@ impl api::Metadata for Films {
         request: api::ListMetadataChangesRequest,
     ) -> Result<api::ListMetadataChangesResponse, Error> {
         present(&self.away)?;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let slow = Duration::from_millis(self.slow.load(Ordering::Relaxed));
+        tokio::time::sleep(slow).await;
         let all = self.changes.lock().unwrap().clone();
         let (changes, next_page_token) = page(all, request.since, &request.page_token, |change| {
             change.changed_at

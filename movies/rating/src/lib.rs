@@ -49,6 +49,8 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
 fn group() -> Group {
     Group::new("rating-aggregator")
         .order(Order::Key)
+        // One batch is written while the next one is decoded.
+        .concurrency(2)
         .durability(Durability::Disk)
 }
 

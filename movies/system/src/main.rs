@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Movies: rate films. Without a command everything runs in this one process.
 #[derive(Debug, Parser)]
 #[command(

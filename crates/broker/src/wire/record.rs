@@ -42,7 +42,7 @@ pub(crate) fn record_of(record: proto::Record) -> Record {
 
 pub(crate) fn outgoing(outgoing: Outgoing) -> proto::Outgoing {
     proto::Outgoing {
-        topic: outgoing.topic,
+        topic: outgoing.topic.to_string(),
         record: Some(record(outgoing.record)),
         due: outgoing.due.map(|due| due.0),
         dedupe: outgoing.dedupe,
@@ -54,7 +54,7 @@ pub(crate) fn outgoing(outgoing: Outgoing) -> proto::Outgoing {
 pub(crate) fn outgoing_of(outgoing: proto::Outgoing) -> Result<Outgoing, Error> {
     let record = outgoing.record.ok_or_else(|| lacks("record"))?;
     Ok(Outgoing {
-        topic: outgoing.topic,
+        topic: outgoing.topic.into(),
         record: record_of(record),
         due: outgoing.due.map(Timestamp),
         dedupe: outgoing.dedupe,

@@ -210,7 +210,7 @@ impl Group {
     pub(super) fn out(&self) -> u32 {
         self.in_flight.unwrap_or_else(|| {
             let batch = u32::try_from(self.batch.unwrap_or(1)).unwrap_or(MAX_IN_FLIGHT);
-            batch.saturating_mul(4).clamp(1024, MAX_IN_FLIGHT)
+            batch.saturating_mul(3).clamp(1024, MAX_IN_FLIGHT)
         })
     }
 

@@ -142,7 +142,7 @@ mod tests {
             Class::Exhausted,
             Timestamp(99),
         );
-        assert_eq!(of.topic, "orders.billing.dlq");
+        assert_eq!(&*of.topic, "orders.billing.dlq");
         of.record.check().unwrap();
         let header = |name| of.record.headers.get(name).unwrap();
         assert_eq!(header("own"), "kept");
@@ -188,7 +188,7 @@ mod tests {
         };
         let of = of(&reader, &delivery(record), Class::Permanent, Timestamp(99));
         let header = |name| of.record.headers.get(name).unwrap();
-        assert_eq!(of.topic, "orders.billing.dlq");
+        assert_eq!(&*of.topic, "orders.billing.dlq");
         assert_eq!(
             (
                 header("dlq-topic"),

@@ -275,13 +275,14 @@ impl Reader {
     /// How many messages are asked for.
     fn fetch(&self) -> usize {
         match (self.kind, self.group.batch) {
-            (Kind::Batches, Some(batch)) => (batch * 2).clamp(1024, MAX_FETCH),
+            (Kind::Batches, Some(batch)) => batch.clamp(1024, MAX_FETCH),
             _ => FETCH,
         }
     }
 
     fn has_room(&self) -> bool {
-        self.parts.fresh() < self.fetch() * 2 && !self.settling.has_failed()
+        // While one batch runs the next one is read; more would only take memory.
+        self.parts.fresh() < self.fetch() && !self.settling.has_failed()
     }
 
     /// When there is something to do although nothing comes.

@@ -168,12 +168,20 @@ impl Plan {
             let chunk = &self.chunks[*index];
             chunk.topic.grown([(chunk.part, *head)]);
         }
-        for (item, receipt) in self.items.iter().zip(&added.receipts) {
-            match receipt {
-                Receipt::Stored(_) => item.topic.telemetry.published.inc(),
-                Receipt::Duplicate => item.topic.telemetry.duplicates.inc(),
-                Receipt::Scheduled => {}
-            }
+        let told: Vec<(&Item, &Receipt)> = self.items.iter().zip(&added.receipts).collect();
+        let is_same = |one: &(&Item, &Receipt), next: &(&Item, &Receipt)| {
+            Arc::ptr_eq(&one.0.topic, &next.0.topic)
+        };
+        for of_one in told.chunk_by(is_same) {
+            let telemetry = &of_one[0].0.topic.telemetry;
+            let count = |is: fn(&Receipt) -> bool| {
+                of_one.iter().filter(|(_, receipt)| is(receipt)).count() as u64
+            };
+            let stored = count(|receipt| matches!(receipt, Receipt::Stored(_)));
+            telemetry.published.add(stored);
+            telemetry
+                .duplicates
+                .add(count(|receipt| *receipt == Receipt::Duplicate));
         }
     }
 }

@@ -98,7 +98,7 @@ impl Carrier {
             Ok((record, due)) => Carried {
                 outgoing: Outgoing {
                     due,
-                    ..Outgoing::new(topic, record).deduplicated()
+                    ..Outgoing::new(topic.as_str(), record).deduplicated()
                 },
                 row: Some(message),
             },

@@ -35,7 +35,7 @@ pub struct Options {
     /// The longest that a group takes in further writes. Default: 2 ms.
     pub group_time: Duration,
     /// The size of the write-ahead log, in pages of 4 KiB, from which it is moved into the file.
-    /// Default: 1,024.
+    /// Default: 4,096.
     pub log_pages: u32,
     /// How much of the file the writing connection keeps in memory at most, in bytes; at least what
     /// a write changes should find room. Default: 16 MiB.
@@ -51,7 +51,7 @@ impl Default for Options {
             queue: 4096,
             group_writes: 256,
             group_time: Duration::from_millis(2),
-            log_pages: 1024,
+            log_pages: 4096,
             cache: 16 * 1024 * 1024,
         }
     }
@@ -93,12 +93,13 @@ fn open_with(
     check_version(rusqlite::version_number())?;
     let lock = lock(path)?;
     let left = look_back(path)?;
+    let is_written = left == Left::Commits && is_written_anew(path);
     let writer = Role::Writer {
         cache: options.cache,
     };
     let mut tx = Tx::local(connect(path, writer)?);
     if left == Left::Commits {
-        keep(&mut tx, path)?;
+        keep(&mut tx, path, is_written)?;
     }
     migrate_here(&mut tx, migrations, &clock).map_err(|error| in_file(path, error))?;
     let readers = (0..options.readers.max(1))
@@ -216,22 +217,40 @@ fn look_back(path: &Path) -> Result<Left, StoreError> {
     }
 }
 
-/// Moves what was left into the file and syncs it. To sync the log alone is not enough: where a
-/// sync of the last process failed, the system holds pages for written that never will be. On a
-/// full disk it has to do.
-fn keep(tx: &mut Tx, path: &Path) -> Result<(), StoreError> {
+/// Whether the whole log is on the disk for certain: where a sync of the last process failed, the
+/// system holds pages for written that never will be.
+fn is_written_anew(path: &Path) -> bool {
+    let log = left::path_of(path);
+    let written = left::write_anew(&log);
+    if let Err(error) = &written {
+        tracing::warn!(%error, log = %log.display(), "what the last process left cannot be written anew");
+    }
+    written.is_ok()
+}
+
+/// Moves what was left into the file and syncs it, which has pages that were never written as well.
+/// Only a log that is whole on the disk may be moved: after a loss of power in between, its first
+/// part would be laid over newer pages. Where that cannot be had, as on a full disk, the log stays.
+fn keep(tx: &mut Tx, path: &Path, is_written: bool) -> Result<(), StoreError> {
     let Some(connection) = tx.connection() else {
         return Ok(());
     };
-    let Err(error) = connection.batch("PRAGMA wal_checkpoint(TRUNCATE)") else {
-        return Ok(());
-    };
-    tracing::warn!(
-        error = backlot_core::error::chain(&error),
-        "what the last process left in the write-ahead log stays there"
-    );
+    if is_written {
+        let Err(error) = connection.batch("PRAGMA wal_checkpoint(TRUNCATE)") else {
+            return Ok(());
+        };
+        tracing::warn!(
+            error = backlot_core::error::chain(&error),
+            "what the last process left in the write-ahead log stays there"
+        );
+    }
     let synced = File::open(left::path_of(path)).and_then(|log| log.sync_all());
-    synced.map_err(|_| in_file(path, error))
+    synced.map_err(|error| {
+        in_file(
+            path,
+            StoreError::unavailable(format!("its log cannot be synced: {error}")),
+        )
+    })
 }
 
 /// Opens a connection; what it says becomes a refusal with the file's name.

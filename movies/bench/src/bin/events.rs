@@ -7,6 +7,9 @@
 //! movies generate movielens FOLDER --films 87585 --users 200948 --ratings 32000204
 //! cargo run --release -p movies-bench --bin events -- FOLDER --data DATA
 //! ```
+//!
+//! With `--kill` it ends like a killed process when all is published and nothing is taken in; run
+//! again without it, over the same data, it says how long opening the log took, and takes all in.
 
 use anyhow::{Context as _, Result, ensure};
 use backlot::core::env::Shutdown;
@@ -21,6 +24,7 @@ use movies_api::{
 };
 use movies_bench::machine;
 use movies_bench::running::Running;
+use movies_bench::users::Users;
 use movies_import::{Destination, Identity, Progress, Settings, movielens};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,6 +34,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Who takes ratings in.
 const GROUP: &str = "rating-aggregator";
@@ -42,9 +49,12 @@ const LONG: Duration = Duration::from_secs(60);
 struct Arguments {
     /// The MovieLens folder
     folder: PathBuf,
-    /// Where the databases go, which must not be there yet
+    /// Where the databases go; if they are there, nothing is published
     #[arg(long)]
     data: PathBuf,
+    /// Take nothing in, and end without closing anything
+    #[arg(long)]
+    kill: bool,
     /// How many aggregates and histories are compared
     #[arg(long, default_value_t = 1000)]
     compared: usize,
@@ -53,15 +63,17 @@ struct Arguments {
     workers: usize,
 }
 
-struct Anybody;
+/// Whoever may read the data folder.
+struct Owner(Users);
 
-impl Identity for Anybody {
+impl Identity for Owner {
     fn importer(&self) -> Result<Principal, Error> {
-        Ok(Principal::System("importer"))
+        let importer = self.0.importer();
+        importer.map_err(|error| Error::internal(format!("{error:#}")))
     }
 
     fn user(&self, _id: &str) -> Result<Principal, Error> {
-        Ok(Principal::System("importer"))
+        Err(Error::internal("nobody takes a rating back here"))
     }
 }
 
@@ -75,11 +87,15 @@ fn main() -> Result<()> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<()> {
-    let Arguments { folder, data, .. } = arguments;
-    ensure!(!data.exists(), "{} is there already", data.display());
+    let data = &arguments.data;
+    let is_there = data.exists();
     fs::create_dir_all(data)?;
+    let began = Instant::now();
     let running = Running::start(data).await?;
-    let count = through(folder, data, &running).await?;
+    if is_there {
+        println!("opened in {:.2?}", Instant::now() - began);
+    }
+    let count = through(arguments, &running, is_there).await?;
     running.stop().await;
     for file in ["broker.db", "rating.db"] {
         let size = fs::metadata(data.join(file))?.len();
@@ -94,27 +110,33 @@ async fn measure(arguments: &Arguments) -> Result<()> {
 }
 
 /// Publishes all, and waits until both groups have read it; how many ratings there were.
-async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
+async fn through(arguments: &Arguments, running: &Running, is_there: bool) -> Result<u64> {
+    let Arguments { folder, data, .. } = arguments;
     let env = Env::real();
     let tasks = Tasks::new(&env);
     let log: Arc<dyn Engine> = Arc::new(running.log().clone());
     let cx = || Context::system("bench").with_timeout(LONG);
     let spec = TopicSpec::new(RatingSubmitted::TOPIC, RatingSubmitted::PARTITIONS);
     log.ensure(&cx(), &spec).await?;
+    if arguments.kill {
+        paused(&*log, &cx()).await?;
+    }
     let monitored = Arc::new(AtomicU64::new(0));
     let reading = monitor(Arc::clone(&log), Arc::clone(&monitored));
-    tasks.spawn_endless("monitor", async move {
-        if let Err(error) = reading.await {
-            eprintln!("the monitor ended: {error:#}");
-        }
-    });
+    if !arguments.kill {
+        tasks.spawn_endless("monitor", async move {
+            if let Err(error) = reading.await {
+                eprintln!("the monitor ended: {error:#}");
+            }
+        });
+    }
 
     let bus = Bus::new(Arc::clone(&log), "importer", &env);
     let (metadata, rating): (MetadataClient, RatingClient) = (running.client(), running.client());
     let destination = Destination::new(
         Arc::new(metadata),
         Arc::new(rating),
-        Arc::new(Anybody),
+        Arc::new(Owner(Users::of(data)?)),
         env.dice.branch("import"),
     );
     let settings = Settings {
@@ -123,22 +145,34 @@ async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
     };
     let import = movielens::open(folder)?;
     let (began, cpu) = (Instant::now(), machine::cpu(std::process::id())?);
-    let summary = import
-        .run(
-            &destination.publishing(bus),
-            &settings,
-            &Shutdown::new(),
-            Progress::shown(),
-        )
-        .await;
-    if let Some(error) = summary.ended {
-        anyhow::bail!("the import ended: {}", error.chain());
+    let count = if is_there {
+        log.pause(&cx(), RatingSubmitted::TOPIC, GROUP, false)
+            .await?;
+        let report = log.inspect(&cx(), RatingSubmitted::TOPIC, None).await?;
+        report.partitions.iter().map(|part| part.head).sum()
+    } else {
+        let summary = import
+            .run(
+                &destination.publishing(bus),
+                &settings,
+                &Shutdown::new(),
+                Progress::shown(),
+            )
+            .await;
+        if let Some(error) = summary.ended {
+            anyhow::bail!("the import ended: {}", error.chain());
+        }
+        let count = summary.tally.submitted;
+        println!(
+            "{count} ratings published in {:.1?}, {:.1} us of CPU each",
+            Instant::now() - began,
+            (machine::cpu(std::process::id())? - cpu).as_secs_f64() * 1e6 / count as f64,
+        );
+        count
+    };
+    if arguments.kill {
+        std::process::abort();
     }
-    let count = summary.tally.submitted;
-    println!(
-        "{count} ratings published in {:.1?}",
-        Instant::now() - began
-    );
     let mut said = Instant::now();
     loop {
         let report = log
@@ -172,6 +206,18 @@ async fn through(folder: &Path, data: &Path, running: &Running) -> Result<u64> {
     }
     tasks.shutdown(Duration::from_millis(100)).await;
     Ok(count)
+}
+
+/// Holds back who takes ratings in, once that group is there.
+async fn paused(log: &dyn Engine, cx: &Context) -> Result<()> {
+    loop {
+        match log.pause(cx, RatingSubmitted::TOPIC, GROUP, true).await {
+            Err(backlot::messaging::Error::UnknownGroup { .. }) => {
+                tokio::time::sleep(LOOK).await;
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// Reads what is published, and settles it.
@@ -273,7 +319,9 @@ async fn compare(arguments: &Arguments, running: &Running, count: u64) -> Result
         );
     }
     let mut ratings = 0;
+    let users = Users::of(&arguments.data)?;
     for (user, history) in &recount.users {
+        let name = format!("ml-{user}");
         let mut expected: Vec<(String, i32)> = history
             .iter()
             .map(|(film, half_stars)| (id(film), i32::from(*half_stars)))
@@ -281,11 +329,12 @@ async fn compare(arguments: &Arguments, running: &Running, count: u64) -> Result
         let (mut found, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListUserRatingsRequest {
-                user_id: format!("ml-{user}"),
+                user_id: name.clone(),
                 page_size: 100,
                 page_token: std::mem::take(&mut page_token),
             };
-            let page = rating.list_user_ratings(&cx(), request).await?;
+            let cx = cx().with_principal(users.named(&name)?);
+            let page = rating.list_user_ratings(&cx, request).await?;
             let ratings = page.ratings.into_iter();
             found.extend(ratings.map(|one| (one.record_id, one.half_stars)));
             page_token = page.next_page_token;

@@ -12,8 +12,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The pause between two rounds.
+/// The least pause between two rounds.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The pause is so many times as long as the round was: while a catalogue's ratings are loaded, all
+/// films change all the time, and the charts may not take what the load needs.
+const CALM: u32 = 9;
+/// The longest pause, whatever a slow round took.
+const LONGEST: Duration = Duration::from_secs(10);
 /// How late a change may become visible, by the contracts of both services.
 const OVERLAP: Duration = Duration::from_secs(10);
 /// How long one page may take.
@@ -74,7 +79,7 @@ async fn keep(sources: Sources, weight: f64, publish: watch::Sender<Option<Publi
     let mut failures = 0;
     let mut drawn: Option<Arc<Drawn>> = None;
     loop {
-        let as_of = follower.sources.clock.wall();
+        let (began, as_of) = (Instant::now(), follower.sources.clock.wall());
         let wait = match follower.round().await {
             Ok(()) => {
                 failures = 0;
@@ -85,7 +90,7 @@ async fn keep(sources: Sources, weight: f64, publish: watch::Sender<Option<Publi
                 follower.changed = false;
                 drawn = Some(Arc::clone(&now));
                 publish.send_replace(Some(Published { drawn: now, as_of }));
-                PAUSE
+                ((Instant::now() - began) * CALM).clamp(PAUSE, LONGEST)
             }
             Err(error) => {
                 failures += 1;

@@ -366,3 +366,20 @@ async fn nothing_is_drawn_anew_while_nothing_changes() {
     assert!(Arc::ptr_eq(&before.drawn, &after.drawn));
     assert!(after.as_of > before.as_of);
 }
+
+#[tokio::test(start_paused = true)]
+async fn rounds_that_are_long_come_less_often() {
+    let followed = followed();
+    let asked = async |for_seconds| {
+        let before = followed.films.asked.load(Ordering::Relaxed);
+        seconds(for_seconds).await;
+        followed.films.asked.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(asked(60).await, 60);
+    followed.films.slow.store(500, Ordering::Relaxed);
+    seconds(10).await;
+    assert_eq!(asked(60).await, 12, "half a second in five");
+    followed.films.slow.store(5_000, Ordering::Relaxed);
+    seconds(20).await;
+    assert_eq!(asked(60).await, 4, "ten seconds at most between two");
+}

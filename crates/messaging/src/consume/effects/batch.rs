@@ -46,8 +46,8 @@ struct Shared<E, C> {
     runs: Vec<(u64, u64)>,
     /// Lent to an attempt, which gives them back when it fails.
     events: Mutex<Option<Vec<E>>>,
-    /// For another, when they were used up.
-    items: Vec<Item<Delivery>>,
+    /// For another, when they were used up; taken back when the write has ended for its caller.
+    items: Mutex<Vec<Item<Delivery>>>,
     cx: Context,
 }
 
@@ -227,7 +227,7 @@ async fn commit<E: Event, C: Consume<E>>(
         place: place.clone(),
         runs: runs(&part.items),
         events: Mutex::new(part.events),
-        items: part.items,
+        items: Mutex::new(part.items),
         cx: cx.clone(),
     });
     let mine = Arc::clone(&shared);
@@ -239,11 +239,9 @@ async fn commit<E: Event, C: Consume<E>>(
         Ok(written) => written,
         Err(words) => Err(Stop::Failed(Failure::panicked(&words))),
     };
-    // A store that is still at it (its caller's time was over) keeps what it has.
-    let (items, events) = match Arc::try_unwrap(mine) {
-        Ok(shared) => (shared.items, shared.events.into_inner()),
-        Err(shared) => (shared.items.clone(), None),
-    };
+    // A store that is still at it (its caller's time was over) goes on with the events it took.
+    let items = std::mem::take(&mut *mine.items.lock());
+    let events = mine.events.lock().take();
     (Part { items, events }, written)
 }
 
@@ -272,12 +270,8 @@ impl<E: Event, C: Consume<E>> Shared<E, C> {
         for (first, end) in passed {
             made.settle_range(*first, *end);
         }
-        let before: BTreeSet<u64> = self
-            .items
-            .iter()
-            .map(|item| item.offset)
-            .filter(|offset| made.is_settled(*offset))
-            .collect();
+        let offsets = self.runs.iter().flat_map(|(first, end)| *first..*end);
+        let before: BTreeSet<u64> = offsets.filter(|offset| made.is_settled(*offset)).collect();
         #[cfg(feature = "testing")]
         let before = if inner.group.sabotage.skips_inbox {
             BTreeSet::new()
@@ -293,7 +287,10 @@ impl<E: Event, C: Consume<E>> Shared<E, C> {
         let events = self.events.lock().take();
         let events = match events {
             Some(events) => events,
-            None => decode_all::<E, C>(&self.items)?,
+            None => match &self.items.lock()[..] {
+                [] => return Err(Stop::Failed(Failure::away("nobody waits for it any more"))),
+                items => decode_all::<E, C>(items)?,
+            },
         };
         if let Err((failure, events)) = inner.hand(&self.cx, tx, events).await {
             *self.events.lock() = events;

@@ -143,7 +143,7 @@ async fn send(inner: &Arc<Inner>, copies: Vec<Copy>) -> Result<bool, Error> {
         readers.insert(topic.id, (Arc::clone(&topic), group));
         items.push(Item::new(
             Arc::clone(&topic),
-            Outgoing::new(&topic.name, record.clone()),
+            Outgoing::new(topic.name.as_str(), record.clone()),
         )?);
     }
     let letters: Arc<Vec<Indexed>> = Arc::new(copies.into_iter().map(|copy| copy.letter).collect());

@@ -22,8 +22,8 @@ pub(super) struct Change {
     epoch: u64,
     /// What is settled afterwards.
     tracker: Tracker,
-    /// Settled here.
-    done: BTreeSet<u64>,
+    /// Settled here, each once.
+    done: Vec<u64>,
     /// Of these, those that the store knows.
     forget: Vec<u64>,
     keep: BTreeMap<u64, Exception>,
@@ -66,7 +66,7 @@ impl Change {
             part: number,
             epoch: part.epoch,
             tracker: part.tracker.clone(),
-            done: BTreeSet::new(),
+            done: Vec::new(),
             forget: Vec::new(),
             keep: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -81,7 +81,7 @@ impl Change {
 
     fn settle(&mut self, part: &Part, offset: u64) {
         self.tracker.settle(offset);
-        self.done.insert(offset);
+        self.done.push(offset);
         if part
             .pending
             .get(&offset)
@@ -94,7 +94,7 @@ impl Change {
     /// What the store shall say of suspects afterwards.
     fn mark(&mut self, part: &Part) {
         let is_held = |(offset, pending): &(&u64, &Pending)| {
-            pending.is_held && !self.done.contains(offset) && !self.keep.contains_key(offset)
+            pending.is_held && !self.tracker.is_settled(**offset) && !self.keep.contains_key(offset)
         };
         let held = part.pending.iter().filter(is_held).count() + self.held.len();
         let back = self.done.len() + self.keep.len() - self.held.len();
@@ -124,10 +124,10 @@ impl Member {
                 stale,
                 counts,
             } = prepared;
-            let changes: Vec<Change> = changes.into_values().collect();
+            let changes: Arc<Vec<Change>> = Arc::new(changes.into_values().collect());
             if !changes.is_empty() {
                 let letters = (!letters.is_empty()).then(|| Arc::new(Plan::new(letters, now)));
-                let written = self.write(changes.clone(), letters.clone()).await?;
+                let written = self.write(Arc::clone(&changes), letters.clone()).await?;
                 match written {
                     Written::Done(added) => {
                         if let (Some(letters), Some(added)) = (&letters, &added) {
@@ -144,7 +144,7 @@ impl Member {
                         continue;
                     }
                 }
-                self.apply(changes);
+                self.apply(&changes);
             }
             self.extend(extend);
             self.count(counts, stale.len());
@@ -251,11 +251,10 @@ impl Member {
 
     async fn write(
         &self,
-        changes: Vec<Change>,
+        changes: Arc<Vec<Change>>,
         letters: Option<Arc<Plan>>,
     ) -> Result<Written, Error> {
         let group = self.group.id;
-        let changes = Arc::new(changes);
         let mut unheard = Unheard(letters.is_some().then(|| Arc::clone(&self.inner)));
         let writing = self.inner.write(move |tx| {
             let (changes, letters) = (Arc::clone(&changes), letters.clone());
@@ -309,7 +308,7 @@ impl Member {
     }
 
     /// Takes over what the store says now.
-    fn apply(&self, changes: Vec<Change>) {
+    fn apply(&self, changes: &[Change]) {
         let (now, lease) = (Instant::now(), self.subscription.lease);
         let mut state = self.group.state.lock();
         let mut wakes = false;
@@ -324,14 +323,15 @@ impl Member {
             part.is_doubted = false;
             part.marks = change.marks.unwrap_or(part.marks);
             part.failing.clear();
-            part.settled(change.tracker);
-            for offset in change.done {
-                part.pending.remove(&offset);
-                part.is_back(offset);
+            part.settled(change.tracker.clone());
+            for offset in &change.done {
+                part.pending.remove(offset);
+                part.is_back(*offset);
             }
-            for (offset, exception) in change.keep {
+            for (offset, exception) in &change.keep {
+                let offset = *offset;
                 let mut pending = Pending::ordinary();
-                pending.exception = exception;
+                pending.exception = exception.clone();
                 pending.is_stored = true;
                 pending.is_out = change.held.contains(&offset);
                 pending.is_held = pending.is_out;
@@ -401,7 +401,7 @@ impl Member {
             part.is_doubted = true;
             change
         };
-        let written = self.write(vec![change.clone()], None).await?;
+        let written = self.write(Arc::new(vec![change.clone()]), None).await?;
         let mut state = self.group.state.lock();
         let Some(part) = state.parts.get_mut(number as usize) else {
             return Ok(false);
