@@ -30,6 +30,8 @@ pub(super) struct Buffer {
     /// The offset of what comes first.
     next: u64,
     chunks: VecDeque<Chunk>,
+    /// Whether there was more behind.
+    more: bool,
 }
 
 #[derive(Debug)]
@@ -65,13 +67,18 @@ impl Member {
         rooms: Vec<Room>,
         max: usize,
     ) -> Result<Option<Input>, Error> {
-        if !rooms.iter().any(|room| self.has_buffered(room)) && !self.fetch(&rooms, max).await? {
-            // The log does not reach as far as was said, for example because it was emptied.
-            self.wait(Some(Instant::now() + PAUSE)).await;
-            return Ok(None);
+        let mut ready: Vec<Room> = rooms.clone();
+        ready.retain(|room| self.has_enough(room, max));
+        if ready.is_empty() {
+            if !self.fetch(&rooms, max).await? {
+                // The log does not reach as far as was said, for example because it was emptied.
+                self.wait(Some(Instant::now() + PAUSE)).await;
+                return Ok(None);
+            }
+            ready = rooms;
         }
         let mut deliveries = Vec::new();
-        for room in &rooms {
+        for room in &ready {
             let most = room.messages.min(max - deliveries.len());
             let blocked = self.take(room, most, &mut deliveries);
             if deliveries.len() >= max {
@@ -96,9 +103,26 @@ impl Member {
         Ok((!deliveries.is_empty()).then_some(Input::Deliveries(deliveries)))
     }
 
-    fn has_buffered(&self, room: &Room) -> bool {
-        self.buffers.get(&room.part).is_some_and(|buffer| {
+    /// Whether what was read of a partition will do: half of what is asked for, or all there was.
+    /// Whoever asks for many works on many at once, and is not served well with what is left over.
+    fn has_enough(&self, room: &Room, max: usize) -> bool {
+        let buffer = self.buffers.get(&room.part);
+        let buffer = buffer.filter(|buffer| {
             (buffer.epoch, buffer.next) == (room.epoch, room.position) && !buffer.chunks.is_empty()
+        });
+        buffer.is_some_and(|buffer| {
+            let wanted = room.messages.min(max) as u64 / 2;
+            let mut left = 0;
+            let mut chunks = buffer.chunks.iter();
+            let has_many = chunks.any(|chunk| match chunk {
+                Chunk::Records { reader, .. } => {
+                    left += reader.left();
+                    left >= wanted
+                }
+                // It is in the way.
+                Chunk::Gap { .. } => true,
+            });
+            has_many || !buffer.more
         })
     }
 
@@ -243,6 +267,7 @@ impl Member {
             epoch: room.epoch,
             next: room.position,
             chunks: VecDeque::new(),
+            more: found.more,
         };
         let mut expected = room.position;
         let gap = |chunks: &mut VecDeque<Chunk>, expected: &mut u64, end: u64, cause| {
