@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// The bodies of an event, by name, with their versions.
 fn golden(folder: &str) -> BTreeMap<String, (u32, String)> {
-    let path = format!("{}/tests/golden/{folder}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("tests/golden/{folder}");
     let files = std::fs::read_dir(path).unwrap();
     files
         .map(|file| {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 static KITCHEN: LazyLock<(DescriptorPool, Form)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     backlot_build::Contract::new()
-        .include(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proto"))
+        .include("tests/proto")
         .file("kitchen.proto")
         .out_dir(folder.path())
         .compile()
