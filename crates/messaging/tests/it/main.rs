@@ -15,4 +15,3 @@ mod full;
 mod history;
 mod publishing;
 mod stage;
-mod trials;
