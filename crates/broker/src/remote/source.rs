@@ -193,7 +193,8 @@ impl Source for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.has_left {
+        // Dropped after the runtime there is nobody to say it with, and the lease ends as well.
+        if self.has_left || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         let (shared, request) = (Arc::clone(&self.shared), self.leaving(true));

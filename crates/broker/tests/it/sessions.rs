@@ -71,6 +71,21 @@ async fn a_lost_answer_is_given_again_until_the_next_is_asked_for() {
     process.stop().await;
 }
 
+#[test]
+fn a_reader_may_outlive_the_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (reader, _process) = runtime.block_on(async {
+        let process = process(&folder, Options::default()).await;
+        let caller = Caller::of(&process.address);
+        caller.topic(1).await;
+        (caller.reader(LEASE).await, process)
+    });
+    drop(runtime);
+    // It cannot say that it leaves, and need not.
+    drop(reader);
+}
+
 #[tokio::test]
 async fn messages_of_a_caller_that_died_come_to_another() {
     let folder = tempfile::tempdir().unwrap();

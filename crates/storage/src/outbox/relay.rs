@@ -41,7 +41,8 @@ pub struct Options {
     /// How often to look for messages of other processes; those of this one wake it at once.
     /// Default: 250 ms.
     pub poll: Duration,
-    /// The pauses after failures. Default: up to 50 ms after the first, doubling up to 10 s.
+    /// The pauses after failures. Default: up to 50 ms after the first, doubling up to 2 s: so late
+    /// is what waits after an outage, at most.
     pub backoff: Backoff,
     /// How long it goes on when it is told to stop, until nothing waits. Default: 10 s.
     pub drain: Duration,
@@ -56,7 +57,7 @@ impl Default for Options {
             poll: Duration::from_millis(250),
             backoff: Backoff {
                 base: Duration::from_millis(50),
-                cap: Duration::from_secs(10),
+                cap: Duration::from_secs(2),
             },
             drain: Duration::from_secs(10),
         }

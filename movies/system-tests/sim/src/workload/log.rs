@@ -22,6 +22,8 @@ const LOOKS: u32 = 400;
 
 /// A film's version and numbers.
 type Versions = BTreeMap<String, (u32, Sums)>;
+/// Of each film what each version was published as.
+type Published = BTreeMap<String, BTreeMap<u32, Sums>>;
 
 impl Person {
     /// Waits until everything published is taken in, and looks what became of it.
@@ -88,7 +90,41 @@ impl Person {
             }
             tokio::time::sleep(LOOK).await;
         }
-        let mut published: BTreeMap<String, BTreeMap<u32, Sums>> = BTreeMap::new();
+        // Who watches may have been told by the service's tables: what is published comes later.
+        let mut published = self.published(log).await;
+        for _look in 1..LOOKS {
+            let is_whole = |(film, (version, _)): (&String, &(u32, Sums))| {
+                let last = published
+                    .get(film)
+                    .and_then(|versions| versions.last_key_value());
+                last.map_or(0, |(last, _)| *last) >= *version
+            };
+            if now.iter().all(is_whole) {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
+            published = self.published(log).await;
+        }
+        for (film, (version, sums)) in now {
+            let versions = published.remove(&film).unwrap_or_default();
+            if !versions.keys().copied().eq(1..=version) {
+                let found: Vec<&u32> = versions.keys().collect();
+                let text = format!("{film} is at version {version}, and published were {found:?}");
+                self.violation(text);
+            }
+            if version > 0 && versions.get(&version) != Some(&sums) {
+                let found = versions.get(&version);
+                self.violation(format!(
+                    "{film} is {sums:?}, and was published as {found:?}"
+                ));
+            }
+        }
+    }
+
+    /// What every version of every film was published as; a violation where two say different
+    /// things, or a later one came first.
+    async fn published(&self, log: &dyn Engine) -> Published {
+        let mut published: Published = Published::new();
         // Of changes with a key, which come in order: the version of each film told last.
         let mut last: BTreeMap<String, u32> = BTreeMap::new();
         for delivery in self.everything(log, RatingsChanged::TOPIC).await {
@@ -123,20 +159,7 @@ impl Person {
                 }
             }
         }
-        for (film, (version, sums)) in now {
-            let versions = published.remove(&film).unwrap_or_default();
-            if !versions.keys().copied().eq(1..=version) {
-                let found: Vec<&u32> = versions.keys().collect();
-                let text = format!("{film} is at version {version}, and published were {found:?}");
-                self.violation(text);
-            }
-            if version > 0 && versions.get(&version) != Some(&sums) {
-                let found = versions.get(&version);
-                self.violation(format!(
-                    "{film} is {sums:?}, and was published as {found:?}"
-                ));
-            }
-        }
+        published
     }
 
     /// Version and numbers of all films, as the service tells.
