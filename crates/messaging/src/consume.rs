@@ -85,7 +85,7 @@
 //! | `Err(error.later(wait))` | tried again then; it uses no attempt |
 //! | `Err(error.permanent())` | a dead letter |
 //! | a panic | as an error, of class `panic` |
-//! | the death of its process | delivered alone and counted; after [some](Group::starts) a dead letter |
+//! | the death of its process | those that were out are halved until it is alone, and is counted; after [some](Group::starts) deaths a dead letter |
 //!
 //! It logs, at `error`: messages that are given up; at `warn`: engines that are away. Its metrics
 //! are in [`telemetry`](crate::telemetry).

@@ -7,8 +7,8 @@
 //! | state | where |
 //! |---|---|
 //! | messages, in batches with a checksum | `batch`; damaged ones in `quarantine` |
-//! | where a group stands | `cursor`: everything below one offset, and runs beyond |
-//! | messages that failed, or whose process may have died of them | `pending` |
+//! | where a group stands | `cursor`: everything below one offset, and runs beyond; what may have killed a process |
+//! | messages that failed, or that were alone when their process died | `pending` |
 //! | what is published later; ids published lately | `timer`, `seen` |
 //! | dead letters: of each a row beside its message; what people made of it | `dead`, `dead_edit` |
 //!
@@ -427,7 +427,7 @@ impl Engine for Embedded {
         let groups: Vec<Arc<Group>> = inner.groups.lock().values().map(Arc::clone).collect();
         let mut failed = Ok(());
         for group in groups {
-            let said = inner.say_clean(group.id, group.disperse()).await;
+            let said = inner.say_left(group.id, group.disperse()).await;
             if said.is_err() && !matches!(said, Err(Error::Closed)) {
                 failed = said;
             }

@@ -132,8 +132,10 @@ pub struct Subscription {
     pub lease: Duration,
     /// How long a member may go on settling what it has of a partition that goes to another.
     pub drain: Duration,
-    /// The most messages of a partition that are out at once. After a process died the first of
-    /// them, up to 64, are delivered one at a time.
+    /// The most messages of a partition that are out at once. After a process died all of them are
+    /// suspect, and the embedded engine delivers them in trials: half of them, twice as many after
+    /// each trial that is settled, half of one during which the process died again, until what kills
+    /// it is alone.
     pub in_flight: u32,
     /// What the engine must promise.
     pub needs: Needs,
@@ -198,9 +200,8 @@ pub struct Delivery {
     pub token: Token,
     /// When it was stored.
     pub stored: Timestamp,
-    /// How many deliveries before this one had no end, as far as they could be told from those of
-    /// its neighbours: a message that kills its process has one more after each death but the
-    /// first.
+    /// How many deliveries of it alone had no end: a message that kills its process has one more
+    /// after each death since it was found among its neighbours.
     pub starts: u32,
     /// How many attempts failed before.
     pub attempts: u32,

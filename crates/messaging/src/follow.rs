@@ -50,8 +50,8 @@ pub struct Follower<E, F> {
 }
 
 impl<E: Event, F: Follow<E>> Follower<E, F> {
-    /// A follower called `name`; in the engine it is a group of its own, of this name and that of
-    /// the member, which ends with it.
+    /// A follower called `name`; in the engine it is a group of its own, which ends with it. Its
+    /// name is this one, that of the member, and a number drawn anew whenever it attaches.
     #[must_use]
     pub fn new(setup: &Setup, name: &str, follower: F) -> Self {
         let counted = |outcome| {
@@ -109,12 +109,15 @@ impl<E: Event, F: Follow<E>> Follower<E, F> {
 
     async fn attach(&self) -> Result<Box<dyn Source>, Error> {
         let engine = &self.setup.engine;
+        // Never one that was there before: a member of it that died would keep some of the
+        // partitions until its lease has ended.
+        let group = format!("{}.{:08x}", self.group, self.dice.below(1 << 32));
         let subscription = Subscription {
             member: self.setup.member.clone(),
             from: Begin::Newest,
             ephemeral: true,
             in_flight: FETCH as u32,
-            ..Subscription::new(E::TOPIC, &self.group)
+            ..Subscription::new(E::TOPIC, group)
         };
         match engine.attach(&self.cx(), &subscription).await {
             Err(Error::UnknownTopic { .. }) => {

@@ -61,6 +61,13 @@ impl Tracker {
         self.runs.len()
     }
 
+    /// One past the last offset that is settled.
+    #[must_use]
+    pub fn reach(&self) -> u64 {
+        let last = self.runs.last_key_value();
+        last.map_or(self.prefix, |(_, end)| *end)
+    }
+
     /// Whether no further message may be leased until some hole is closed.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -105,9 +112,17 @@ impl Tracker {
 
     /// The offsets that are not settled, in order, to below `end`.
     pub fn unsettled(&self, end: u64) -> impl Iterator<Item = u64> + '_ {
-        let holes = self.runs.iter();
-        let mut from = self.prefix;
-        let last = std::iter::once((end.max(self.prefix), end.max(self.prefix)));
+        self.unsettled_from(0, end)
+    }
+
+    /// The offsets from `first` on that are not settled, in order, to below `end`.
+    pub fn unsettled_from(&self, first: u64, end: u64) -> impl Iterator<Item = u64> + '_ {
+        let mut from = first.max(self.prefix);
+        if let Some((_, reach)) = self.runs.range(..=from).next_back() {
+            from = from.max(*reach);
+        }
+        let holes = self.runs.range(from..);
+        let last = std::iter::once((end.max(from), end.max(from)));
         holes
             .map(|(first, reach)| (*first, *reach))
             .chain(last)
@@ -182,6 +197,13 @@ mod tests {
             .filter(|offset| !settled.contains(offset))
             .collect();
         assert_eq!(tracker.unsettled(200).collect::<Vec<_>>(), open);
+        for first in 0..200 {
+            let from = open.iter().copied().filter(|offset| *offset >= first);
+            let found = tracker.unsettled_from(first, 200);
+            assert_eq!(found.collect::<Vec<_>>(), from.collect::<Vec<_>>());
+        }
+        let reach = settled.last().map_or(0, |last| last + 1);
+        assert_eq!(tracker.reach(), reach.max(prefix));
         for offset in 0..200 {
             assert_eq!(tracker.is_settled(offset), settled.contains(&offset));
         }

@@ -1,6 +1,7 @@
 //! The rules of ratings, and what is one commit.
 
 mod lists;
+mod looking;
 mod many;
 
 use crate::changes;
@@ -43,6 +44,8 @@ pub(crate) struct Controller {
     clock: Clock,
     /// How many batches may be written at once.
     batches: Semaphore,
+    /// How often changes may have been missed.
+    missed: watch::Sender<u64>,
 }
 
 impl Controller {
@@ -59,6 +62,7 @@ impl Controller {
             live: Live::default(),
             clock,
             batches: Semaphore::new(batches),
+            missed: watch::Sender::new(0),
         }
     }
 
@@ -182,19 +186,6 @@ impl Controller {
         } = event;
         self.live
             .publish_many(kind, changes.into_iter().map(changes::told));
-    }
-
-    /// Reads what is watched: some changes may not have been told.
-    pub(crate) async fn look_again(&self) {
-        for record in self.live.watched() {
-            let cx = Context::system("rating");
-            match self.aggregate(&cx, record.clone()).await {
-                Ok(now) => self.live.publish(&record, &now),
-                Err(error) => {
-                    tracing::warn!(error = error.chain(), "a watched record cannot be read");
-                }
-            }
-        }
     }
 }
 

@@ -64,5 +64,13 @@ async fn start_with(config: Config, cx: &mut Startup, group: Group) -> Result<()
     cx.relay(&store, |carrier| carrier.topic::<RatingsChanged>())?;
     let group = group.batch(config.batch).lease(config.lease);
     cx.consume(group, &store, handler::Events(Arc::clone(&ratings)))?;
+    let (looking, dice) = (Arc::clone(&ratings), cx.env().dice.branch("watchers"));
+    cx.own("look again", async move |stop| {
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = looking.look(&dice) => {}
+        }
+    });
     cx.follow("live-ratings", handler::Watchers(ratings))
 }

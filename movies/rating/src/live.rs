@@ -51,7 +51,18 @@ impl Live {
 
     /// The records that somebody watches.
     pub(crate) fn watched(&self) -> Vec<Record> {
-        self.lock().keys().cloned().collect()
+        let records = self.lock();
+        let watched = records
+            .iter()
+            .filter(|(_, sender)| sender.receiver_count() > 0);
+        watched.map(|(record, _)| record.clone()).collect()
+    }
+
+    /// Whether somebody watches this record.
+    pub(crate) fn is_watched(&self, record: &Record) -> bool {
+        let records = self.lock();
+        let sender = records.get(record);
+        sender.is_some_and(|sender| sender.receiver_count() > 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Record, watch::Sender<Aggregate>>> {

@@ -151,7 +151,7 @@ pub(super) async fn a_failed_message_comes_before_its_later_neighbours_to_anothe
     reader.take(4).await;
     drop(reader);
     stage.die().await;
-    // Each comes alone now; one that failed does not keep the next from coming.
+    // Asked for one by one, each comes alone now; one that failed does not keep the next from coming.
     let mut reader = stage.reader("g").await;
     let first = reader.take(1).await;
     let failed = Settle::Failed(failure("before"));

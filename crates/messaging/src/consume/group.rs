@@ -120,8 +120,9 @@ impl Group {
         self
     }
 
-    /// How many deliveries of a message may be without an end before it is taken for one that kills
-    /// its process. Default: 3.
+    /// How many deliveries of a message alone may be without an end before it is taken for one that
+    /// kills its process. Default: 3. To find it among n that were out takes about log2(n) deaths
+    /// more.
     #[must_use]
     pub fn starts(mut self, starts: u32) -> Self {
         self.starts = starts;

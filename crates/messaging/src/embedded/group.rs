@@ -2,13 +2,13 @@
 
 mod sharing;
 
-use super::part::{Before, Part, until};
-use super::repository::cursors::Stored;
+use super::part::{Before, Left, Part, until};
+use super::repository::cursors::{Marks, Stored};
 use super::topic::Topic;
 use crate::engine::{Cause, Input, Subscription};
 use crate::telemetry::OfGroup;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -56,8 +56,10 @@ pub(super) enum Step {
     Claim(Vec<u32>),
     /// Reads again what the store says of these partitions.
     Reload(Vec<u32>),
-    /// Counts a start, and delivers one message.
-    Suspect(u32, u64),
+    /// Says in the store that nothing of this partition is suspect any more.
+    Clear(u32),
+    /// Delivers suspects, of which the store knows before.
+    Trial(u32, Vec<u64>),
     /// Delivers messages again.
     Again(u32, Vec<u64>),
     /// Delivers from these partitions what was not out yet.
@@ -114,8 +116,8 @@ impl Group {
         number
     }
 
-    /// A member is gone; answers what it had of which nothing is suspect, with the epochs.
-    pub(super) fn leave(&self, member: u64) -> Vec<(u32, u64)> {
+    /// A member is gone; answers how it leaves what it had.
+    pub(super) fn leave(&self, member: u64) -> Vec<Left> {
         let mut state = self.state.lock();
         let had = state.remove(member, false);
         state.share(Instant::now(), self);
@@ -124,8 +126,8 @@ impl Group {
         had
     }
 
-    /// Everybody is gone; answers the partitions of which nothing is suspect, with the epochs.
-    pub(super) fn disperse(&self) -> Vec<(u32, u64)> {
+    /// Everybody is gone; answers how the partitions are left, as far as anything is known of them.
+    pub(super) fn disperse(&self) -> Vec<Left> {
         let mut state = self.state.lock();
         state.members.clear();
         let mut had = Vec::new();
@@ -134,9 +136,7 @@ impl Group {
                 part.release(false);
             }
             part.target = None;
-            if part.before == Before::Here(BTreeSet::new()) {
-                had.push((number, part.epoch));
-            }
+            had.extend(part.left(number));
         }
         had
     }
@@ -153,7 +153,7 @@ impl Group {
                 lost.entry(owner).or_default().push(number);
             }
             part.release(false);
-            part.before = Before::Here(BTreeSet::new());
+            part.before = Before::innocent();
             part.announced = None;
             self.telemetry.moved.inc();
         }
@@ -206,15 +206,13 @@ impl State {
         self.members.insert(number, member);
     }
 
-    fn remove(&mut self, member: u64, is_unclean: bool) -> Vec<(u32, u64)> {
+    fn remove(&mut self, member: u64, is_unclean: bool) -> Vec<Left> {
         self.members.remove(&member);
         let mut had = Vec::new();
         for (number, part) in (0..).zip(&mut self.parts) {
             if part.owner == Some(member) {
                 part.release(is_unclean);
-                if part.before == Before::Here(BTreeSet::new()) {
-                    had.push((number, part.epoch));
-                }
+                had.extend(part.left(number));
             }
             if part.target == Some(member) {
                 part.target = None;
@@ -335,7 +333,8 @@ impl State {
         if self.is_paused {
             return Step::Wait(wake);
         }
-        let is_suspect_out = self.parts.iter().any(Part::has_suspect_out);
+        // One at a time in all of the group: else it would not be known of which of them it died.
+        let is_on_trial = self.parts.iter().any(Part::is_on_trial);
         let count = self.parts.len();
         let mut fresh = Vec::new();
         for index in 0..count {
@@ -346,26 +345,32 @@ impl State {
             }
             // Below the number of partitions, which is a u32.
             let number = number as u32;
-            if part.has_suspects() {
-                let room = in_flight.saturating_sub(part.out).min(max);
-                let before = part.due_before_suspects(now_ms, room);
-                if !before.is_empty() && !is_suspect_out {
-                    return Step::Again(number, before);
-                }
-                match part.next_suspect(now_ms) {
-                    Some(offset) if !is_suspect_out && !part.has_open_out() => {
-                        return Step::Suspect(number, offset);
-                    }
-                    _ => continue,
-                }
+            let messages = in_flight.saturating_sub(part.out);
+            if part.is_on_trial() {
+                continue;
             }
-            let again = part.due(now_ms, in_flight.saturating_sub(part.out).min(max));
+            if part.has_suspects() {
+                let next = match is_on_trial {
+                    true => Vec::new(),
+                    false => part.next_trial(now_ms, messages.min(max)),
+                };
+                if next.is_empty() {
+                    continue;
+                }
+                return Step::Trial(number, next);
+            }
+            if part.marks != Marks::default() {
+                // What goes out from here on may kill too.
+                return Step::Clear(number);
+            }
+            let again = part.due(now_ms, messages.min(max));
             if !again.is_empty() {
                 return Step::Again(number, again);
             }
-            let messages = in_flight.saturating_sub(part.out);
             let head = heads.get(number as usize).copied().unwrap_or(0);
-            if messages > 0 && !part.tracker.is_full() && head > part.position {
+            // A full set takes what closes its holes.
+            let is_full = part.tracker.is_full() && part.position >= part.tracker.reach();
+            if messages > 0 && !is_full && head > part.position {
                 fresh.push(Room {
                     part: number,
                     epoch: part.epoch,

@@ -2,8 +2,10 @@
 
 use super::group::Group;
 use super::keeper::Alarm;
+use super::part::Left;
 use super::queue::Queue;
-use super::repository::{cursors, topics};
+use super::repository::cursors::{self, Marks};
+use super::repository::topics;
 use super::topic::Topic;
 use super::{Options, check_name};
 use crate::engine::TopicSpec;
@@ -190,16 +192,28 @@ impl Inner {
         self.alarm.ring();
     }
 
-    /// Says that nothing died in these epochs.
-    pub(super) async fn say_clean(&self, group: i64, parts: Vec<(u32, u64)>) -> Result<(), Error> {
+    /// Says that nothing died in these epochs: what was on trial is not what kills.
+    pub(super) async fn say_left(&self, group: i64, parts: Vec<Left>) -> Result<(), Error> {
         if parts.is_empty() {
             return Ok(());
         }
         let writing = self.write(move |tx| {
             let parts = parts.clone();
             Box::pin(async move {
-                for (part, epoch) in parts {
-                    cursors::say_clean(tx, group, part, epoch).await?;
+                for left in parts {
+                    let Left {
+                        part,
+                        epoch,
+                        marks,
+                        start,
+                    } = left;
+                    let is_same = match marks == Marks::default() {
+                        true => cursors::say_clean(tx, group, part, epoch).await?,
+                        false => cursors::mark(tx, group, part, epoch, marks).await?,
+                    };
+                    if is_same && let Some((offset, starts)) = start {
+                        cursors::restart(tx, group, part, offset, starts).await?;
+                    }
                 }
                 Ok::<_, StoreError>(())
             })

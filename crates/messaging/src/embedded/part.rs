@@ -1,17 +1,17 @@
 //! One partition of a group in memory: what is settled, what is out, what comes again.
 
-use super::repository::cursors::{Cursor, Exception};
+mod trial;
+
+use super::repository::cursors::{Cursor, Exception, Marks};
 use crate::Tracker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
+pub(super) use trial::Left;
+use trial::{Suspects, Trial};
 
 /// The most runs beyond the prefix: a row of about 16 KiB at worst.
 pub(super) const TRACKER_RUNS: usize = 4096;
-/// How many messages are delivered alone after a process died: the first of those that it can have
-/// been at. What killed it may be behind them; then those are settled by the next death, which comes
-/// nearer to it. All of a large reader's messages one by one would take minutes after every death.
-const SUSPECTS: usize = 64;
 
 /// A partition of a group.
 #[derive(Debug)]
@@ -36,6 +36,13 @@ pub(super) struct Part {
     /// Of the write in doubt: messages that stay out although they failed.
     pub(super) failing: BTreeSet<u64>,
     pub(super) before: Before,
+    /// Messages below this that were never out under this epoch are suspect; 0 when nothing is.
+    suspect_end: u64,
+    trial: Option<Trial>,
+    /// The most messages of the next trial; half of the suspects where it is not known.
+    next_trial: Option<usize>,
+    /// What the store says of suspects.
+    pub(super) marks: Marks,
     /// The start that was counted last, and how many there were before it.
     pub(super) announced: Option<(u64, u32)>,
 }
@@ -44,7 +51,9 @@ pub(super) struct Part {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pending {
     pub(super) exception: Exception,
-    /// Whether the process of a delivery of it may have died: it is delivered alone, and counted.
+    /// Whether the store knows it.
+    pub(super) is_stored: bool,
+    /// Whether it may be what killed a process.
     pub(super) is_suspect: bool,
     pub(super) is_out: bool,
     /// Whether it is out after an attempt that failed under this epoch.
@@ -63,8 +72,8 @@ struct Lease {
 pub(super) enum Before {
     /// In another process, whose last words are in the store.
     Elsewhere,
-    /// Here, and these are still suspect.
-    Here(BTreeSet<u64>),
+    /// Here, and this is still suspect.
+    Here(Suspects),
 }
 
 impl Part {
@@ -83,6 +92,10 @@ impl Part {
             is_doubted: false,
             failing: BTreeSet::new(),
             before: Before::Elsewhere,
+            suspect_end: 0,
+            trial: None,
+            next_trial: None,
+            marks: Marks::default(),
             announced: None,
         }
     }
@@ -108,23 +121,6 @@ impl Part {
             .filter(|offset| !self.pending.contains_key(offset));
         let pending = self.pending.iter().filter(|(_, pending)| pending.is_out);
         ordinary.chain(pending.map(|(offset, _)| *offset))
-    }
-
-    pub(super) fn has_suspects(&self) -> bool {
-        self.pending.values().any(|pending| pending.is_suspect)
-    }
-
-    pub(super) fn suspects(&self) -> BTreeSet<u64> {
-        let suspects = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.is_suspect);
-        suspects.map(|(offset, _)| *offset).collect()
-    }
-
-    pub(super) fn has_suspect_out(&self) -> bool {
-        let mut pending = self.pending.values();
-        pending.any(|pending| pending.is_suspect && pending.is_out)
     }
 
     /// Whether something is out whose attempt had no end yet.
@@ -191,13 +187,11 @@ impl Part {
 
     /// Takes it from its owner. After an end that nobody can vouch for, what was out is suspect.
     pub(super) fn release(&mut self, is_unclean: bool) {
-        let mut suspects = self.suspects();
+        self.before = Before::Here(self.suspects(is_unclean));
         if is_unclean {
-            let outs: BTreeSet<u64> = self.outs().collect();
-            suspects.extend(outs.into_iter().take(SUSPECTS));
             self.announced = None;
         }
-        self.before = Before::Here(suspects);
+        self.trial = None;
         self.owner = None;
         self.leaving = None;
         self.nothing_out();
@@ -211,28 +205,11 @@ impl Part {
         self.extended.clear();
     }
 
-    /// Takes what another process left: `head` is where the log ends. What waits for another
-    /// attempt was not out.
+    /// Takes what another process left: `head` is where the log ends.
     pub(super) fn look_back(&mut self, loaded: &Loaded, head: u64, now_ms: i64) {
-        if self.before != Before::Elsewhere {
-            return;
+        if self.before == Before::Elsewhere {
+            self.before = Before::Here(Suspects::left(loaded, head, now_ms));
         }
-        let suspects = if loaded.cursor.is_clean {
-            BTreeSet::new()
-        } else {
-            // Messages go out in order, and no more than these were out at once.
-            let waiting = loaded.exceptions.iter();
-            let waiting = waiting.filter(|(_, exception)| exception.not_before > now_ms);
-            let waiting: BTreeSet<u64> = waiting.map(|(offset, _)| *offset).collect();
-            let many = loaded.cursor.span as usize + loaded.exceptions.len();
-            let unsettled = tracker(&loaded.cursor);
-            let could_be_out = unsettled.unsettled(head).take(many);
-            could_be_out
-                .filter(|offset| !waiting.contains(offset))
-                .take(SUSPECTS)
-                .collect()
-        };
-        self.before = Before::Here(suspects);
     }
 
     /// Begins an epoch with what the store says.
@@ -244,24 +221,26 @@ impl Part {
         self.failing.clear();
         self.nothing_out();
         self.tracker = tracker(&loaded.cursor);
+        self.position = self.tracker.prefix();
         self.pending = BTreeMap::new();
         self.take_exceptions(loaded.exceptions);
-        let before = std::mem::replace(&mut self.before, Before::Here(BTreeSet::new()));
-        if let Before::Here(suspects) = before {
-            for offset in suspects {
-                if !self.tracker.is_settled(offset) {
-                    let pending = self.pending.entry(offset).or_insert_with(Pending::ordinary);
-                    pending.is_suspect = true;
-                }
-            }
+        self.marks = loaded.cursor.marks;
+        self.trial = None;
+        let before = std::mem::replace(&mut self.before, Before::innocent());
+        match before {
+            // Nothing was out, for example because it was moved to another place meanwhile.
+            _ if loaded.cursor.is_clean => self.suspect(Suspects::default()),
+            Before::Here(suspects) => self.suspect(suspects),
+            Before::Elsewhere => self.suspect(Suspects::default()),
         }
-        self.position = self.tracker.prefix();
+        self.end_trial();
     }
 
     /// Takes over what the store says, in the same epoch, after a write whose end was not known.
     pub(super) fn reload(&mut self, loaded: Loaded) {
         self.is_doubted = false;
         self.settled(tracker(&loaded.cursor));
+        self.marks = loaded.cursor.marks;
         let before = std::mem::take(&mut self.pending);
         self.take_exceptions(loaded.exceptions);
         for (offset, old) in before {
@@ -271,7 +250,12 @@ impl Part {
             let known = &mut self.pending;
             match known.get_mut(&offset) {
                 // The store did not take what was being written: it is as it was.
-                Some(pending) if pending.exception == old.exception => *pending = old,
+                Some(pending) if pending.exception == old.exception => {
+                    *pending = Pending {
+                        is_stored: true,
+                        ..old
+                    };
+                }
                 Some(_) => {}
                 None => {
                     known.insert(offset, old);
@@ -282,10 +266,12 @@ impl Part {
             // Whether or not it was counted, it is still out.
             if let Some(pending) = self.pending.get_mut(&offset) {
                 pending.is_out = true;
+                pending.is_held = true;
             }
         }
         let out = self.outs().count();
         self.out = out;
+        self.end_trial();
     }
 
     fn take_exceptions(&mut self, exceptions: Vec<(u64, Exception)>) {
@@ -297,37 +283,13 @@ impl Part {
             }
             let pending = Pending {
                 exception,
-                is_suspect: false,
-                is_out: false,
-                is_held: false,
+                is_stored: true,
+                ..Pending::ordinary()
             };
             if !self.tracker.is_settled(offset) {
                 self.pending.insert(offset, pending);
             }
         }
-    }
-
-    /// The first suspect that may go out.
-    pub(super) fn next_suspect(&self, now_ms: i64) -> Option<u64> {
-        let due = |pending: &Pending| {
-            pending.is_suspect && !pending.is_out && pending.exception.not_before <= now_ms
-        };
-        let mut pending = self.pending.iter();
-        pending
-            .find(|(_, pending)| due(pending))
-            .map(|(offset, _)| *offset)
-    }
-
-    /// Messages that come again now and lie before the first suspect: those behind it wait.
-    pub(super) fn due_before_suspects(&self, now_ms: i64, most: usize) -> Vec<u64> {
-        let mut suspects = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.is_suspect);
-        let first = suspects.next().map_or(0, |(offset, _)| *offset);
-        let mut due = self.due(now_ms, most);
-        due.retain(|offset| *offset < first);
-        due
     }
 
     /// Messages that come again now.
@@ -347,11 +309,19 @@ impl Part {
     }
 }
 
+impl Before {
+    /// Here, and nothing is suspect.
+    pub(super) fn innocent() -> Self {
+        Before::Here(Suspects::default())
+    }
+}
+
 impl Pending {
     /// Nothing is known of it yet.
     pub(super) fn ordinary() -> Self {
         Pending {
             exception: Exception::default(),
+            is_stored: false,
             is_suspect: false,
             is_out: false,
             is_held: false,
@@ -382,46 +352,8 @@ pub(super) fn until(now: Instant, duration: Duration) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use super::trial::tests::{begun, loaded};
     use super::*;
-
-    fn loaded(acked: u64, is_clean: bool, span: u32) -> Loaded {
-        Loaded {
-            cursor: Cursor {
-                acked,
-                ahead: Vec::new(),
-                ahead_count: 0,
-                epoch: 1,
-                is_clean,
-                span,
-                incarnation: 1,
-                is_sound: true,
-            },
-            exceptions: Vec::new(),
-            epoch: 2,
-        }
-    }
-
-    fn begun(member: u64, loaded: Loaded, head: u64) -> Part {
-        let mut part = Part::new();
-        part.look_back(&loaded, head, 0);
-        part.begin(member, loaded);
-        part
-    }
-
-    #[test]
-    fn after_a_death_only_what_could_be_out_is_suspect() {
-        let part = begun(1, loaded(5, false, 3), 100);
-        assert_eq!(part.suspects(), BTreeSet::from([5, 6, 7]));
-        let part = begun(1, loaded(5, false, 300), 7);
-        let to_the_end = BTreeSet::from([5, 6]);
-        assert_eq!(
-            part.suspects(),
-            to_the_end,
-            "beyond the log's end there is nothing"
-        );
-        let part = begun(1, loaded(5, true, 3), 100);
-        assert!(!part.has_suspects());
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_extended_message_does_not_expire_with_its_neighbours() {
@@ -439,6 +371,6 @@ mod tests {
         assert!(part.has_expired(until(now, Duration::from_secs(5))));
         part.release(true);
         part.begin(2, loaded(1, false, 0));
-        assert_eq!(part.suspects(), BTreeSet::from([1]));
+        assert_eq!(part.next_trial(0, 9), [1]);
     }
 }

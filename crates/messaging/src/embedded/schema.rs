@@ -3,7 +3,7 @@
 use backlot_storage::{Migration, Migrations};
 
 /// The schema of a store that holds a log, and nothing else.
-pub const MIGRATIONS: Migrations = &[LOG, DEAD];
+pub const MIGRATIONS: Migrations = &[LOG, DEAD, TRIALS];
 
 const LOG: Migration = Migration::new(
     1,
@@ -88,4 +88,13 @@ const DEAD: Migration = Migration::new(
      ALTER TABLE grp ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE grp ADD COLUMN alive_at INTEGER NOT NULL DEFAULT 0;
      CREATE INDEX grp_ephemeral ON grp (id) WHERE ephemeral = 1;",
+);
+
+/// What may be what killed a process: below `suspects`, and below `trial` when it was on trial. 0
+/// where nothing is said.
+const TRIALS: Migration = Migration::new(
+    3,
+    "trials",
+    "ALTER TABLE cursor ADD COLUMN suspects INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE cursor ADD COLUMN trial INTEGER NOT NULL DEFAULT 0;",
 );

@@ -4,6 +4,7 @@ mod again;
 mod failures;
 mod fresh;
 mod settle;
+mod trial;
 
 use super::Inner;
 use super::ephemeral;
@@ -346,7 +347,11 @@ impl Source for Member {
                     self.reload(parts).await?;
                     None
                 }
-                Step::Suspect(part, offset) => self.suspect(part, offset).await?,
+                Step::Clear(part) => {
+                    self.clear(part).await?;
+                    None
+                }
+                Step::Trial(part, offsets) => self.trial(part, offsets).await?,
                 Step::Again(part, offsets) => self.again(part, offsets).await?,
                 Step::Fresh(rooms) => self.fresh(rooms, max.max(1)).await?,
                 Step::Wait(until) => {
@@ -377,7 +382,7 @@ impl Source for Member {
         if self.group.is_ephemeral && self.group.members().is_empty() {
             return self.forget().await;
         }
-        self.inner.say_clean(self.group.id, had).await
+        self.inner.say_left(self.group.id, had).await
     }
 }
 

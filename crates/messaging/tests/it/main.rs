@@ -15,3 +15,4 @@ mod full;
 mod history;
 mod publishing;
 mod stage;
+mod trials;

@@ -295,16 +295,3 @@ async fn every_change_is_published_with_who_made_it_and_nothing_else_is() {
         ]
     );
 }
-
-#[tokio::test]
-async fn what_was_missed_is_read_when_watching_goes_on() {
-    let ratings = ratings();
-    let mut a = ratings.watch(&user("eve"), film("a")).await.unwrap();
-    ratings
-        .put(&user("ann"), rating("a", "ann", 7))
-        .await
-        .unwrap();
-    ratings.look_again().await;
-    a.changed().await.unwrap();
-    assert_eq!(a.borrow().sum, 7);
-}

@@ -67,7 +67,7 @@ pub(crate) struct Watchers(pub(crate) Arc<Controller>);
 #[async_trait]
 impl Follow<RatingsChanged> for Watchers {
     async fn begin(&self) {
-        self.0.look_again().await;
+        self.0.look_again();
     }
 
     fn tell(&self, event: RatingsChanged) {

@@ -22,17 +22,24 @@ const INSERT_CURSOR: Sql = sql!(
      SELECT ?, part, CASE WHEN ? THEN head ELSE first END, x'', 0, 0, '', 1, 0, ? FROM part WHERE topic = ?"
 );
 const CURSOR: Sql = sql!(
-    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part FROM cursor WHERE grp = ? AND part = ?"
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part, suspects, trial
+     FROM cursor WHERE grp = ? AND part = ?"
 );
 const CLAIM: Sql =
     sql!("UPDATE cursor SET epoch = ?, owner = ?, clean = 0, span = ? WHERE grp = ? AND part = ?");
 const ADVANCE: Sql = sql!(
     "UPDATE cursor SET acked = ?, ahead = ?, ahead_cnt = ? WHERE grp = ? AND part = ? AND epoch = ?"
 );
-const CLEAN: Sql =
-    sql!("UPDATE cursor SET clean = 1, owner = '' WHERE grp = ? AND part = ? AND epoch = ?");
+const CLEAN: Sql = sql!(
+    "UPDATE cursor SET clean = 1, owner = '', suspects = 0, trial = 0
+     WHERE grp = ? AND part = ? AND epoch = ?"
+);
+const MARK: Sql =
+    sql!("UPDATE cursor SET suspects = ?, trial = ? WHERE grp = ? AND part = ? AND epoch = ?");
+const RESTART: Sql = sql!("UPDATE pending SET starts = ? WHERE grp = ? AND part = ? AND off = ?");
 const MOVE: Sql = sql!(
-    "UPDATE cursor SET acked = ?, ahead = x'', ahead_cnt = 0, epoch = epoch + 1, clean = 1, incarnation = ?
+    "UPDATE cursor SET acked = ?, ahead = x'', ahead_cnt = 0, epoch = epoch + 1, clean = 1, incarnation = ?,
+         suspects = 0, trial = 0
      WHERE grp = ? AND part = ?"
 );
 const PENDING: Sql = sql!(
@@ -47,7 +54,8 @@ const DELETE: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ? AND off
 const DELETE_ALL: Sql = sql!("DELETE FROM pending WHERE grp = ? AND part = ?");
 const COUNTS: Sql = sql!("SELECT part, COUNT(*) FROM pending WHERE grp = ? GROUP BY part");
 const ALL: Sql = sql!(
-    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part FROM cursor WHERE grp = ? ORDER BY part"
+    "SELECT acked, ahead, ahead_cnt, epoch, clean, span, incarnation, grp, part, suspects, trial
+     FROM cursor WHERE grp = ? ORDER BY part"
 );
 
 /// Where a group stands in a partition.
@@ -62,8 +70,18 @@ pub(in crate::embedded) struct Cursor {
     /// The most messages that the last owner had out.
     pub(in crate::embedded) span: u32,
     pub(in crate::embedded) incarnation: i64,
+    pub(in crate::embedded) marks: Marks,
     /// Whether it is as it was written: one flipped bit would pass over messages in silence.
     pub(in crate::embedded) is_sound: bool,
+}
+
+/// What of a partition can have killed a process that dies now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::embedded) struct Marks {
+    /// One past the last message that is suspect; 0 while none is: then all may be out.
+    pub(in crate::embedded) suspects: u64,
+    /// One past the last message that is out while some are on trial; 0 while none are.
+    pub(in crate::embedded) trial: u64,
 }
 
 /// The form of what is stored beyond a prefix: this, a checksum of four bytes, and the runs.
@@ -207,6 +225,11 @@ fn read(row: &Row) -> Result<Cursor, StoreError> {
         is_clean: row.get(4)?,
         span: row.get(5)?,
         incarnation: row.get(6)?,
+        // What cannot be meant is as if nothing was said: it only says what is tried first.
+        marks: Marks {
+            suspects: row.get::<i64>(9)?.try_into().unwrap_or(0),
+            trial: row.get::<i64>(10)?.try_into().unwrap_or(0),
+        },
     })
 }
 
@@ -243,16 +266,42 @@ pub(in crate::embedded) async fn advance(
     Ok(changed == 1)
 }
 
-/// Says that nothing died in this epoch, if it is still the same.
+/// Says that nothing died in this epoch and nothing is suspect; answers whether it was still this
+/// one.
 pub(in crate::embedded) async fn say_clean(
     tx: &mut Tx,
     group: i64,
     part: u32,
     epoch: u64,
+) -> Result<bool, StoreError> {
+    let values = params![group, part, number(epoch)];
+    Ok(tx.execute(CLEAN, values).await? == 1)
+}
+
+/// Says what can have killed a process that dies from now on; answers whether the epoch was still
+/// this one.
+pub(in crate::embedded) async fn mark(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    epoch: u64,
+    marks: Marks,
+) -> Result<bool, StoreError> {
+    let Marks { suspects, trial } = marks;
+    let values = params![number(suspects), number(trial), group, part, number(epoch)];
+    Ok(tx.execute(MARK, values).await? == 1)
+}
+
+/// Says how many starts of a message had no end, if anything is known of it.
+pub(in crate::embedded) async fn restart(
+    tx: &mut Tx,
+    group: i64,
+    part: u32,
+    offset: u64,
+    starts: u32,
 ) -> Result<(), StoreError> {
-    tx.execute(CLEAN, params![group, part, number(epoch)])
-        .await
-        .map(drop)
+    let values = params![starts, group, part, number(offset)];
+    tx.execute(RESTART, values).await.map(drop)
 }
 
 /// Moves the group: a new epoch, and nothing settled beyond.

@@ -5,7 +5,7 @@ use super::failures::{failed, is_known};
 use crate::embedded::Inner;
 use crate::embedded::append::{Added, Item, Plan};
 use crate::embedded::part::{Part, Pending, until};
-use crate::embedded::repository::cursors::{self, Exception};
+use crate::embedded::repository::cursors::{self, Exception, Marks};
 use crate::engine::{Settle, Stale, Token};
 use crate::{Error, Tracker};
 use backlot_core::Timestamp;
@@ -29,6 +29,8 @@ pub(super) struct Change {
     keep: BTreeMap<u64, Exception>,
     /// Of these, those that stay out.
     held: BTreeSet<u64>,
+    /// What can have killed a process that dies from now on, if that is another thing than before.
+    marks: Option<Marks>,
 }
 
 /// How a write ended.
@@ -68,6 +70,7 @@ impl Change {
             forget: Vec::new(),
             keep: BTreeMap::new(),
             held: BTreeSet::new(),
+            marks: None,
         }
     }
 
@@ -79,9 +82,23 @@ impl Change {
     fn settle(&mut self, part: &Part, offset: u64) {
         self.tracker.settle(offset);
         self.done.push(offset);
-        if part.pending.contains_key(&offset) {
+        if part
+            .pending
+            .get(&offset)
+            .is_some_and(|known| known.is_stored)
+        {
             self.forget.push(offset);
         }
+    }
+
+    /// What the store shall say of suspects afterwards.
+    fn mark(&mut self, part: &Part) {
+        let is_held = |(offset, pending): &(&u64, &Pending)| {
+            pending.is_held && !self.tracker.is_settled(**offset) && !self.keep.contains_key(offset)
+        };
+        let held = part.pending.iter().filter(is_held).count() + self.held.len();
+        let back = self.done.len() + self.keep.len() - self.held.len();
+        self.marks = part.marks_after(back, held);
     }
 }
 
@@ -122,6 +139,8 @@ impl Member {
                         if let Some(part) = state.parts.get_mut(number as usize) {
                             part.release(false);
                         }
+                        drop(state);
+                        self.group.wake();
                         continue;
                     }
                 }
@@ -220,8 +239,9 @@ impl Member {
         prepared
             .changes
             .retain(|_, change| !change.done.is_empty() || !change.keep.is_empty());
-        for (number, change) in &prepared.changes {
+        for (number, change) in &mut prepared.changes {
             if let Some(part) = state.parts.get_mut(*number as usize) {
+                change.mark(part);
                 part.is_doubted = true;
                 part.failing.extend(&change.held);
             }
@@ -246,6 +266,7 @@ impl Member {
                         tracker,
                         forget,
                         keep,
+                        marks,
                         ..
                     } = change;
                     if !cursors::advance(tx, group, *part, *epoch, tracker).await? {
@@ -256,6 +277,9 @@ impl Member {
                     }
                     for (offset, exception) in keep {
                         cursors::except(tx, group, *part, *offset, exception).await?;
+                    }
+                    if let Some(marks) = marks {
+                        cursors::mark(tx, group, *part, *epoch, *marks).await?;
                     }
                 }
                 match letters {
@@ -296,8 +320,8 @@ impl Member {
                 // It went to somebody who reads from the store what was settled.
                 continue;
             }
-            wakes |= part.has_suspect_out();
             part.is_doubted = false;
+            part.marks = change.marks.unwrap_or(part.marks);
             part.failing.clear();
             part.settled(change.tracker.clone());
             for offset in &change.done {
@@ -308,6 +332,7 @@ impl Member {
                 let offset = *offset;
                 let mut pending = Pending::ordinary();
                 pending.exception = exception.clone();
+                pending.is_stored = true;
                 pending.is_out = change.held.contains(&offset);
                 pending.is_held = pending.is_out;
                 let stays = pending.is_out;
@@ -318,6 +343,7 @@ impl Member {
                     part.is_back(offset);
                 }
             }
+            wakes |= part.end_trial();
             wakes |= part.leaving.is_some() && part.out == 0;
         }
         drop(state);
@@ -369,6 +395,7 @@ impl Member {
             change.forget = part
                 .pending
                 .range(first..end)
+                .filter(|(_, pending)| pending.is_stored)
                 .map(|(offset, _)| *offset)
                 .collect();
             part.is_doubted = true;
@@ -388,12 +415,12 @@ impl Member {
         }
         part.is_doubted = false;
         part.settled(change.tracker);
-        for offset in change.forget {
-            part.pending.remove(&offset);
-        }
+        part.pending
+            .retain(|offset, _| !(first..end).contains(offset));
         if part.position >= first {
             part.position = part.position.max(end);
         }
+        part.end_trial();
         Ok(true)
     }
 }

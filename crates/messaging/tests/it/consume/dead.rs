@@ -113,7 +113,7 @@ async fn a_message_that_kills_its_process_is_given_up_and_its_neighbours_are_not
     let mut stage = Stage::new(1).await;
     stage.publish(0..5, |_| 0).await;
     let deaths = Arc::new(AtomicU32::new(0));
-    for _ in 0..6 {
+    for _ in 0..10 {
         let is_dying = Arc::new(tokio::sync::Notify::new());
         let worker = Worker({
             let (deaths, is_dying) = (Arc::clone(&deaths), Arc::clone(&is_dying));
