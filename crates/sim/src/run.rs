@@ -163,6 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn what_tokio_draws_follows_the_seed() {
+        let drawn = |seed| {
+            let outcome = simulate(seed, Options::default(), |world| {
+                world.client("one", |host| async move {
+                    let mut drawn = String::new();
+                    for _ in 0..32 {
+                        tokio::select! {
+                            () = std::future::ready(()) => drawn.push('a'),
+                            () = std::future::ready(()) => drawn.push('b'),
+                        }
+                    }
+                    host.trace().note("one", drawn);
+                });
+            });
+            outcome.events[0].text.clone()
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+    }
+
+    #[test]
     fn a_panic_anywhere_is_a_broken_promise() {
         let outcome = simulate(1, Options::default(), |world| {
             world.client("one", |_host| async {
