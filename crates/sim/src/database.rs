@@ -63,6 +63,12 @@ impl Database {
         store.connection.query(sql, params).map(Some)
     }
 
+    /// Looks at each committed state of a service's store, before anybody is told of the commit: what
+    /// is wrong for moments only is seen so.
+    pub fn after_commits(&self, service: &str, look: impl Fn() + Send + Sync + 'static) {
+        self.0.after_commits(service, Arc::new(look));
+    }
+
     /// Makes it behave.
     pub fn set_mood(&self, mood: Mood) {
         self.0.mood.send_replace(mood);

@@ -181,6 +181,9 @@ impl Process {
         open: Open,
     ) -> io::Result<bool> {
         let committed = open.commit();
+        if mode == Mode::Write && committed.is_ok() {
+            self.state.committed(service);
+        }
         let losing = *self.state.mood.borrow() == Mood::LosingAnswers;
         if mode == Mode::Write && committed.is_ok() && losing && self.state.dice.below(2) == 0 {
             self.state.trace.count("answers lost after a commit");

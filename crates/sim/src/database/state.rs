@@ -7,6 +7,7 @@ use backlot_storage::backend::Mode;
 use backlot_storage::sqlite::Connection;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -33,13 +34,26 @@ pub enum Weakness {
     NoTransactions,
 }
 
-#[derive(Debug)]
+/// Looks at what was just committed.
+type Look = Arc<dyn Fn() + Send + Sync>;
+
 pub(crate) struct State {
     stores: Mutex<BTreeMap<String, Arc<Mutex<Held>>>>,
     pub(crate) mood: watch::Sender<Mood>,
     pub(crate) weakness: Option<Weakness>,
     pub(crate) dice: Dice,
     pub(crate) trace: Trace,
+    /// Who looks at the commits of which service.
+    looks: Mutex<Vec<(String, Look)>>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("mood", &*self.mood.borrow())
+            .field("weakness", &self.weakness)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One service's data.
@@ -57,6 +71,24 @@ impl State {
             weakness,
             dice,
             trace,
+            looks: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn after_commits(&self, service: &str, look: Look) {
+        self.looks.lock().push((service.to_owned(), look));
+    }
+
+    /// Has those look who asked for it.
+    pub(crate) fn committed(&self, service: &str) {
+        let looks = self.looks.lock();
+        let looks: Vec<Look> = looks
+            .iter()
+            .filter(|(of, _)| of == service)
+            .map(|(_, look)| Arc::clone(look))
+            .collect();
+        for look in looks {
+            look();
         }
     }
 

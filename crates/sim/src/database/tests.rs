@@ -239,3 +239,27 @@ fn an_oracle_sees_committed_states_alone() {
     });
     assert!(outcome.holds(), "{:#?}", outcome.events);
 }
+
+#[test]
+fn an_oracle_sees_every_committed_state() {
+    let outcome = simulate(1, Options::default(), |world| {
+        let database = world.database(None);
+        let (looking, trace) = (database.clone(), world.trace().clone());
+        database.after_commits("films", move || {
+            let rows = looking.committed("films", "SELECT COUNT(*) FROM film", &[]);
+            if let Ok(Some(rows)) = rows {
+                let seen: i64 = rows[0].get(0).expect("a count is a number");
+                trace.note("oracle", seen.to_string());
+            }
+        });
+        world.client("films", |host| async move {
+            let store = open("films", MIGRATIONS, &host).await;
+            for title in ["a", "b", "c"] {
+                put(&store, title).await.expect("the write commits");
+            }
+        });
+    });
+    let notes = outcome.events.iter().map(|event| event.text.as_str());
+    let counts: Vec<&str> = notes.filter(|text| text.len() == 1).collect();
+    assert!(counts.ends_with(&["0", "1", "2", "3"]), "{counts:?}");
+}

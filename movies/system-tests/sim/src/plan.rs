@@ -40,8 +40,6 @@ pub enum Defence {
     Idempotency,
     /// A call carries its deadline.
     Deadlines,
-    /// A consumer knows, in the commit of an effect, that it is made.
-    Positions,
     /// A consumer settles events when their effects are committed, not before.
     LateSettling,
     /// What a consumer could not do with others it does by itself.
@@ -89,7 +87,6 @@ impl Plan {
             Some(
                 Defence::Idempotency
                 | Defence::Deadlines
-                | Defence::Positions
                 | Defence::LateSettling
                 | Defence::Repetition
                 | Defence::Deduplication,

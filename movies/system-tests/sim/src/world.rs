@@ -36,12 +36,6 @@ fn product(plan: &Plan) -> Product {
         variables: "MOVIES",
         data: "data",
         services: match plan.without {
-            Some(Defence::Positions) => || {
-                services(movies_rating::sabotaged(Sabotage {
-                    skips_inbox: true,
-                    ..Sabotage::default()
-                }))
-            },
             Some(Defence::LateSettling) => || {
                 services(movies_rating::sabotaged(Sabotage {
                     acknowledges_early: true,
@@ -134,10 +128,15 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
     let model = Model::new();
     let database = world.database(plan.weakness());
     world.registry();
+    // Each event in a commit of its own, or with others.
+    let batch = match world.dice("batch").below(2) {
+        0 => "rating.batch=1",
+        _ => "rating.batch=16384",
+    };
     for (host, service) in HOSTS {
         // What a consumer had that died is looked for so much sooner.
         let set: &[&str] = match service {
-            "rating" => &["rating.lease=10s"],
+            "rating" => &["rating.lease=10s", batch],
             _ => &[],
         };
         let program = Program::load(&product, service, host, set)
@@ -174,7 +173,9 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
         at_work.spawn_local(watch(host, publishing, log));
         while at_work.join_next().await.is_some() {}
     });
-    let oracle = Oracle::new(model, database);
+    let oracle = Oracle::new(model, database.clone());
+    let (looking, trace) = (oracle.clone(), world.trace().clone());
+    database.after_commits("rating", move || looking.look(&trace));
     let looking = oracle.clone();
     world.every(LOOK, move |trace| looking.look(trace));
     world.client("auditor", move |host| async move {

@@ -3,5 +3,6 @@
 
 mod broker;
 mod equivalence;
+mod ledger;
 mod oracle;
 mod trace;

@@ -190,11 +190,6 @@ fn consumers_and_a_log_that_die_lose_no_event_and_do_none_twice() {
 }
 
 #[test]
-fn an_effect_that_is_made_twice_is_seen() {
-    assert_missed(Defence::Positions, &consumers_die(), &["was over before"]);
-}
-
-#[test]
 fn an_event_settled_before_its_effect_is_missed() {
     assert_missed(Defence::LateSettling, &consumers_die_at_work(), &LOST);
 }
