@@ -20,6 +20,7 @@
 //! | [`reach`] | how commands reach the broker, or its log while none runs |
 //! | [`out`] | what a program prints, also when its reader leaves |
 
+mod ask;
 pub mod broker;
 pub mod cli;
 pub mod config;
@@ -27,6 +28,7 @@ pub mod dead;
 pub mod embedded;
 pub mod error;
 pub mod fleet;
+pub mod group;
 pub mod node;
 pub mod out;
 pub mod process;

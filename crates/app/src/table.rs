@@ -1,5 +1,6 @@
 //! Columns and times, as people read them in a terminal.
 
+use crate::reach::Refused;
 use backlot_core::Timestamp;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -59,6 +60,23 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{} ago", largest.join(" "))
 }
 
+/// A time, or how long ago it was.
+///
+/// # Errors
+/// For what is neither, naming `field`.
+pub(crate) fn time_of(field: &str, text: &str, now: Timestamp) -> Result<Timestamp, Refused> {
+    if let Ok(ago) = humantime::parse_duration(text) {
+        return Ok(now.minus(ago));
+    }
+    let time = humantime::parse_rfc3339_weak(text).ok();
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| Timestamp(0).plus(since)).ok_or_else(|| {
+        Refused::Asked(format!(
+            "{field}: {text:?} is no time: write 2026-05-01T12:00:00Z, or for example 90m or 2d for how long ago"
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +98,17 @@ mod tests {
         );
         assert_eq!(ago(Timestamp(0), Timestamp(3_725_000)), "1h 2m ago");
         assert_eq!(ago(Timestamp(9000), Timestamp(0)), "0s ago");
+    }
+
+    #[test]
+    fn a_time_is_one_of_the_calendar_or_so_long_ago() {
+        let now = Timestamp(1_700_000_000_000);
+        let of = |text| time_of("since", text, now);
+        assert_eq!(of("90m").unwrap(), Timestamp(1_700_000_000_000 - 5_400_000));
+        assert_eq!(of("2023-11-14T22:13:20Z").unwrap(), now);
+        for wrong in ["", "yesterday", "1700000000", "-1h", "1960-01-01T00:00:00Z"] {
+            let told = of(wrong).unwrap_err().to_string();
+            assert!(told.starts_with("since") && told.contains(wrong), "{told}");
+        }
     }
 }

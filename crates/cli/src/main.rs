@@ -2,7 +2,7 @@
 //! in it. Any product has the same commands under its own name.
 
 use backlot_app::cli::{Options, Product};
-use backlot_app::{broker, dead, process, topics};
+use backlot_app::{broker, dead, group, process, topics};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -40,6 +40,8 @@ enum Task {
     Topics(topics::Arguments),
     /// Say how far each group of readers is behind
     Lag(topics::LagArguments),
+    /// Stop a group of readers, resume it, move it in the log, remove it
+    Group(group::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,5 +51,6 @@ fn main() -> ExitCode {
         Task::Dead(arguments) => dead::run(&arguments, &PRODUCT, &options),
         Task::Topics(arguments) => topics::run(&arguments, &PRODUCT, &options),
         Task::Lag(arguments) => topics::lag(&arguments, &PRODUCT, &options),
+        Task::Group(arguments) => group::run(&arguments, &PRODUCT, &options),
     }
 }

@@ -1,7 +1,7 @@
 //! The `movies` command.
 
 use backlot::app::cli::Options;
-use backlot::app::{dead, fleet, process, topics};
+use backlot::app::{dead, fleet, group, process, topics};
 use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
 use std::process::ExitCode;
@@ -73,6 +73,8 @@ enum Task {
     Topics(topics::Arguments),
     /// Say how far each group of readers is behind
     Lag(topics::LagArguments),
+    /// Stop a group of readers, resume it, move it in the log, remove it
+    Group(group::Arguments),
     /// Make files of these kinds, of any size, to try an import with
     Generate(generate::Arguments),
 }
@@ -105,6 +107,7 @@ fn main() -> ExitCode {
         Some(Task::Dead(arguments)) => dead::run(&arguments, &PRODUCT, &options),
         Some(Task::Topics(arguments)) => topics::run(&arguments, &PRODUCT, &options),
         Some(Task::Lag(arguments)) => topics::lag(&arguments, &PRODUCT, &options),
+        Some(Task::Group(arguments)) => group::run(&arguments, &PRODUCT, &options),
         Some(Task::Generate(arguments)) => generate::run(&arguments),
     }
 }

@@ -3,12 +3,12 @@
 
 use super::tell;
 use super::which::Chosen;
-use crate::out;
 use crate::reach::{Reached, Refused};
 use crate::signals::{INTERRUPTED, Signals};
+use crate::{ask, out};
 use backlot_messaging::dead::{Ended, Letters, Redrive, Report, Status, Which};
 use serde_json::json;
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -212,8 +212,7 @@ fn passed(report: &Report) -> String {
 /// Asks whoever sits there.
 fn agreed(report: &Report, work: Work) -> Result<bool, Refused> {
     let (count, done) = (count(report, work), work.done());
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
+    if !ask::somebody() {
         return Err(Refused::Asked(format!(
             "{count} letters would be {done}, and nobody is here to be asked: say --yes to do it, or --dry-run to see them"
         )));
@@ -223,10 +222,9 @@ fn agreed(report: &Report, work: Work) -> Result<bool, Refused> {
     if more > 0 {
         out::note(format_args!("and {more} more"));
     }
-    out::note(format_args!("{count} letters will be {done}. Go on? [y/N]"));
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(ask::agreed(format_args!(
+        "{count} letters will be {done}."
+    ))?)
 }
 
 fn progress(report: &Report, work: Work) -> String {

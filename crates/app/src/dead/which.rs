@@ -1,9 +1,9 @@
 //! Which letters a command is about.
 
 use crate::reach::{Reached, Refused};
+use crate::table::time_of;
 use backlot_core::Timestamp;
 use backlot_messaging::dead::{Filter, Id, Letters, Which};
-use std::time::UNIX_EPOCH;
 
 /// Letters that have all of this in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -111,35 +111,4 @@ pub(super) async fn known(
     Err(Refused::Asked(format!(
         "group: {group:?} has no dead letters, and had none: {names}"
     )))
-}
-
-/// A time, or how long ago it was.
-fn time_of(field: &str, text: &str, now: Timestamp) -> Result<Timestamp, Refused> {
-    if let Ok(ago) = humantime::parse_duration(text) {
-        return Ok(now.minus(ago));
-    }
-    let time = humantime::parse_rfc3339_weak(text).ok();
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.map(|since| Timestamp(0).plus(since)).ok_or_else(|| {
-        Refused::Asked(format!(
-            "{field}: {text:?} is no time: write 2026-05-01T12:00:00Z, or for example 90m or 2d for how long ago"
-        ))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_one_of_the_calendar_or_so_long_ago() {
-        let now = Timestamp(1_700_000_000_000);
-        let of = |text| time_of("since", text, now);
-        assert_eq!(of("90m").unwrap(), Timestamp(1_700_000_000_000 - 5_400_000));
-        assert_eq!(of("2023-11-14T22:13:20Z").unwrap(), now);
-        for wrong in ["", "yesterday", "1700000000", "-1h", "1960-01-01T00:00:00Z"] {
-            let told = of(wrong).unwrap_err().to_string();
-            assert!(told.starts_with("since") && told.contains(wrong), "{told}");
-        }
-    }
 }

@@ -7,5 +7,6 @@
 )]
 
 mod dead;
+mod group;
 mod refusals;
 mod site;

@@ -30,6 +30,19 @@ impl Site {
 
     /// A log with so many dead letters of the group, of two classes in turn.
     pub(crate) async fn with_letters(count: u32) -> Site {
+        Site::with((0..count).map(letter).collect()).await
+    }
+
+    /// A log with so many orders, of which the group has done none.
+    pub(crate) async fn with_orders(count: u32) -> Site {
+        let order = |id: u32| {
+            let record = Record::new(id.to_string(), "OrderPlaced", "shop", "{}");
+            Outgoing::new(TOPIC, record)
+        };
+        Site::with((0..count).map(order).collect()).await
+    }
+
+    async fn with(messages: Vec<Outgoing>) -> Site {
         let site = Site::new();
         let (env, metrics) = (Env::real(), Metrics::new());
         let tasks = Tasks::with_metrics(&env, &metrics);
@@ -42,8 +55,7 @@ impl Site {
         }
         let reader = log.attach(&cx, &Subscription::new(TOPIC, GROUP)).await;
         reader.unwrap().close().await.unwrap();
-        let letters = (0..count).map(letter).collect();
-        log.append(&cx, letters).await.unwrap();
+        log.append(&cx, messages).await.unwrap();
         log.close().await.unwrap();
         drop(log);
         tasks.shutdown(Duration::from_secs(1)).await;
