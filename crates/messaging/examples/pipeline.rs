@@ -1,8 +1,11 @@
 //! Measures the way of an event on this machine's disk: published, stored, read, its effect made
-//! once in a service's own store. Every step is on the disk.
+//! once in a service's own store. Every step is on the disk. The store is an SQLite file, or on a
+//! server that is started for it.
 //!
 //! ```text
 //! cargo run --release -p backlot-messaging --example pipeline
+//! cargo run --release -p backlot-messaging --example pipeline postgres
+//! cargo run --release -p backlot-messaging --example pipeline mariadb
 //! ```
 
 use async_trait::async_trait;
@@ -12,10 +15,15 @@ use backlot_messaging::embedded::{Embedded, Options};
 use backlot_messaging::engine::{Engine, TopicSpec};
 use backlot_messaging::{Bus, Event};
 use backlot_service::{Metrics, Tasks};
-use backlot_storage::{Migration, Migrations, Sql, Store, Tx, params, sql, sqlite};
+use backlot_storage::{
+    Migration, Migrations, Sql, Store, Tx, mysql, params, postgres, sql, sqlite,
+};
+use backlot_testkit::Engine as Server;
+use backlot_testkit::engine::Kind;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -30,9 +38,11 @@ const IDLE: usize = 1_000;
 const MIGRATIONS: Migrations = &[Migration::new(
     1,
     "total",
-    "CREATE TABLE total (stars INTEGER NOT NULL) STRICT; INSERT INTO total VALUES (0);",
+    "CREATE TABLE total (film BIGINT PRIMARY KEY, stars BIGINT NOT NULL);",
 )];
-const ADD: Sql = sql!("UPDATE total SET stars = stars + ?");
+const BEGIN: Sql = sql!("INSERT INTO total (film, stars) VALUES (?, 0)");
+const ADD: Sql = sql!("UPDATE total SET stars = stars + ? WHERE film = ?");
+const FILMS: u64 = 5_000;
 
 #[derive(Serialize, Deserialize)]
 struct Rated {
@@ -51,7 +61,7 @@ impl Event for Rated {
     }
 }
 
-/// One statement for a batch: what is measured is the way.
+/// One statement for a batch, for its first film: what is measured is the way.
 struct Adder {
     /// How many are handled, and how many have failed.
     handled: watch::Sender<u64>,
@@ -92,7 +102,9 @@ impl Consume<Rated> for Adder {
             });
         }
         let stars: u64 = events.iter().map(|event| event.stars).sum();
-        tx.execute(ADD, params![stars.cast_signed()]).await?;
+        let film = events.first().map_or(0, |event| event.film);
+        tx.execute(ADD, params![stars.cast_signed(), film.cast_signed()])
+            .await?;
         self.handled
             .send_modify(|handled| *handled += events.len() as u64);
         Ok(())
@@ -170,7 +182,7 @@ impl Bench {
 fn rated(number: u64) -> Rated {
     Rated {
         number,
-        film: number % 5000,
+        film: number % FILMS,
         stars: number % 5 + 1,
     }
 }
@@ -188,6 +200,47 @@ fn say(what: &str, count: u64, took: Duration) {
     );
 }
 
+/// The store that was asked for, and the server it is on.
+async fn open(
+    folder: &Path,
+    env: &Env,
+) -> Result<(Option<Server>, Store), Box<dyn std::error::Error>> {
+    let clock = env.clock.clone();
+    let wanted = std::env::args().nth(1);
+    let kind = match wanted.as_deref() {
+        None => {
+            let (path, options) = (folder.join("service.db"), sqlite::Options::default());
+            let store = sqlite::open(path, options, MIGRATIONS, clock)?;
+            begin(&store).await?;
+            return Ok((None, store));
+        }
+        Some("postgres") => Kind::Postgres,
+        Some("mariadb") => Kind::Mariadb,
+        Some(other) => return Err(format!("{other:?}: say postgres, mariadb or nothing").into()),
+    };
+    let server = Server::start(kind).await.ok_or("it is not installed")?;
+    let url = server.url(&server.database().await);
+    let options = postgres::Options::default();
+    let store = match kind {
+        Kind::Postgres => postgres::open(&url, options, MIGRATIONS, clock).await?,
+        Kind::Mariadb => mysql::open(&url, options, MIGRATIONS, clock).await?,
+    };
+    begin(&store).await?;
+    Ok((Some(server), store))
+}
+
+async fn begin(store: &Store) -> Result<(), backlot_core::Error> {
+    let begun = store.write(&cx(), |tx| {
+        Box::pin(async move {
+            for film in 0..FILMS.cast_signed() {
+                tx.execute(BEGIN, params![film]).await?;
+            }
+            Ok::<_, backlot_core::Error>(())
+        })
+    });
+    begun.await
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir_in(".")?;
@@ -196,9 +249,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = folder.path().join("broker.db");
     let engine = Embedded::file(path, Options::default(), &env, &tasks, &metrics).await?;
     let engine: Arc<dyn Engine> = Arc::new(engine);
-    let path = folder.path().join("service.db");
-    let clock = env.clock.clone();
-    let store = sqlite::open(path, sqlite::Options::default(), MIGRATIONS, clock)?;
+    let (_server, store) = open(folder.path(), &env).await?;
     let bench = Bench {
         bus: Bus::new(Arc::clone(&engine), "example", &env),
         setup: Setup {
