@@ -60,6 +60,7 @@ const CHECKS: &[(&str, Applies, Check)] = checks! {
     group::partitions_are_shared_evenly_and_move_when_members_come_and_go if |_| true,
     group::a_zombie_is_refused_and_told if |_| true,
     group::a_leaving_member_may_finish_what_it_has if |caps| caps.order,
+    group::a_partition_that_comes_back_has_another_epoch if |caps| caps.order,
     group::a_message_that_is_never_settled_goes_to_another if |_| true,
     group::an_extended_message_stays_out if |_| true,
     group::a_token_of_another_epoch_changes_nothing if |_| true,

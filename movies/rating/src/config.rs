@@ -5,8 +5,9 @@ use backlot::storage::StoreConfig;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The most events of one commit.
-const MAX_BATCH: usize = 16_384;
+/// The most events of one commit, as it may be set, and unless it is.
+const MAX_BATCH: usize = 32_768;
+const BATCH: usize = 16_384;
 
 /// Configuration of the rating service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ const MAX_BATCH: usize = 16_384;
 pub struct Config {
     /// Where ratings are kept.
     pub store: StoreConfig,
-    /// How many submitted ratings may go into one commit, 1 to 16,384: many are cheap each, few
+    /// How many submitted ratings may go into one commit, 1 to 32,768: many are cheap each, few
     /// are there sooner when very many wait.
     pub batch: usize,
     /// How long submitted ratings wait that an instance had when it died, 1 s to 1 h.
@@ -26,7 +27,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             store: StoreConfig::default(),
-            batch: MAX_BATCH,
+            batch: BATCH,
             lease: Duration::from_secs(30),
         }
     }

@@ -40,6 +40,9 @@ pub(super) struct Session {
     /// The number of the next call.
     sequence: u64,
     wait: Duration,
+    /// How long the broker keeps it for a caller that is not heard, and when it heard this one last.
+    lease: Duration,
+    heard: Instant,
     /// How many calls for more failed in a row, and when the next may be made.
     failures: u32,
     not_before: Option<Instant>,
@@ -54,6 +57,8 @@ impl Session {
             name,
             sequence: 1,
             wait: (subscription.lease / 3).clamp(LEAST_WAIT, MOST_WAIT),
+            lease: subscription.lease,
+            heard: Instant::now(),
             failures: 0,
             not_before: None,
             has_left: false,
@@ -82,6 +87,7 @@ impl Session {
             Ok(told) => {
                 self.failures = 0;
                 self.not_before = None;
+                self.heard = Instant::now();
                 self.sequence += u64::from(told.is_some());
                 Ok(told)
             }
@@ -129,6 +135,11 @@ impl Session {
         }
     }
 
+    /// Whether the broker has it still, unless it began anew.
+    fn is_kept(&self) -> bool {
+        Instant::now().saturating_duration_since(self.heard) < self.lease
+    }
+
     fn leaving(&self, died: bool) -> proto::LeaveRequest {
         proto::LeaveRequest {
             session: self.name.clone(),
@@ -147,7 +158,12 @@ impl Source for Session {
                 biased;
                 // The sender is held here.
                 _ = closed.wait_for(|closed| *closed) => return Err(Error::Closed),
-                told = self.ask(max) => told?,
+                told = self.ask(max) => match told {
+                    // What is out is still this caller's: who let go of it would have it come again
+                    // while it is worked on.
+                    Err(Error::Away { .. }) if self.is_kept() => continue,
+                    told => told?,
+                },
             };
             if let Some(input) = told {
                 return Ok(input);

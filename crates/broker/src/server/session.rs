@@ -190,8 +190,11 @@ impl State {
             drop(reply.send(Ok(self.told.1.clone())));
         } else if ask.sequence == last + 1 {
             self.told.1 = None;
-            // Another that waits under this number has given up.
-            self.asked = Some((ask, reply));
+            // Another that waits under this number has given up, or was overtaken on its way by the
+            // one it replaces: then it is the one that is listened to, and asks again.
+            if let Some((_, replaced)) = self.asked.replace((ask, reply)) {
+                drop(replaced.send(Ok(None)));
+            }
             if self.stops {
                 self.answer(Err(stopping()));
             } else {

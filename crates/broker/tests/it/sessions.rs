@@ -6,6 +6,7 @@ use backlot_broker::contract::broker::v1 as proto;
 use backlot_core::{Clock, Code};
 use backlot_messaging::engine::Subscription;
 use backlot_messaging::{Engine, Error};
+use backlot_testkit::proxy::Proxy;
 use proto::next_response::Told;
 use std::time::Duration;
 
@@ -84,6 +85,31 @@ fn a_reader_may_outlive_the_runtime() {
     drop(runtime);
     // It cannot say that it leaves, and need not.
     drop(reader);
+}
+
+#[tokio::test]
+async fn a_way_that_is_cut_for_a_moment_ends_no_membership() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = process(&folder, Options::default()).await;
+    let port = process.address.rsplit(':').next().unwrap();
+    let proxy = Proxy::start(port.parse().unwrap()).await;
+    let caller = Caller::of(&format!("127.0.0.1:{}", proxy.port()));
+    caller.topic(1).await;
+    caller.publish(0..2).await;
+    let mut reader = caller.reader(LEASE).await;
+    let taken = take(&mut *reader, 2).await;
+    let direct = Caller::of(&process.address);
+    let (more, ()) = tokio::join!(take(&mut *reader, 1), async {
+        for _ in 0..3 {
+            proxy.cut();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        direct.publish(2..3).await;
+    });
+    assert_eq!(ids(&more), ["2"]);
+    let all = [taken, more].concat();
+    assert!(reader.settle(done(&all)).await.unwrap().is_empty());
+    process.stop().await;
 }
 
 #[tokio::test]

@@ -113,6 +113,32 @@ pub(super) async fn a_leaving_member_may_finish_what_it_has(stage: Stage) {
     assert_eq!(came, (40..80).collect());
 }
 
+pub(super) async fn a_partition_that_comes_back_has_another_epoch(stage: Stage) {
+    stage.topic(2).await;
+    let mut one = stage.reader("g").await;
+    one.holds(2).await;
+    stage.publish(0..40).await;
+    let taken = one.take(40).await;
+    let mut other = stage.reader("g").await;
+    other.nothing().await;
+    let told = one.tell(is_revoked).await;
+    let Input::Revoked { partitions, .. } = told else {
+        unreachable!("it was asked for");
+    };
+    // Before the first has let go of it the second is gone.
+    other.close().await;
+    one.done(&taken).await;
+    let told = one.tell(|input| matches!(input, Input::Assigned(_))).await;
+    let Input::Assigned(back) = told else {
+        unreachable!("it was asked for");
+    };
+    assert_eq!(back[0].0, partitions[0]);
+    let tokens = taken.iter().map(|delivery| delivery.token);
+    let before = tokens.filter(|token| token.partition == partitions[0]);
+    let before = before.map(|token| token.epoch).max();
+    assert!(Some(back[0].1) > before, "{back:?} after {before:?}");
+}
+
 pub(super) async fn a_message_that_is_never_settled_goes_to_another(stage: Stage) {
     stage.topic(1).await;
     stage.publish(0..2).await;

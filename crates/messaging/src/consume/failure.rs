@@ -79,6 +79,9 @@ pub(super) enum Verdict {
     Dead,
     /// It is tried again after this time, and no attempt is used up.
     Later(Duration),
+    /// The store was not done in time, and the handler was not what kept it: no attempt is used up.
+    /// It may have come to its commit, so that a dead letter could be of something that is done.
+    Late,
     /// Nothing can be done for any message now, and none is to blame.
     Away,
     /// The handler has no form for batches: it is called for each event.
@@ -169,6 +172,14 @@ impl Failure {
         self.verdict
     }
 
+    /// The handler was at work when the time was over: that is an attempt.
+    pub(super) fn attempted(mut self) -> Self {
+        if self.verdict == Verdict::Late {
+            self.verdict = Verdict::Retry;
+        }
+        self
+    }
+
     pub(super) fn is_unbatched(&self) -> bool {
         self.verdict == Verdict::Unbatched
     }
@@ -245,6 +256,7 @@ impl From<StoreError> for Failure {
             | StoreError::Conflict { .. }
             | StoreError::Lost { .. }
             | StoreError::Position { .. } => Verdict::Away,
+            StoreError::TimedOut { .. } => Verdict::Late,
             _ => Verdict::Retry,
         };
         Failure {

@@ -5,8 +5,9 @@ use crate::engine::Begin;
 use backlot_core::backoff::Backoff;
 use std::time::Duration;
 
-/// The most messages of a partition that may be out.
-const MAX_IN_FLIGHT: u32 = 16_384;
+/// The most messages of a partition that may be out, and of one transaction. A set of all that are
+/// done among them fits into a position's row.
+pub(super) const MAX_IN_FLIGHT: u32 = 32_768;
 
 /// Which messages wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl Group {
         self
     }
 
-    /// Takes up to so many messages of a partition in one transaction, whose effects are made once
+    /// Takes up to so many messages of a partition, at most 32,768, in one transaction, whose effects are made once
     /// by one row for the partition. For many small effects. Without it each message is a
     /// transaction of its own, with a row in the inbox.
     ///
@@ -162,8 +163,8 @@ impl Group {
         self
     }
 
-    /// The most messages of a partition that are out at once, up to 16,384: when so many wait
-    /// behind some that fail, the partition stands still. Default: 1,024, and four batches.
+    /// The most messages of a partition that are out at once, up to 32,768: when so many wait
+    /// behind some that fail, the partition stands still. Default: three batches, and at least 1,024.
     #[must_use]
     pub fn in_flight(mut self, messages: u32) -> Self {
         self.in_flight = Some(messages.clamp(1, MAX_IN_FLIGHT));

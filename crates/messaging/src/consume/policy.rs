@@ -10,6 +10,9 @@ use std::time::Duration;
 /// The most failures that are kept with a message: the first and the last of them.
 const MOST_FAILURES: usize = 10;
 
+/// How long a message waits that a store did not take in time.
+const LATE: Duration = Duration::from_secs(1);
+
 /// What is done next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Next {
@@ -42,6 +45,7 @@ pub(super) fn after(
     match failure.verdict() {
         Verdict::Away => return Next::Away,
         Verdict::Later(wait) => return wait_for(group, wait, now, None),
+        Verdict::Late => return wait_for(group, LATE, now, None),
         Verdict::Retry | Verdict::Dead | Verdict::Unbatched => {}
     }
     let kept = failure.kept(now);

@@ -5,7 +5,7 @@ mod settling;
 
 use super::Setup;
 use super::failure::Verdict;
-use super::group::{Group, Order};
+use super::group::{Group, MAX_IN_FLIGHT, Order};
 use super::lanes::{Item, Slot};
 use super::letter;
 use super::policy::{self, Next};
@@ -17,7 +17,7 @@ use crate::engine::{
 use crate::partition::fnv1a;
 use crate::telemetry::OfConsumer;
 use backlot_core::backoff::Backoff;
-use backlot_core::{Clock, Context, Dice};
+use backlot_core::{Clock, Context, Dice, Timestamp};
 use parts::{Part, Parts};
 use settling::Settling;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ const AWAY: Backoff = Backoff {
 /// How long one call of an engine may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most messages that are asked for at once.
-const MAX_FETCH: usize = 16_384;
+const MAX_FETCH: usize = MAX_IN_FLIGHT as usize;
 /// What is asked for at once when messages are handled one by one.
 const FETCH: usize = 256;
 
@@ -315,7 +315,6 @@ impl Reader {
             Input::Revoked { partitions, cause } => {
                 // What failed is told first: it keeps its attempts.
                 self.settling.flush(source).await?;
-                let now = self.clock.wall();
                 for partition in partitions {
                     let Some(part) = self.parts.remove(partition) else {
                         continue;
@@ -323,9 +322,10 @@ impl Reader {
                     if cause != Cause::Rebalance {
                         continue;
                     }
-                    // Others need not wait for what does not run.
+                    // Others need not wait for what does not run. At once, by whatever clock: what is
+                    // not due yet is passed by what comes after it.
                     let back = || Settle::Retry {
-                        at: now,
+                        at: Timestamp(0),
                         failure: None,
                     };
                     let unbegun = part.lanes.iter();
@@ -490,7 +490,7 @@ impl Reader {
             let next = policy::after(&self.group, &mut item.message, &failure, wall, &self.dice);
             match (&next, failure.verdict()) {
                 (Next::Away, _) => self.telemetry.away(),
-                (_, Verdict::Later(_)) => self.telemetry.later(),
+                (_, Verdict::Later(_) | Verdict::Late) => self.telemetry.later(),
                 _ => self.telemetry.failed(failure.class().name()),
             }
             match next {

@@ -5,7 +5,7 @@ use backlot_messaging::embedded::MIGRATIONS;
 use backlot_storage::backend::Mode;
 use backlot_storage::error::Cause;
 use backlot_storage::remote::{Remote, Transaction};
-use backlot_storage::{Dialect, Param, Row, Store, StoreError, sqlite};
+use backlot_storage::{Dialect, Migrations, Param, Row, Store, StoreError, sqlite};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex as Lock};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -54,6 +54,10 @@ impl std::ops::Sub for Cost {
 
 impl Far {
     pub(crate) async fn open() -> (Store, Far) {
+        Far::with(MIGRATIONS).await
+    }
+
+    pub(crate) async fn with(migrations: Migrations) -> (Store, Far) {
         let far = Far {
             database: Arc::new(Mutex::new(sqlite::Connection::in_memory().unwrap())),
             faults: Arc::default(),
@@ -63,7 +67,7 @@ impl Far {
         };
         let store = Store::remote(Arc::new(far.clone()), Clock::real());
         store
-            .migrate(&Context::background(), MIGRATIONS)
+            .migrate(&Context::background(), migrations)
             .await
             .unwrap();
         (store, far)

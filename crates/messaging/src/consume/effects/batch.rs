@@ -14,10 +14,12 @@ use backlot_core::Context;
 use backlot_storage::position::At;
 use backlot_storage::{StoreError, Tx};
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The runs of a set are bounded by what is out at once.
+/// The runs of a set are bounded by what is out at once: at most every second of 32,768, two bytes
+/// each, which is half of what a row may hold.
 const NO_LIMIT: usize = usize::MAX;
 
 /// Why a transaction did not commit.
@@ -48,6 +50,8 @@ struct Shared<E, C> {
     events: Mutex<Option<Vec<E>>>,
     /// For another, when they were used up; taken back when the write has ended for its caller.
     items: Mutex<Vec<Item<Delivery>>>,
+    /// Whether the handler is at work.
+    handling: AtomicBool,
     cx: Context,
 }
 
@@ -94,16 +98,23 @@ impl<E> Part<E> {
 /// A batch on its way.
 struct Batch {
     ran: Ran,
-    /// Slots in which something failed and is tried again: what is behind it waits.
-    held: BTreeSet<Slot>,
+    /// Slots in which something failed and is tried again, with the offset of the first that did:
+    /// what is behind it waits.
+    held: BTreeMap<Slot, u64>,
 }
 
 impl Batch {
     fn failed(&mut self, item: Item<Delivery>, failure: Failure) {
         if failure.verdict() != Verdict::Dead {
-            self.held.insert(item.slot);
+            let first = self.held.entry(item.slot).or_insert(item.offset);
+            *first = item.offset.min(*first);
         }
         self.ran.items.push((item, Outcome::Failed(failure)));
+    }
+
+    fn is_behind(&self, item: &Item<Delivery>) -> bool {
+        let first = self.held.get(&item.slot);
+        first.is_some_and(|first| item.offset > *first)
     }
 
     fn leave(&mut self, items: impl IntoIterator<Item = Item<Delivery>>) {
@@ -119,12 +130,12 @@ pub(super) async fn run<E: Event, C: Consume<E>>(inner: &Arc<Inner<E, C>>, load:
             items: Vec::with_capacity(items.len()),
             has_marked: false,
         },
-        held: BTreeSet::new(),
+        held: BTreeMap::new(),
     };
     let all = decoded::<E, C>(items, &mut batch);
     let mut parts = VecDeque::from([all]);
     while let Some(mut part) = parts.pop_front() {
-        let behind = part.take(|_, item| batch.held.contains(&item.slot));
+        let behind = part.take(|_, item| batch.is_behind(item));
         batch.leave(behind.into_iter().map(|(_, item)| item));
         if part.items.is_empty() {
             continue;
@@ -172,7 +183,12 @@ pub(super) async fn run<E: Event, C: Consume<E>>(inner: &Arc<Inner<E, C>>, load:
             parts.push_front(second);
             parts.push_front(part);
         } else if let Some(item) = part.items.pop() {
+            let is_late = failure.verdict() == Verdict::Late;
             batch.failed(item, failure);
+            if is_late {
+                // Each of the others would take as long to fail.
+                break;
+            }
         }
     }
     for part in parts {
@@ -228,6 +244,7 @@ async fn commit<E: Event, C: Consume<E>>(
         runs: runs(&part.items),
         events: Mutex::new(part.events),
         items: Mutex::new(part.items),
+        handling: AtomicBool::new(false),
         cx: cx.clone(),
     });
     let mine = Arc::clone(&shared);
@@ -236,6 +253,9 @@ async fn commit<E: Event, C: Consume<E>>(
         Box::pin(async move { shared.attempt(tx).await })
     });
     let written = match caught(writing).await {
+        Ok(Err(Stop::Failed(failure))) if mine.handling.load(Ordering::Relaxed) => {
+            Err(Stop::Failed(failure.attempted()))
+        }
         Ok(written) => written,
         Err(words) => Err(Stop::Failed(Failure::panicked(&words))),
     };
@@ -292,7 +312,10 @@ impl<E: Event, C: Consume<E>> Shared<E, C> {
                 items => decode_all::<E, C>(items)?,
             },
         };
-        if let Err((failure, events)) = inner.hand(&self.cx, tx, events).await {
+        self.handling.store(true, Ordering::Relaxed);
+        let handed = inner.hand(&self.cx, tx, events).await;
+        self.handling.store(false, Ordering::Relaxed);
+        if let Err((failure, events)) = handed {
             *self.events.lock() = events;
             return Err(Stop::Failed(failure));
         }

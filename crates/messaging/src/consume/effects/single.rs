@@ -6,6 +6,7 @@ use crate::consume::identity;
 use crate::engine::Delivery;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes the effect; answers whether it was not made before.
 pub(super) async fn run<E: Event, C: Consume<E>>(
@@ -21,8 +22,10 @@ pub(super) async fn run<E: Event, C: Consume<E>>(
         event: Mutex::new(Some(decoded)),
         id: identity::of(&delivery.record),
         delivery: delivery.clone(),
+        handling: AtomicBool::new(false),
         cx: cx.clone(),
     });
+    let mine = Arc::clone(&shared);
     let writing = inner.store.write(&cx, move |tx| {
         let shared = Arc::clone(&shared);
         Box::pin(async move {
@@ -38,12 +41,20 @@ pub(super) async fn run<E: Event, C: Consume<E>>(
                 Some(event) => event,
                 None => Inner::<E, C>::decode(&shared.delivery)?,
             };
+            shared.handling.store(true, Ordering::Relaxed);
             let handed = inner.hand(&shared.cx, tx, vec![event]).await;
+            shared.handling.store(false, Ordering::Relaxed);
             handed.map_err(|(failure, _)| failure)?;
             Ok::<bool, Failure>(true)
         })
     });
-    writing.await
+    writing.await.map_err(|failure| {
+        if mine.handling.load(Ordering::Relaxed) {
+            failure.attempted()
+        } else {
+            failure
+        }
+    })
 }
 
 struct Shared<E, C> {
@@ -51,5 +62,7 @@ struct Shared<E, C> {
     event: Mutex<Option<E>>,
     id: String,
     delivery: Delivery,
+    /// Whether the handler is at work.
+    handling: AtomicBool,
     cx: backlot_core::Context,
 }

@@ -1,5 +1,6 @@
 //! The partitions a reader has.
 
+use crate::consume::group::MAX_IN_FLIGHT;
 use crate::consume::lanes::{Item, Lanes};
 use crate::consume::run::Place;
 use crate::engine::{Delivery, Token};
@@ -7,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most gaps that are noted one by one.
-const MOST_PASSED: usize = 1024;
+/// The most runs of what is passed that are noted: no more can be out at once.
+const MOST_PASSED: usize = MAX_IN_FLIGHT as usize;
 
 #[derive(Debug)]
 pub(super) struct Part {
@@ -140,9 +141,14 @@ impl Parts {
         let Some(part) = self.parts.get_mut(&partition) else {
             return;
         };
-        // What is left out here is a hole in the set until the partition is given anew.
-        if part.place.passed.len() < MOST_PASSED {
-            part.place.passed.push((first, end));
+        let (passed, is_busy) = (&mut part.place.passed, part.is_busy);
+        // What runs has a copy, and says how many of these it has marked.
+        let last = passed.last_mut().filter(|_| !is_busy);
+        if let Some((_, last)) = last.filter(|(_, last)| *last == first) {
+            *last = end;
+        } else if passed.len() < MOST_PASSED {
+            // What is left out is a hole in the set until the partition is given anew.
+            passed.push((first, end));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Group, State};
 use crate::embedded::part::until;
-use crate::engine::{Cause, Input};
+use crate::engine::Cause;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -47,7 +47,6 @@ impl State {
     /// Asks owners for the partitions that others shall have.
     fn ask_to_leave(&mut self, now: Instant, group: &Group) {
         let mut lost: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-        let mut back: BTreeMap<u64, Vec<(u32, u64)>> = BTreeMap::new();
         for (number, part) in (0..).zip(&mut self.parts) {
             match part.owner {
                 Some(owner) if part.target != Some(owner) && part.leaving.is_none() => {
@@ -59,16 +58,9 @@ impl State {
                     group.telemetry.rebalance.inc();
                     lost.entry(owner).or_default().push(number);
                 }
-                Some(owner) if part.target == Some(owner) && part.leaving.take().is_some() => {
-                    // It comes back before it was gone.
-                    back.entry(owner).or_default().push((number, part.epoch));
-                }
+                // One that is asked for back before it is gone leaves all the same: its owner has
+                // let go of what it had, and is given it anew under another epoch.
                 _ => {}
-            }
-        }
-        for (member, partitions) in back {
-            if let Some(member) = self.members.get_mut(&member) {
-                member.told.push_back(Input::Assigned(partitions));
             }
         }
         for (member, partitions) in lost {

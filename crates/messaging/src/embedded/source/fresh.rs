@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 /// About how many bytes one read takes, at least and at most: a long one would keep the log from
 /// being moved, and the memory that a reader takes is bounded by it.
-const READ_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(4 << 20);
+const READ_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(16 << 20);
 /// What a message is taken to have, to read about as many as are asked for.
-const MESSAGE_BYTES: u64 = 512;
+const MESSAGE_BYTES: u64 = 256;
 /// The pause before another look at a log that had nothing where something was said to be.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -81,7 +81,8 @@ impl Member {
         for room in &ready {
             let most = room.messages.min(max - deliveries.len());
             let blocked = self.take(room, most, &mut deliveries);
-            if deliveries.len() >= max {
+            // What would be a piece of the next partition's is left to be taken whole.
+            if deliveries.len() > max / 2 {
                 break;
             }
             if !deliveries.is_empty() {

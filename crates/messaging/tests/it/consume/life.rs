@@ -1,6 +1,7 @@
 //! How a consumer lives: order, leases, pauses, engines that are away, and its end.
 
-use super::stage::{Counted, Stage, Worker, script};
+use super::stage::{Counted, MIGRATIONS, Stage, Together, Worker, script};
+use crate::far::Far;
 use async_trait::async_trait;
 use backlot_core::{Context, Error as Failed};
 use backlot_messaging::consume::{Consumer, Failing, Group, Order, Setup};
@@ -67,6 +68,53 @@ async fn a_failing_message_holds_up_its_partition_when_that_is_asked_for() {
     stage.consume(&group, &script).await;
     assert!(stage.numbers().await.is_sorted());
     assert_eq!(stage.calls.lock()[&4], 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_among_others_waits_for_what_is_before_it_in_its_key() {
+    for order in [Order::Key, Order::Partition] {
+        let stage = Stage::new(2).await;
+        stage.publish(0..9, |n| n % 3).await;
+        let script = script(|event, call| match event.n {
+            3 | 7 if call < 3 => Err(Failed::unavailable("not now").into()),
+            _ => Ok(()),
+        });
+        let group = Group::new("g").order(order).batch(20);
+        let handler = Together(stage.handler(&script));
+        let consumer =
+            Consumer::consuming(&stage.setup(), group, stage.store.clone(), handler).unwrap();
+        consumer.run(stage.settled("g")).await;
+        let effects = stage.effects().await;
+        assert_eq!(effects.len(), 9);
+        for lane in 0..3 {
+            let mine = effects.iter().filter(|(_, of)| *of == lane);
+            assert!(mine.map(|(n, _)| *n).is_sorted(), "{effects:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stalls_uses_no_attempt() {
+    for group in [Group::new("g"), Group::new("g").batch(20)] {
+        let mut stage = Stage::new(2).await;
+        let (store, far) = Far::with(MIGRATIONS).await;
+        stage.store = store;
+        stage.publish(0..6, |n| n % 3).await;
+        let group = group.attempts(2).deadline(Duration::from_secs(5));
+        // It takes what it is asked, and answers nothing.
+        far.dies_after(Some(0));
+        let consumer = stage.consumer(&group, &script(|_, _| Ok(())));
+        let over = async {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            far.dies_after(None);
+            stage.settled("g").await;
+        };
+        consumer.run(over).await;
+        assert_eq!(stage.letters("g").await.len(), 0);
+        let mut numbers = stage.numbers().await;
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,44 @@ impl Consume<Counted> for Handler {
     }
 }
 
+/// The same for many at once, which says of each what is wrong with it.
+pub(super) struct Together(pub(super) Handler);
+
+#[async_trait]
+impl Consume<Counted> for Together {
+    async fn consume(&self, cx: &Context, tx: &mut Tx, event: Counted) -> Result<(), Failure> {
+        self.0.consume(cx, tx, event).await
+    }
+
+    async fn consume_batch(
+        &self,
+        _cx: &Context,
+        tx: &mut Tx,
+        events: &[Counted],
+    ) -> Result<(), Failure> {
+        let mut failed = Vec::new();
+        for (place, event) in events.iter().enumerate() {
+            let call = {
+                let mut calls = self.0.calls.lock();
+                let call = calls.entry(event.n).or_default();
+                *call += 1;
+                *call
+            };
+            if let Err(failure) = (self.0.script)(event, call) {
+                failed.push((place, failure));
+            }
+        }
+        if !failed.is_empty() {
+            return Err(Failure::among(failed));
+        }
+        for event in events {
+            tx.execute(INSERT, params![event.n as i64, event.lane as i64])
+                .await?;
+        }
+        Ok(())
+    }
+}
+
 /// Waits as it is told.
 pub(super) struct Worker<F>(pub(super) F);
 
@@ -163,11 +201,15 @@ impl Stage {
         }
     }
 
-    pub(super) fn consumer(&self, group: &Group, script: &Script) -> Consumer {
-        let handler = Handler {
+    pub(super) fn handler(&self, script: &Script) -> Handler {
+        Handler {
             script: Arc::clone(script),
             calls: Arc::clone(&self.calls),
-        };
+        }
+    }
+
+    pub(super) fn consumer(&self, group: &Group, script: &Script) -> Consumer {
+        let handler = self.handler(script);
         Consumer::consuming(&self.setup(), group.clone(), self.store.clone(), handler).unwrap()
     }
 
