@@ -292,13 +292,34 @@ impl Part {
         }
     }
 
-    /// Messages that come again now.
+    /// Messages that come again now: none that lies behind one that was never out, which has its
+    /// turn first.
     pub(super) fn due(&self, now_ms: i64, most: usize) -> Vec<u64> {
-        let due = |pending: &Pending| {
-            !pending.is_suspect && !pending.is_out && pending.exception.not_before <= now_ms
+        let pending = self.pending.iter();
+        let due = pending.filter(|(_, pending)| pending.is_due(now_ms));
+        let mut ordinary = None;
+        let has_turn = |offset: &u64| {
+            *offset < self.position
+                || *offset < *ordinary.get_or_insert_with(|| self.first_ordinary())
         };
-        let pending = self.pending.iter().filter(|(_, pending)| due(pending));
-        pending.map(|(offset, _)| *offset).take(most).collect()
+        let due = due.map(|(offset, _)| *offset).take_while(has_turn);
+        due.take(most).collect()
+    }
+
+    /// Whether this message comes again now.
+    pub(super) fn is_due(&self, offset: u64, now_ms: i64) -> bool {
+        let pending = self.pending.get(&offset);
+        pending.is_some_and(|pending| pending.is_due(now_ms))
+    }
+
+    /// The first message that was never out and is not known as another; whatever lies behind all
+    /// that are known if there is none among them.
+    fn first_ordinary(&self) -> u64 {
+        let last = self.pending.keys().next_back();
+        let end = last.map_or(0, |last| last + 1);
+        let mut unsettled = self.tracker.unsettled_from(self.position, end);
+        let first = unsettled.find(|offset| !self.pending.contains_key(offset));
+        first.unwrap_or(end)
     }
 
     /// When the next message comes again, if that is later than now.
@@ -326,6 +347,11 @@ impl Pending {
             is_out: false,
             is_held: false,
         }
+    }
+
+    /// Whether it comes again now, not being suspect.
+    fn is_due(&self, now_ms: i64) -> bool {
+        !self.is_suspect && !self.is_out && self.exception.not_before <= now_ms
     }
 }
 

@@ -13,6 +13,8 @@ mod far;
 mod faults;
 mod full;
 mod history;
+mod mortal;
+mod order;
 mod publishing;
 mod stage;
 mod trials;
