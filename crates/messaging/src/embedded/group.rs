@@ -184,6 +184,13 @@ impl Group {
         self.wake();
     }
 
+    /// Takes from its members what is not theirs any more; answers when to look again.
+    pub(super) fn look_after(&self, now_ms: i64) -> Option<Instant> {
+        let mut state = self.state.lock();
+        state.tidy(self);
+        state.wake_at(None, now_ms)
+    }
+
     /// The names of the members, in order of their arrival.
     pub(super) fn members(&self) -> Vec<String> {
         let state = self.state.lock();
@@ -300,12 +307,14 @@ impl State {
         }
     }
 
-    /// What this member does next. `heads` is where the partitions end.
+    /// What this member does next. `heads` is where the partitions end; `is_on_trial` says whether
+    /// messages of any group are.
     pub(super) fn step(
         &mut self,
         member: u64,
         (now_ms, max, turn): (i64, usize, usize),
         heads: &[u64],
+        is_on_trial: bool,
     ) -> Step {
         let Some(known) = self.members.get_mut(&member) else {
             return Step::Wait(None);
@@ -329,12 +338,10 @@ impl State {
         if !doubted.is_empty() {
             return Step::Reload(doubted);
         }
-        let wake = self.wake_at(member, now_ms);
+        let wake = self.wake_at(Some(member), now_ms);
         if self.is_paused {
             return Step::Wait(wake);
         }
-        // One at a time in all of the group: else it would not be known of which of them it died.
-        let is_on_trial = self.parts.iter().any(Part::is_on_trial);
         let count = self.parts.len();
         let mut fresh = Vec::new();
         for index in 0..count {
@@ -386,17 +393,20 @@ impl State {
         }
     }
 
-    /// When there may be something to do although nobody says so.
-    fn wake_at(&self, member: u64, now_ms: i64) -> Option<Instant> {
+    /// When there may be something to do although nobody says so, for this member or anybody.
+    fn wake_at(&self, member: Option<u64>, now_ms: i64) -> Option<Instant> {
         let now = Instant::now();
         let others = self
             .members
             .iter()
-            .filter(|(number, known)| **number != member && !known.is_calling);
+            .filter(|(number, known)| Some(**number) != member && !known.is_calling);
         let silent = others.map(|(_, known)| known.alive_until);
         let leases = self.parts.iter().filter_map(Part::lease_ends);
         let leaving = self.parts.iter().filter_map(|part| part.leaving);
-        let due = self.parts.iter().filter(|part| part.owner == Some(member));
+        let due = self
+            .parts
+            .iter()
+            .filter(|part| member.is_some() && part.owner == member);
         let due = due.filter_map(|part| part.next_due(now_ms)).min();
         let due = due.map(|at| {
             let wait = Duration::from_millis(at.saturating_sub(now_ms).unsigned_abs());

@@ -12,6 +12,7 @@ mod dead;
 mod far;
 mod faults;
 mod full;
+mod groups;
 mod history;
 mod mortal;
 mod order;

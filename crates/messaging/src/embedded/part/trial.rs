@@ -9,16 +9,19 @@
 
 use super::{Before, Loaded, Part, Pending, tracker};
 use crate::embedded::repository::cursors::{Exception, Marks};
+use crate::embedded::trials::Permit;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Messages that are out to see whether the process dies of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::embedded) struct Trial {
     /// One past the last message that is out meanwhile.
     end: u64,
     size: usize,
     /// Whether they went out: before, what the store is to say is being written.
     is_out: bool,
+    /// Nothing else is on trial meanwhile.
+    _permit: Permit,
 }
 
 /// What may be what killed a process.
@@ -148,6 +151,7 @@ impl Part {
     pub(in crate::embedded) fn begin_trial(
         &mut self,
         offsets: &[u64],
+        permit: Permit,
     ) -> (Marks, Option<(u64, Exception)>) {
         let last = self.outs().chain(offsets.iter().copied()).max();
         let end = last.map_or(0, |last| last + 1);
@@ -155,6 +159,7 @@ impl Part {
             end,
             size: offsets.len(),
             is_out: false,
+            _permit: permit,
         });
         self.is_doubted = true;
         let marks = Marks {
@@ -201,7 +206,7 @@ impl Part {
     /// What the store shall say when so many messages came back and of the rest so many are held:
     /// nothing new while the trial lasts.
     pub(in crate::embedded) fn marks_after(&self, back: usize, held: usize) -> Option<Marks> {
-        let trial = self.trial.filter(|trial| trial.is_out);
+        let trial = self.trial.as_ref().filter(|trial| trial.is_out);
         let is_over = trial.is_some() && self.out.saturating_sub(back) <= held;
         let has_suspects = is_over && self.has_suspects();
         is_over.then_some(Marks {
@@ -213,7 +218,7 @@ impl Part {
     /// Ends the trial whose messages all had an end, and the suspicion when nothing is left of it;
     /// answers whether others may begin one.
     pub(in crate::embedded) fn end_trial(&mut self) -> bool {
-        let trial = self.trial.filter(|_| !self.is_doubted);
+        let trial = self.trial.as_ref().filter(|_| !self.is_doubted);
         let has_ended = match trial {
             Some(Trial {
                 is_out: true, size, ..
@@ -227,7 +232,7 @@ impl Part {
                 size,
                 ..
             }) => {
-                self.next_trial = Some(size);
+                self.next_trial = Some(*size);
                 true
             }
             _ => false,
@@ -248,10 +253,14 @@ impl Part {
             let pending = self.pending.iter().filter(|(_, pending)| is_meant(pending));
             pending.map(|(offset, _)| *offset).collect()
         };
-        let trial = self.trial.filter(|trial| trial.is_out);
+        let trial = self.trial.as_ref().filter(|trial| trial.is_out);
         let (end, pending, next) = match trial {
             _ if !is_unclean => {
-                let next = self.trial.map(|trial| trial.size).or(self.next_trial);
+                let next = self
+                    .trial
+                    .as_ref()
+                    .map(|trial| trial.size)
+                    .or(self.next_trial);
                 (self.suspect_end, of(|pending| pending.is_suspect), next)
             }
             Some(trial) => (trial.end, of(|pending| pending.is_out), None),

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::embedded::repository::cursors::Cursor;
+use crate::embedded::trials::Trials;
+use std::sync::Weak;
 
 pub(in crate::embedded::part) fn loaded(acked: u64, is_clean: bool, span: u32) -> Loaded {
     Loaded {
@@ -34,6 +36,11 @@ fn marked(acked: u64, suspects: u64, trial: u64) -> Loaded {
     loaded
 }
 
+fn permit() -> Permit {
+    let permit = Trials::default().begin(Weak::new());
+    permit.expect("nobody has another")
+}
+
 /// Everything that is suspect.
 fn suspects(part: &Part) -> Vec<u64> {
     let pending = part.pending.iter();
@@ -46,7 +53,7 @@ fn suspects(part: &Part) -> Vec<u64> {
 
 /// A trial goes out.
 fn out(part: &mut Part, offsets: &[u64]) -> Marks {
-    let (marks, _) = part.begin_trial(offsets);
+    let (marks, _) = part.begin_trial(offsets, permit());
     part.is_doubted = false;
     part.marks = marks;
     for offset in offsets {
@@ -177,10 +184,10 @@ fn what_comes_again_is_on_trial_in_its_place() {
 #[test]
 fn only_what_is_alone_is_counted() {
     let mut part = begun(1, loaded(0, false, 3), 3);
-    let (_, alone) = part.begin_trial(&[0, 1]);
+    let (_, alone) = part.begin_trial(&[0, 1], permit());
     assert_eq!(alone, None);
     let mut part = begun(1, loaded(0, false, 1), 3);
-    let (marks, alone) = part.begin_trial(&[0]);
+    let (marks, alone) = part.begin_trial(&[0], permit());
     assert_eq!((marks.suspects, marks.trial), (1, 1));
     assert_eq!(
         alone.map(|(offset, known)| (offset, known.starts)),
