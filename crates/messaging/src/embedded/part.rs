@@ -4,6 +4,7 @@ mod trial;
 
 use super::repository::cursors::{Cursor, Exception, Marks};
 use crate::Tracker;
+use crate::engine::Token;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -133,6 +134,14 @@ impl Part {
     pub(super) fn lease(&mut self, first: u64, end: u64, count: usize, until: Instant) {
         self.out += count;
         self.leases.push(Lease { first, end, until });
+    }
+
+    /// A message stays out for longer, if it is out with this member under this epoch still.
+    pub(super) fn extend_of(&mut self, member: u64, token: &Token, until: Instant) {
+        let is_theirs = self.epoch == token.epoch && self.owner == Some(member);
+        if is_theirs && self.is_out(token.offset) {
+            self.extend(token.offset, until);
+        }
     }
 
     /// A message stays out for longer.
@@ -398,5 +407,24 @@ mod tests {
         part.release(true);
         part.begin(2, loaded(1, false, 0));
         assert_eq!(part.next_trial(0, 9), [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_out_with_another_is_not_extended() {
+        let now = Instant::now();
+        let late = until(now, Duration::from_secs(9));
+        let token = |epoch| Token {
+            partition: 0,
+            offset: 0,
+            epoch,
+        };
+        for (member, epoch, is_extended) in [(1, 2, true), (1, 1, false), (3, 2, false)] {
+            let mut part = begun(1, loaded(0, true, 0), 3);
+            part.position = 1;
+            part.lease(0, 1, 1, until(now, Duration::from_secs(1)));
+            part.extend_of(member, &token(epoch), late);
+            let has_expired = part.has_expired(until(now, Duration::from_secs(2)));
+            assert_eq!(has_expired, !is_extended, "{member} under {epoch}");
+        }
     }
 }

@@ -356,10 +356,9 @@ impl Member {
         let mut state = self.group.state.lock();
         let now = Instant::now();
         for (token, duration) in extend {
-            if let Some(part) = state.parts.get_mut(token.partition as usize)
-                && part.is_out(token.offset)
-            {
-                part.extend(token.offset, until(now, duration));
+            // While something else was written it may have gone to another.
+            if let Some(part) = state.parts.get_mut(token.partition as usize) {
+                part.extend_of(self.number, &token, until(now, duration));
             }
         }
     }
