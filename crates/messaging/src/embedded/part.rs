@@ -278,9 +278,28 @@ impl Part {
                 pending.is_held = true;
             }
         }
-        let out = self.outs().count();
-        self.out = out;
+        self.count_out();
         self.end_trial();
+    }
+
+    /// Messages that are passed over are settled, and not out any more.
+    pub(super) fn pass_over(&mut self, first: u64, end: u64, tracker: Tracker) {
+        self.settled(tracker);
+        self.pending
+            .retain(|offset, _| !(first..end).contains(offset));
+        if self.position >= first {
+            self.position = self.position.max(end);
+        }
+        self.count_out();
+    }
+
+    /// Counts anew what is out.
+    fn count_out(&mut self) {
+        let out = self.outs().count();
+        if out == 0 {
+            self.nothing_out();
+        }
+        self.out = out;
     }
 
     fn take_exceptions(&mut self, exceptions: Vec<(u64, Exception)>) {
@@ -426,5 +445,22 @@ mod tests {
             let has_expired = part.has_expired(until(now, Duration::from_secs(2)));
             assert_eq!(has_expired, !is_extended, "{member} under {epoch}");
         }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_not_out_any_more() {
+        let mut part = begun(1, loaded(0, true, 0), 3);
+        for offset in [0, 1, 5] {
+            let out = Pending {
+                is_out: true,
+                ..Pending::ordinary()
+            };
+            part.pending.insert(offset, out);
+            part.out += 1;
+        }
+        let mut tracker = part.tracker.clone();
+        tracker.settle_range(0, 4);
+        part.pass_over(0, 4, tracker);
+        assert_eq!((part.out, part.position), (1, 4), "the last is out still");
     }
 }

@@ -413,12 +413,7 @@ impl Member {
             return Ok(false);
         }
         part.is_doubted = false;
-        part.settled(change.tracker);
-        part.pending
-            .retain(|offset, _| !(first..end).contains(offset));
-        if part.position >= first {
-            part.position = part.position.max(end);
-        }
+        part.pass_over(first, end, change.tracker);
         part.end_trial();
         Ok(true)
     }
