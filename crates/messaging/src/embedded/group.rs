@@ -396,11 +396,13 @@ impl State {
     /// When there may be something to do although nobody says so, for this member or anybody.
     fn wake_at(&self, member: Option<u64>, now_ms: i64) -> Option<Instant> {
         let now = Instant::now();
-        let others = self
-            .members
-            .iter()
-            .filter(|(number, known)| Some(**number) != member && !known.is_calling);
-        let silent = others.map(|(_, known)| known.alive_until);
+        let others = self.members.iter();
+        let others = others.filter(|(number, _)| Some(**number) != member);
+        // Who is calling now may be silent from its answer on, of which nobody else hears.
+        let silent = others.map(|(_, known)| match known.is_calling {
+            true => until(now, known.subscription.lease),
+            false => known.alive_until,
+        });
         let leases = self.parts.iter().filter_map(Part::lease_ends);
         let leaving = self.parts.iter().filter_map(|part| part.leaving);
         let due = self

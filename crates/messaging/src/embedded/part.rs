@@ -106,6 +106,11 @@ impl Part {
         self.owner == Some(member) && self.leaving.is_none() && !self.is_doubted
     }
 
+    /// Whether its owner has finished all that it had when it was asked to leave it.
+    pub(super) fn is_left(&self) -> bool {
+        self.leaving.is_some() && self.out == 0
+    }
+
     /// Whether this message is out.
     pub(super) fn is_out(&self, offset: u64) -> bool {
         match self.pending.get(&offset) {
@@ -245,8 +250,9 @@ impl Part {
         self.end_trial();
     }
 
-    /// Takes over what the store says, in the same epoch, after a write whose end was not known.
-    pub(super) fn reload(&mut self, loaded: Loaded) {
+    /// Takes over what the store says, in the same epoch, after a write whose end was not known;
+    /// answers whether a trial has ended with it.
+    pub(super) fn reload(&mut self, loaded: Loaded) -> bool {
         self.is_doubted = false;
         self.settled(tracker(&loaded.cursor));
         self.marks = loaded.cursor.marks;
@@ -279,7 +285,7 @@ impl Part {
             }
         }
         self.count_out();
-        self.end_trial();
+        self.end_trial()
     }
 
     /// Messages that are passed over are settled, and not out any more.

@@ -223,19 +223,25 @@ impl Member {
     async fn reload(&mut self, parts: Vec<u32>) -> Result<(), Error> {
         let loaded = self.load(parts).await?;
         let mut state = self.group.state.lock();
+        let mut wakes = false;
         for (number, loaded) in loaded {
             if let Some(part) = state.parts.get_mut(number as usize)
                 && part.owner == Some(self.number)
             {
                 if part.epoch == loaded.epoch && loaded.cursor.is_sound {
-                    part.reload(loaded);
+                    wakes |= part.reload(loaded) || part.is_left();
                 } else {
                     // Somebody began another epoch: it is not ours any more. Or it is damaged: a
                     // new epoch looks into that.
                     part.release(false);
+                    wakes = true;
                 }
                 self.buffers.remove(&number);
             }
+        }
+        drop(state);
+        if wakes {
+            self.group.wake();
         }
         Ok(())
     }

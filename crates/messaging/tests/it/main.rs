@@ -19,3 +19,4 @@ mod order;
 mod publishing;
 mod stage;
 mod trials;
+mod waking;

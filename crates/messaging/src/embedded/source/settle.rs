@@ -344,7 +344,7 @@ impl Member {
                 }
             }
             wakes |= part.end_trial();
-            wakes |= part.leaving.is_some() && part.out == 0;
+            wakes |= part.is_left();
         }
         drop(state);
         if wakes {
@@ -410,11 +410,16 @@ impl Member {
         }
         if matches!(written, Written::Fenced(_)) {
             part.release(false);
+            drop(state);
+            self.group.wake();
             return Ok(false);
         }
         part.is_doubted = false;
         part.pass_over(first, end, change.tracker);
-        part.end_trial();
+        if part.end_trial() || part.is_left() {
+            drop(state);
+            self.group.wake();
+        }
         Ok(true)
     }
 }
