@@ -184,6 +184,37 @@ async fn after_one_that_was_alone_trials_grow_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_start_is_counted_beside_one_that_failed_and_is_out_still() {
+    let mut mortal = Mortal::new(1).await;
+    mortal.die_with_all_out(0..2).await;
+    let mut reader = mortal.reader().await;
+    let failed = some(&mut *reader, 100).await;
+    let failure = Failure {
+        at_ms: 0,
+        class: "transient".into(),
+        message: String::new(),
+    };
+    let held = vec![(failed[0].token, Settle::Failed(failure))];
+    assert_eq!(reader.settle(held).await.unwrap(), []);
+    let beside = some(&mut *reader, 100).await;
+    assert_eq!((ids(&beside), beside[0].starts), (vec![1], 0));
+    drop(reader);
+    mortal.die().await;
+    // Either may have been it.
+    let mut reader = mortal.reader().await;
+    let first = some(&mut *reader, 100).await;
+    assert_eq!((ids(&first), first[0].starts), (vec![0], 0));
+    finish(&mut *reader, &first).await;
+    for starts in [0, 1] {
+        let alone = some(&mut *reader, 100).await;
+        assert_eq!((ids(&alone), alone[0].starts), (vec![1], starts));
+        drop(reader);
+        mortal.die().await;
+        reader = mortal.reader().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_trial_survives_the_engine() {
     let mut mortal = Mortal::new(1).await;
     mortal.die_with_all_out(0..ALL).await;

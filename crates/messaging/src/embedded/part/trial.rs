@@ -147,7 +147,7 @@ impl Part {
     }
 
     /// These are about to be on trial; answers what the store has to say first, and the message
-    /// whose start it has to count if it is alone.
+    /// whose start it has to count if nothing else of the partition is out.
     pub(in crate::embedded) fn begin_trial(
         &mut self,
         offsets: &[u64],
@@ -169,6 +169,10 @@ impl Part {
         let &[alone] = offsets else {
             return (marks, None);
         };
+        if self.out > 0 {
+            // What is out beside it may kill as well: it is tried again when it has come back.
+            return (marks, None);
+        }
         let pending = self.pending.entry(alone).or_insert_with(|| Pending {
             is_suspect: true,
             ..Pending::ordinary()

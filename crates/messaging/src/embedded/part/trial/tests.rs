@@ -198,6 +198,22 @@ fn only_what_is_alone_is_counted() {
 }
 
 #[test]
+fn what_is_not_alone_is_not_counted() {
+    let mut part = begun(1, loaded(0, false, 2), 2);
+    let held = Pending {
+        is_out: true,
+        is_held: true,
+        is_stored: true,
+        ..Pending::ordinary()
+    };
+    part.pending.insert(0, held);
+    part.out = 1;
+    let (marks, alone) = part.begin_trial(&[1], permit());
+    assert_eq!((marks.trial, alone), (2, None));
+    assert!(!part.pending.contains_key(&1), "nothing is known of it");
+}
+
+#[test]
 fn what_is_held_ends_no_trial_and_is_suspect_with_the_next() {
     let mut part = begun(1, loaded(0, false, 8), 8);
     let trial = part.next_trial(0, 64);
