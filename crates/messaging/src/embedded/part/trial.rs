@@ -81,7 +81,13 @@ impl Suspects {
         };
         let mut ordinary = tracker.unsettled(end);
         let has_ordinary = ordinary.any(|offset| !known.contains_key(&offset));
-        let pending = known.keys().copied().take_while(|offset| *offset < end);
+        // What failed or was given back comes again in its own time, and where an earlier owner had
+        // more out it may lie beyond what the last one could reach.
+        let reach = match suspects {
+            0 if !is_on_trial => head,
+            _ => end,
+        };
+        let pending = known.keys().copied().take_while(|offset| *offset < reach);
         let pending = pending.filter(|offset| could_be_out(offset) && !tracker.is_settled(*offset));
         Suspects::of(has_ordinary, end, pending.collect(), None)
     }

@@ -214,6 +214,21 @@ fn what_is_not_alone_is_not_counted() {
 }
 
 #[test]
+fn what_failed_is_suspect_also_beyond_what_a_later_owner_could_have_out() {
+    let known = |not_before| Exception {
+        not_before,
+        ..Exception::default()
+    };
+    let mut left = loaded(5, false, 3);
+    left.exceptions = vec![(40, known(-7)), (50, known(7)), (60, known(-7))];
+    let part = begun(1, left, 55);
+    let pending = |offset| part.pending.get(&offset).map(|known| known.is_suspect);
+    assert_eq!(pending(40), Some(true));
+    assert_eq!(pending(50), Some(false), "it waits still");
+    assert_eq!(pending(60), Some(false), "it is not in the log");
+}
+
+#[test]
 fn what_is_held_ends_no_trial_and_is_suspect_with_the_next() {
     let mut part = begun(1, loaded(0, false, 8), 8);
     let trial = part.next_trial(0, 64);
