@@ -116,14 +116,22 @@ impl Group {
         number
     }
 
-    /// A member is gone; answers how it leaves what it had.
-    pub(super) fn leave(&self, member: u64) -> Vec<Left> {
+    /// A member is gone; answers how it leaves what it had. If nobody can vouch for its end, what
+    /// it had out may be what killed it.
+    pub(super) fn leave(&self, member: u64, is_unclean: bool) -> Vec<Left> {
         let mut state = self.state.lock();
-        let had = state.remove(member, false);
+        let had = state.remove(member, is_unclean);
         state.share(Instant::now(), self);
         drop(state);
         self.wake();
         had
+    }
+
+    /// Whether a member was silent for longer than its lease, though nobody else noticed.
+    pub(super) fn is_late(&self, member: u64) -> bool {
+        let state = self.state.lock();
+        let known = state.members.get(&member);
+        known.is_some_and(|known| known.is_late(Instant::now()))
     }
 
     /// Everybody is gone; answers how the partitions are left, as far as anything is known of them.
@@ -201,6 +209,19 @@ impl Group {
     }
 }
 
+impl Member {
+    /// Whether it was silent for longer than its lease.
+    fn is_late(&self, now: Instant) -> bool {
+        !self.is_calling && self.alive_until <= now
+    }
+
+    /// Whether it knows that it loses this partition.
+    fn has_heard(&self, part: u32) -> bool {
+        let is_notice = |input: &Input| matches!(input, Input::Revoked { partitions, .. } if partitions.contains(&part));
+        !self.told.iter().any(is_notice)
+    }
+}
+
 impl State {
     fn add(&mut self, number: u64, subscription: Subscription, now: Instant) {
         let alive_until = until(now, subscription.lease);
@@ -263,7 +284,7 @@ impl State {
         let silent = self
             .members
             .iter()
-            .filter(|(_, member)| !member.is_calling && member.alive_until <= now);
+            .filter(|(_, member)| member.is_late(now));
         let silent: Vec<u64> = silent.map(|(number, _)| *number).collect();
         let mut has_changed = !silent.is_empty();
         for member in silent {
@@ -286,7 +307,12 @@ impl State {
                 .leaving
                 .is_some_and(|until| part.out == 0 || until <= now)
             {
-                part.release(false);
+                let has_heard = self
+                    .members
+                    .get(&owner)
+                    .is_some_and(|owner| owner.has_heard(number));
+                // Whoever never took the notice may be dead.
+                part.release(part.out > 0 && !has_heard);
                 has_changed = true;
             }
         }

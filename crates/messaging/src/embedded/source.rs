@@ -394,18 +394,25 @@ impl Source for Member {
 
     async fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.has_left = true;
-        let had = self.group.leave(self.number);
+        let had = self.group.leave(self.number, false);
         if self.group.is_ephemeral && self.group.members().is_empty() {
             return self.forget().await;
         }
         self.inner.say_left(self.group.id, had).await
+    }
+
+    fn abandon(mut self: Box<Self>) {
+        self.has_left = true;
+        self.group.leave(self.number, true);
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         if !self.has_left {
-            self.group.leave(self.number);
+            // Who was silent for too long may have hung in what it had out.
+            let is_late = self.group.is_late(self.number);
+            self.group.leave(self.number, is_late);
         }
     }
 }

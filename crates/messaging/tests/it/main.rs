@@ -9,6 +9,7 @@ mod conformance;
 mod consume;
 mod damage;
 mod dead;
+mod ends;
 mod far;
 mod faults;
 mod full;

@@ -2,11 +2,11 @@
 
 use crate::far::{Far, Fault};
 use crate::mortal::some;
-use crate::stage::{Stage, TOPIC, cx, done, ids, messages, out};
+use crate::stage::{Stage, TOPIC, cx, done, ids, messages, out, out_to};
 use backlot_core::Clock;
 use backlot_messaging::embedded::{MIGRATIONS, Options};
 use backlot_messaging::engine::{
-    Delivery, Engine, Gap, Input, Outgoing, Settle, Source, Subscription, TopicSpec,
+    Delivery, Engine, Gap, Input, Settle, Source, Subscription, TopicSpec,
 };
 use backlot_storage::sqlite;
 use std::time::Duration;
@@ -20,14 +20,6 @@ async fn assigned(reader: &mut dyn Source) -> Vec<u32> {
     }
 }
 
-/// A message of this one of two partitions.
-fn to(part: u32) -> Outgoing {
-    let mut keys = (0..50).map(|key: u32| key.to_string());
-    let mut message = out(u64::from(part));
-    message.record.key = keys.find(|key| backlot_messaging::partition::of_key(key, 2) == part);
-    message
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_a_lost_answer_ended_is_known_to_those_who_wait() {
     let (store, far) = Far::open().await;
@@ -35,7 +27,10 @@ async fn what_a_lost_answer_ended_is_known_to_those_who_wait() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     let mut one = stage.reader("g").await;
     assert_eq!(assigned(&mut *one).await, [0, 1]);
-    stage.publish(vec![to(0), to(1)]).await.unwrap();
+    stage
+        .publish(vec![out_to((0, 2), 0), out_to((1, 2), 1)])
+        .await
+        .unwrap();
     let mut taken: Vec<Delivery> = Vec::new();
     while taken.len() < 2 {
         taken.extend(messages(&mut *one).await);
@@ -69,7 +64,7 @@ async fn who_hangs_after_others_began_to_wait_is_noticed() {
     let (theirs, hung, ()) = tokio::join!(
         timeout(Duration::from_secs(61), other.next(100)),
         some(&mut *one, 100),
-        async { stage.publish(vec![to(part[0])]).await.unwrap() },
+        async { stage.publish(vec![out_to((part[0], 2), 0)]).await.unwrap() },
     );
     assert_eq!(hung.len(), 1);
     let theirs = theirs.expect("it is noticed within its lease").unwrap();
