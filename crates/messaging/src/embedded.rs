@@ -33,6 +33,7 @@ mod repository;
 mod schema;
 mod source;
 mod topic;
+mod trials;
 
 pub use schema::MIGRATIONS;
 
@@ -60,6 +61,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::watch;
+use trials::Trials;
 
 /// How the log is kept. The defaults suit every system we know.
 #[derive(Clone, Debug)]
@@ -179,6 +181,7 @@ impl Embedded {
             options,
             topics: Mutex::default(),
             groups: Mutex::default(),
+            trials: Trials::default(),
             membership: tokio::sync::RwLock::default(),
             #[cfg(feature = "testing")]
             redrives_to_source: AtomicBool::new(false),

@@ -499,4 +499,11 @@ pub trait Source: Send + fmt::Debug {
     /// # Errors
     /// What the store says; the member is gone all the same.
     async fn close(self: Box<Self>) -> Result<(), Error>;
+
+    /// Leaves the group for somebody who died, or is taken for dead: what is out may be what
+    /// killed it, and comes to others as after a death. An engine that looks for what kills says
+    /// so; else it is dropped.
+    fn abandon(self: Box<Self>) {
+        drop(self);
+    }
 }

@@ -118,7 +118,7 @@ pub(super) async fn run(
             }
             Event::Order(Order::Leave { died, reply }) => {
                 let left = if died {
-                    drop(state.source);
+                    state.source.abandon();
                     Ok(())
                 } else {
                     state.source.close().await.map_err(public)
@@ -150,6 +150,7 @@ pub(super) async fn run(
                     member = subscription.member,
                     "a session was silent for too long and has ended"
                 );
+                state.source.abandon();
                 return;
             }
             Event::Over => return,

@@ -4,7 +4,7 @@ use crate::stage::{Caller, Process, SECRET, TOPIC, cx, done, ids, message, take}
 use backlot_broker::Options;
 use backlot_broker::contract::broker::v1 as proto;
 use backlot_core::{Clock, Code};
-use backlot_messaging::engine::Subscription;
+use backlot_messaging::engine::{Input, Subscription};
 use backlot_messaging::{Engine, Error};
 use backlot_testkit::proxy::Proxy;
 use proto::next_response::Told;
@@ -132,6 +132,30 @@ async fn messages_of_a_caller_that_died_come_to_another() {
         assert!(heir.settle(done(&again)).await.unwrap().is_empty());
     }
     drop(reader);
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_caller_had_that_is_said_to_have_died_is_suspect() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = process(&folder, Options::default()).await;
+    let (one, other) = (Caller::of(&process.address), Caller::of(&process.address));
+    one.topic(1).await;
+    one.publish(0..4).await;
+    let mut reader = one.reader(LEASE).await;
+    take(&mut *reader, 4).await;
+    // Its session hears that nobody is there any more.
+    drop(reader);
+    let mut heir = other.reader(LEASE).await;
+    for expected in [["0", "1"], ["2", "3"]] {
+        let trial = loop {
+            if let Input::Deliveries(trial) = heir.next(4).await.unwrap() {
+                break trial;
+            }
+        };
+        assert_eq!(ids(&trial), expected);
+        assert!(heir.settle(done(&trial)).await.unwrap().is_empty());
+    }
     process.stop().await;
 }
 

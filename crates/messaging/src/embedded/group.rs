@@ -116,14 +116,22 @@ impl Group {
         number
     }
 
-    /// A member is gone; answers how it leaves what it had.
-    pub(super) fn leave(&self, member: u64) -> Vec<Left> {
+    /// A member is gone; answers how it leaves what it had. If nobody can vouch for its end, what
+    /// it had out may be what killed it.
+    pub(super) fn leave(&self, member: u64, is_unclean: bool) -> Vec<Left> {
         let mut state = self.state.lock();
-        let had = state.remove(member, false);
+        let had = state.remove(member, is_unclean);
         state.share(Instant::now(), self);
         drop(state);
         self.wake();
         had
+    }
+
+    /// Whether a member was silent for longer than its lease, though nobody else noticed.
+    pub(super) fn is_late(&self, member: u64) -> bool {
+        let state = self.state.lock();
+        let known = state.members.get(&member);
+        known.is_some_and(|known| known.is_late(Instant::now()))
     }
 
     /// Everybody is gone; answers how the partitions are left, as far as anything is known of them.
@@ -184,6 +192,13 @@ impl Group {
         self.wake();
     }
 
+    /// Takes from its members what is not theirs any more; answers when to look again.
+    pub(super) fn look_after(&self, now_ms: i64) -> Option<Instant> {
+        let mut state = self.state.lock();
+        state.tidy(self);
+        state.wake_at(None, now_ms)
+    }
+
     /// The names of the members, in order of their arrival.
     pub(super) fn members(&self) -> Vec<String> {
         let state = self.state.lock();
@@ -191,6 +206,19 @@ impl Group {
         members
             .map(|member| member.subscription.member.clone())
             .collect()
+    }
+}
+
+impl Member {
+    /// Whether it was silent for longer than its lease.
+    fn is_late(&self, now: Instant) -> bool {
+        !self.is_calling && self.alive_until <= now
+    }
+
+    /// Whether it knows that it loses this partition.
+    fn has_heard(&self, part: u32) -> bool {
+        let is_notice = |input: &Input| matches!(input, Input::Revoked { partitions, .. } if partitions.contains(&part));
+        !self.told.iter().any(is_notice)
     }
 }
 
@@ -256,7 +284,7 @@ impl State {
         let silent = self
             .members
             .iter()
-            .filter(|(_, member)| !member.is_calling && member.alive_until <= now);
+            .filter(|(_, member)| member.is_late(now));
         let silent: Vec<u64> = silent.map(|(number, _)| *number).collect();
         let mut has_changed = !silent.is_empty();
         for member in silent {
@@ -279,7 +307,12 @@ impl State {
                 .leaving
                 .is_some_and(|until| part.out == 0 || until <= now)
             {
-                part.release(false);
+                let has_heard = self
+                    .members
+                    .get(&owner)
+                    .is_some_and(|owner| owner.has_heard(number));
+                // Whoever never took the notice may be dead.
+                part.release(part.out > 0 && !has_heard);
                 has_changed = true;
             }
         }
@@ -300,12 +333,14 @@ impl State {
         }
     }
 
-    /// What this member does next. `heads` is where the partitions end.
+    /// What this member does next. `heads` is where the partitions end; `is_on_trial` says whether
+    /// messages of any group are.
     pub(super) fn step(
         &mut self,
         member: u64,
         (now_ms, max, turn): (i64, usize, usize),
         heads: &[u64],
+        is_on_trial: bool,
     ) -> Step {
         let Some(known) = self.members.get_mut(&member) else {
             return Step::Wait(None);
@@ -329,12 +364,10 @@ impl State {
         if !doubted.is_empty() {
             return Step::Reload(doubted);
         }
-        let wake = self.wake_at(member, now_ms);
+        let wake = self.wake_at(Some(member), now_ms);
         if self.is_paused {
             return Step::Wait(wake);
         }
-        // One at a time in all of the group: else it would not be known of which of them it died.
-        let is_on_trial = self.parts.iter().any(Part::is_on_trial);
         let count = self.parts.len();
         let mut fresh = Vec::new();
         for index in 0..count {
@@ -386,17 +419,22 @@ impl State {
         }
     }
 
-    /// When there may be something to do although nobody says so.
-    fn wake_at(&self, member: u64, now_ms: i64) -> Option<Instant> {
+    /// When there may be something to do although nobody says so, for this member or anybody.
+    fn wake_at(&self, member: Option<u64>, now_ms: i64) -> Option<Instant> {
         let now = Instant::now();
-        let others = self
-            .members
-            .iter()
-            .filter(|(number, known)| **number != member && !known.is_calling);
-        let silent = others.map(|(_, known)| known.alive_until);
+        let others = self.members.iter();
+        let others = others.filter(|(number, _)| Some(**number) != member);
+        // Who is calling now may be silent from its answer on, of which nobody else hears.
+        let silent = others.map(|(_, known)| match known.is_calling {
+            true => until(now, known.subscription.lease),
+            false => known.alive_until,
+        });
         let leases = self.parts.iter().filter_map(Part::lease_ends);
         let leaving = self.parts.iter().filter_map(|part| part.leaving);
-        let due = self.parts.iter().filter(|part| part.owner == Some(member));
+        let due = self
+            .parts
+            .iter()
+            .filter(|part| member.is_some() && part.owner == member);
         let due = due.filter_map(|part| part.next_due(now_ms)).min();
         let due = due.map(|at| {
             let wait = Duration::from_millis(at.saturating_sub(now_ms).unsigned_abs());

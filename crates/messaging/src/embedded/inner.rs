@@ -7,6 +7,7 @@ use super::queue::Queue;
 use super::repository::cursors::{self, Marks};
 use super::repository::topics;
 use super::topic::Topic;
+use super::trials::Trials;
 use super::{Options, check_name};
 use crate::engine::TopicSpec;
 use crate::telemetry::{OfTopic, Publishing};
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     pub(super) queue: Queue,
     pub(super) topics: Mutex<BTreeMap<String, Arc<Topic>>>,
     pub(super) groups: Mutex<BTreeMap<(i64, String), Arc<Group>>>,
+    pub(super) trials: Trials,
     /// Held by those who attach, and alone by those who remove a group.
     pub(super) membership: tokio::sync::RwLock<()>,
     /// For tests that show that the mistake would be noticed.

@@ -4,6 +4,7 @@ mod trial;
 
 use super::repository::cursors::{Cursor, Exception, Marks};
 use crate::Tracker;
+use crate::engine::Token;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -105,6 +106,11 @@ impl Part {
         self.owner == Some(member) && self.leaving.is_none() && !self.is_doubted
     }
 
+    /// Whether its owner has finished all that it had when it was asked to leave it.
+    pub(super) fn is_left(&self) -> bool {
+        self.leaving.is_some() && self.out == 0
+    }
+
     /// Whether this message is out.
     pub(super) fn is_out(&self, offset: u64) -> bool {
         match self.pending.get(&offset) {
@@ -133,6 +139,14 @@ impl Part {
     pub(super) fn lease(&mut self, first: u64, end: u64, count: usize, until: Instant) {
         self.out += count;
         self.leases.push(Lease { first, end, until });
+    }
+
+    /// A message stays out for longer, if it is out with this member under this epoch still.
+    pub(super) fn extend_of(&mut self, member: u64, token: &Token, until: Instant) {
+        let is_theirs = self.epoch == token.epoch && self.owner == Some(member);
+        if is_theirs && self.is_out(token.offset) {
+            self.extend(token.offset, until);
+        }
     }
 
     /// A message stays out for longer.
@@ -236,8 +250,9 @@ impl Part {
         self.end_trial();
     }
 
-    /// Takes over what the store says, in the same epoch, after a write whose end was not known.
-    pub(super) fn reload(&mut self, loaded: Loaded) {
+    /// Takes over what the store says, in the same epoch, after a write whose end was not known;
+    /// answers whether a trial has ended with it.
+    pub(super) fn reload(&mut self, loaded: Loaded) -> bool {
         self.is_doubted = false;
         self.settled(tracker(&loaded.cursor));
         self.marks = loaded.cursor.marks;
@@ -269,9 +284,28 @@ impl Part {
                 pending.is_held = true;
             }
         }
+        self.count_out();
+        self.end_trial()
+    }
+
+    /// Messages that are passed over are settled, and not out any more.
+    pub(super) fn pass_over(&mut self, first: u64, end: u64, tracker: Tracker) {
+        self.settled(tracker);
+        self.pending
+            .retain(|offset, _| !(first..end).contains(offset));
+        if self.position >= first {
+            self.position = self.position.max(end);
+        }
+        self.count_out();
+    }
+
+    /// Counts anew what is out.
+    fn count_out(&mut self) {
         let out = self.outs().count();
+        if out == 0 {
+            self.nothing_out();
+        }
         self.out = out;
-        self.end_trial();
     }
 
     fn take_exceptions(&mut self, exceptions: Vec<(u64, Exception)>) {
@@ -292,13 +326,34 @@ impl Part {
         }
     }
 
-    /// Messages that come again now.
+    /// Messages that come again now: none that lies behind one that was never out, which has its
+    /// turn first.
     pub(super) fn due(&self, now_ms: i64, most: usize) -> Vec<u64> {
-        let due = |pending: &Pending| {
-            !pending.is_suspect && !pending.is_out && pending.exception.not_before <= now_ms
+        let pending = self.pending.iter();
+        let due = pending.filter(|(_, pending)| pending.is_due(now_ms));
+        let mut ordinary = None;
+        let has_turn = |offset: &u64| {
+            *offset < self.position
+                || *offset < *ordinary.get_or_insert_with(|| self.first_ordinary())
         };
-        let pending = self.pending.iter().filter(|(_, pending)| due(pending));
-        pending.map(|(offset, _)| *offset).take(most).collect()
+        let due = due.map(|(offset, _)| *offset).take_while(has_turn);
+        due.take(most).collect()
+    }
+
+    /// Whether this message comes again now.
+    pub(super) fn is_due(&self, offset: u64, now_ms: i64) -> bool {
+        let pending = self.pending.get(&offset);
+        pending.is_some_and(|pending| pending.is_due(now_ms))
+    }
+
+    /// The first message that was never out and is not known as another; whatever lies behind all
+    /// that are known if there is none among them.
+    fn first_ordinary(&self) -> u64 {
+        let last = self.pending.keys().next_back();
+        let end = last.map_or(0, |last| last + 1);
+        let mut unsettled = self.tracker.unsettled_from(self.position, end);
+        let first = unsettled.find(|offset| !self.pending.contains_key(offset));
+        first.unwrap_or(end)
     }
 
     /// When the next message comes again, if that is later than now.
@@ -326,6 +381,11 @@ impl Pending {
             is_out: false,
             is_held: false,
         }
+    }
+
+    /// Whether it comes again now, not being suspect.
+    fn is_due(&self, now_ms: i64) -> bool {
+        !self.is_suspect && !self.is_out && self.exception.not_before <= now_ms
     }
 }
 
@@ -372,5 +432,41 @@ mod tests {
         part.release(true);
         part.begin(2, loaded(1, false, 0));
         assert_eq!(part.next_trial(0, 9), [1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_out_with_another_is_not_extended() {
+        let now = Instant::now();
+        let late = until(now, Duration::from_secs(9));
+        let token = |epoch| Token {
+            partition: 0,
+            offset: 0,
+            epoch,
+        };
+        for (member, epoch, is_extended) in [(1, 2, true), (1, 1, false), (3, 2, false)] {
+            let mut part = begun(1, loaded(0, true, 0), 3);
+            part.position = 1;
+            part.lease(0, 1, 1, until(now, Duration::from_secs(1)));
+            part.extend_of(member, &token(epoch), late);
+            let has_expired = part.has_expired(until(now, Duration::from_secs(2)));
+            assert_eq!(has_expired, !is_extended, "{member} under {epoch}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_not_out_any_more() {
+        let mut part = begun(1, loaded(0, true, 0), 3);
+        for offset in [0, 1, 5] {
+            let out = Pending {
+                is_out: true,
+                ..Pending::ordinary()
+            };
+            part.pending.insert(offset, out);
+            part.out += 1;
+        }
+        let mut tracker = part.tracker.clone();
+        tracker.settle_range(0, 4);
+        part.pass_over(0, 4, tracker);
+        assert_eq!((part.out, part.position), (1, 4), "the last is out still");
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Member {
     changed: watch::Receiver<u64>,
     grown: watch::Receiver<Vec<u64>>,
     closed: watch::Receiver<bool>,
+    /// Told when another trial may begin.
+    freed: watch::Receiver<u64>,
     /// Which partition comes first, so that each has its turn.
     turn: usize,
     has_left: bool,
@@ -46,6 +48,7 @@ impl Member {
             changed: group.changed.subscribe(),
             grown: group.topic.watch(),
             closed: inner.closed.subscribe(),
+            freed: inner.trials.watch(),
             inner,
             group,
             number,
@@ -75,6 +78,7 @@ impl Member {
             _ = self.closed.changed() => {}
             _ = self.changed.changed() => {}
             _ = self.grown.changed() => {}
+            _ = self.freed.changed() => {}
             () = timer => {}
         }
     }
@@ -219,19 +223,25 @@ impl Member {
     async fn reload(&mut self, parts: Vec<u32>) -> Result<(), Error> {
         let loaded = self.load(parts).await?;
         let mut state = self.group.state.lock();
+        let mut wakes = false;
         for (number, loaded) in loaded {
             if let Some(part) = state.parts.get_mut(number as usize)
                 && part.owner == Some(self.number)
             {
                 if part.epoch == loaded.epoch && loaded.cursor.is_sound {
-                    part.reload(loaded);
+                    wakes |= part.reload(loaded) || part.is_left();
                 } else {
                     // Somebody began another epoch: it is not ours any more. Or it is damaged: a
                     // new epoch looks into that.
                     part.release(false);
+                    wakes = true;
                 }
                 self.buffers.remove(&number);
             }
+        }
+        drop(state);
+        if wakes {
+            self.group.wake();
         }
         Ok(())
     }
@@ -329,6 +339,9 @@ impl Source for Member {
                 return Err(Error::Closed);
             }
             self.changed.borrow_and_update();
+            self.freed.borrow_and_update();
+            // One at a time in all of the process: else it would not be known of which it died.
+            let is_on_trial = self.inner.trials.is_taken();
             let heads = self.grown.borrow_and_update().clone();
             let step = {
                 let mut state = self.group.state.lock();
@@ -338,7 +351,7 @@ impl Source for Member {
                 }
                 state.tidy(&self.group);
                 let at = (self.now_ms(), max.max(1), self.turn);
-                state.step(self.number, at, &heads)
+                state.step(self.number, at, &heads, is_on_trial)
             };
             let input = match step {
                 Step::Tell(input) => Some(input),
@@ -355,6 +368,9 @@ impl Source for Member {
                 Step::Again(part, offsets) => self.again(part, offsets).await?,
                 Step::Fresh(rooms) => self.fresh(rooms, max.max(1)).await?,
                 Step::Wait(until) => {
+                    let trials = &self.inner.trials;
+                    let look = is_on_trial.then(|| trials.look_after(&self.group, self.now_ms()));
+                    let until = until.into_iter().chain(look.flatten()).min();
                     self.wait(until).await;
                     None
                 }
@@ -378,18 +394,25 @@ impl Source for Member {
 
     async fn close(mut self: Box<Self>) -> Result<(), Error> {
         self.has_left = true;
-        let had = self.group.leave(self.number);
+        let had = self.group.leave(self.number, false);
         if self.group.is_ephemeral && self.group.members().is_empty() {
             return self.forget().await;
         }
         self.inner.say_left(self.group.id, had).await
+    }
+
+    fn abandon(mut self: Box<Self>) {
+        self.has_left = true;
+        self.group.leave(self.number, true);
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         if !self.has_left {
-            self.group.leave(self.number);
+            // Who was silent for too long may have hung in what it had out.
+            let is_late = self.group.is_late(self.number);
+            self.group.leave(self.number, is_late);
         }
     }
 }

@@ -37,6 +37,14 @@ pub(crate) fn out(id: u64) -> Outgoing {
     )
 }
 
+/// A message of this one of so many partitions.
+pub(crate) fn out_to((part, of): (u32, u32), id: u64) -> Outgoing {
+    let mut keys = (0..1000).map(|key: u32| key.to_string());
+    let mut message = out(id);
+    message.record.key = keys.find(|key| backlot_messaging::partition::of_key(key, of) == part);
+    message
+}
+
 pub(crate) fn ids(deliveries: &[Delivery]) -> Vec<u64> {
     let ids = deliveries.iter().map(|delivery| delivery.record.id.parse());
     ids.map(|id| id.expect("a number")).collect()

@@ -1,113 +1,15 @@
 //! What killed a process is found in few deaths, wherever it is, and costs its neighbours little.
 
+use crate::mortal::{DEAD, Mortal, finish, nothing, some};
 use crate::stage::{Stage, TOPIC, cx, done, ids, out};
-use backlot_core::{Clock, Dice};
-use backlot_messaging::embedded::{MIGRATIONS, Options};
-use backlot_messaging::engine::{
-    Delivery, Engine, Failure, Input, Outgoing, Settle, Source, Subscription, TopicSpec,
-};
-use backlot_storage::{Refusal, StoreError, sqlite};
+use backlot_core::Dice;
+use backlot_messaging::engine::{Delivery, Engine, Failure, Input, Outgoing, Settle, Subscription};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const DEAD: &str = "events.g.dlq";
 const ALL: u64 = 1000;
 /// How many starts without an end a message may have.
 const STARTS: u32 = 3;
-
-/// An engine whose process dies, and is started again over the same store.
-struct Mortal {
-    place: sqlite::Memory,
-    stage: Option<Stage>,
-    partitions: u32,
-}
-
-impl Mortal {
-    async fn new(partitions: u32) -> Self {
-        let mut mortal = Mortal {
-            place: sqlite::Memory::default(),
-            stage: None,
-            partitions,
-        };
-        mortal.die().await;
-        let spec = TopicSpec::new(DEAD, 1);
-        mortal.stage().engine.ensure(&cx(), &spec).await.unwrap();
-        mortal
-    }
-
-    fn stage(&self) -> &Stage {
-        self.stage.as_ref().expect("it is open between deaths")
-    }
-
-    async fn die(&mut self) {
-        self.stage = None;
-        let store = loop {
-            match self.place.open(MIGRATIONS, Clock::real()) {
-                Ok(store) => break store,
-                Err(StoreError::Refused {
-                    refusal: Refusal::InUse,
-                    ..
-                }) => tokio::time::sleep(Duration::from_millis(1)).await,
-                Err(error) => panic!("{error}"),
-            }
-        };
-        let options = Options {
-            tend: Duration::from_secs(3600),
-            ..Options::default()
-        };
-        self.stage = Some(Stage::on(store, options, self.partitions).await);
-    }
-
-    async fn publish(&self, ids: std::ops::Range<u64>) {
-        self.stage().publish(ids.map(out).collect()).await.unwrap();
-    }
-
-    /// All of these are out when the process dies.
-    async fn die_with_all_out(&mut self, ids: std::ops::Range<u64>) {
-        let mut left = usize::try_from(ids.end - ids.start).unwrap();
-        self.publish(ids).await;
-        let mut reader = self.reader().await;
-        while left > 0 {
-            left -= some(&mut *reader, left).await.len();
-        }
-        drop(reader);
-        self.die().await;
-    }
-
-    async fn reader(&self) -> Box<dyn Source> {
-        self.stage().reader("g").await
-    }
-}
-
-/// The next messages.
-async fn some(reader: &mut dyn Source, most: usize) -> Vec<Delivery> {
-    let waiting = async {
-        loop {
-            if let Input::Deliveries(deliveries) = reader.next(most).await.unwrap() {
-                return deliveries;
-            }
-        }
-    };
-    let waiting = tokio::time::timeout(Duration::from_secs(10), waiting).await;
-    waiting.expect("messages come")
-}
-
-async fn nothing(reader: &mut dyn Source) {
-    let waiting = tokio::time::timeout(Duration::from_millis(100), async {
-        loop {
-            if let Input::Deliveries(deliveries) = reader.next(2000).await.unwrap() {
-                return ids(&deliveries);
-            }
-        }
-    });
-    if let Ok(came) = waiting.await {
-        panic!("nothing was to come, {came:?} came");
-    }
-}
-
-async fn finish(reader: &mut dyn Source, deliveries: &[Delivery]) {
-    assert_eq!(reader.settle(done(deliveries)).await.unwrap(), []);
-}
 
 /// What it took to come to the end of a topic some of whose messages kill.
 #[derive(Debug, Default)]
@@ -279,6 +181,37 @@ async fn after_one_that_was_alone_trials_grow_again() {
     assert_eq!((ids(&first), first[0].starts), (vec![0], 1));
     finish(&mut *reader, &first).await;
     assert_eq!(ids(&some(&mut *reader, 100).await), [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_start_is_counted_beside_one_that_failed_and_is_out_still() {
+    let mut mortal = Mortal::new(1).await;
+    mortal.die_with_all_out(0..2).await;
+    let mut reader = mortal.reader().await;
+    let failed = some(&mut *reader, 100).await;
+    let failure = Failure {
+        at_ms: 0,
+        class: "transient".into(),
+        message: String::new(),
+    };
+    let held = vec![(failed[0].token, Settle::Failed(failure))];
+    assert_eq!(reader.settle(held).await.unwrap(), []);
+    let beside = some(&mut *reader, 100).await;
+    assert_eq!((ids(&beside), beside[0].starts), (vec![1], 0));
+    drop(reader);
+    mortal.die().await;
+    // Either may have been it.
+    let mut reader = mortal.reader().await;
+    let first = some(&mut *reader, 100).await;
+    assert_eq!((ids(&first), first[0].starts), (vec![0], 0));
+    finish(&mut *reader, &first).await;
+    for starts in [0, 1] {
+        let alone = some(&mut *reader, 100).await;
+        assert_eq!((ids(&alone), alone[0].starts), (vec![1], starts));
+        drop(reader);
+        mortal.die().await;
+        reader = mortal.reader().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

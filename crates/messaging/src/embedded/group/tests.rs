@@ -68,7 +68,7 @@ proptest! {
                 members.push(join(&group));
             } else {
                 let member = members.remove(step % members.len());
-                group.leave(member);
+                group.leave(member, false);
                 gone = Some(member);
             }
             let loads = loads(&group, &members);

@@ -9,16 +9,19 @@
 
 use super::{Before, Loaded, Part, Pending, tracker};
 use crate::embedded::repository::cursors::{Exception, Marks};
+use crate::embedded::trials::Permit;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Messages that are out to see whether the process dies of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::embedded) struct Trial {
     /// One past the last message that is out meanwhile.
     end: u64,
     size: usize,
     /// Whether they went out: before, what the store is to say is being written.
     is_out: bool,
+    /// Nothing else is on trial meanwhile.
+    _permit: Permit,
 }
 
 /// What may be what killed a process.
@@ -78,7 +81,13 @@ impl Suspects {
         };
         let mut ordinary = tracker.unsettled(end);
         let has_ordinary = ordinary.any(|offset| !known.contains_key(&offset));
-        let pending = known.keys().copied().take_while(|offset| *offset < end);
+        // What failed or was given back comes again in its own time, and where an earlier owner had
+        // more out it may lie beyond what the last one could reach.
+        let reach = match suspects {
+            0 if !is_on_trial => head,
+            _ => end,
+        };
+        let pending = known.keys().copied().take_while(|offset| *offset < reach);
         let pending = pending.filter(|offset| could_be_out(offset) && !tracker.is_settled(*offset));
         Suspects::of(has_ordinary, end, pending.collect(), None)
     }
@@ -144,10 +153,11 @@ impl Part {
     }
 
     /// These are about to be on trial; answers what the store has to say first, and the message
-    /// whose start it has to count if it is alone.
+    /// whose start it has to count if nothing else of the partition is out.
     pub(in crate::embedded) fn begin_trial(
         &mut self,
         offsets: &[u64],
+        permit: Permit,
     ) -> (Marks, Option<(u64, Exception)>) {
         let last = self.outs().chain(offsets.iter().copied()).max();
         let end = last.map_or(0, |last| last + 1);
@@ -155,6 +165,7 @@ impl Part {
             end,
             size: offsets.len(),
             is_out: false,
+            _permit: permit,
         });
         self.is_doubted = true;
         let marks = Marks {
@@ -164,6 +175,10 @@ impl Part {
         let &[alone] = offsets else {
             return (marks, None);
         };
+        if self.out > 0 {
+            // What is out beside it may kill as well: it is tried again when it has come back.
+            return (marks, None);
+        }
         let pending = self.pending.entry(alone).or_insert_with(|| Pending {
             is_suspect: true,
             ..Pending::ordinary()
@@ -201,7 +216,7 @@ impl Part {
     /// What the store shall say when so many messages came back and of the rest so many are held:
     /// nothing new while the trial lasts.
     pub(in crate::embedded) fn marks_after(&self, back: usize, held: usize) -> Option<Marks> {
-        let trial = self.trial.filter(|trial| trial.is_out);
+        let trial = self.trial.as_ref().filter(|trial| trial.is_out);
         let is_over = trial.is_some() && self.out.saturating_sub(back) <= held;
         let has_suspects = is_over && self.has_suspects();
         is_over.then_some(Marks {
@@ -213,7 +228,7 @@ impl Part {
     /// Ends the trial whose messages all had an end, and the suspicion when nothing is left of it;
     /// answers whether others may begin one.
     pub(in crate::embedded) fn end_trial(&mut self) -> bool {
-        let trial = self.trial.filter(|_| !self.is_doubted);
+        let trial = self.trial.as_ref().filter(|_| !self.is_doubted);
         let has_ended = match trial {
             Some(Trial {
                 is_out: true, size, ..
@@ -227,7 +242,7 @@ impl Part {
                 size,
                 ..
             }) => {
-                self.next_trial = Some(size);
+                self.next_trial = Some(*size);
                 true
             }
             _ => false,
@@ -248,10 +263,14 @@ impl Part {
             let pending = self.pending.iter().filter(|(_, pending)| is_meant(pending));
             pending.map(|(offset, _)| *offset).collect()
         };
-        let trial = self.trial.filter(|trial| trial.is_out);
+        let trial = self.trial.as_ref().filter(|trial| trial.is_out);
         let (end, pending, next) = match trial {
             _ if !is_unclean => {
-                let next = self.trial.map(|trial| trial.size).or(self.next_trial);
+                let next = self
+                    .trial
+                    .as_ref()
+                    .map(|trial| trial.size)
+                    .or(self.next_trial);
                 (self.suspect_end, of(|pending| pending.is_suspect), next)
             }
             Some(trial) => (trial.end, of(|pending| pending.is_out), None),

@@ -128,13 +128,14 @@ impl Member {
     }
 
     /// Takes messages out of the buffer and leases them. There is no pause in between: whoever
-    /// stops waiting loses nothing.
+    /// stops waiting loses nothing. It ends before a message that comes again by now.
     fn take(
         &mut self,
         room: &Room,
         most: usize,
         deliveries: &mut Vec<Delivery>,
     ) -> Option<Blocked> {
+        let now_ms = self.now_ms();
         let buffer = self.buffers.get_mut(&room.part)?;
         let mut state = self.group.state.lock();
         let part = state.parts.get_mut(room.part as usize)?;
@@ -167,10 +168,14 @@ impl Member {
                 buffer.chunks.pop_front();
                 continue;
             }
+            let offset = buffer.next;
+            if !is_plain && part.is_due(offset, now_ms) {
+                // It comes again before what lies behind it.
+                break None;
+            }
             let Some(record) = reader.read() else {
                 break Some(Blocked::Damaged(batch.clone()));
             };
-            let offset = buffer.next;
             buffer.next += 1;
             part.position = buffer.next;
             let is_special = !is_plain

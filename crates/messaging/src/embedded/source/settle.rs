@@ -344,7 +344,7 @@ impl Member {
                 }
             }
             wakes |= part.end_trial();
-            wakes |= part.leaving.is_some() && part.out == 0;
+            wakes |= part.is_left();
         }
         drop(state);
         if wakes {
@@ -356,10 +356,9 @@ impl Member {
         let mut state = self.group.state.lock();
         let now = Instant::now();
         for (token, duration) in extend {
-            if let Some(part) = state.parts.get_mut(token.partition as usize)
-                && part.is_out(token.offset)
-            {
-                part.extend(token.offset, until(now, duration));
+            // While something else was written it may have gone to another.
+            if let Some(part) = state.parts.get_mut(token.partition as usize) {
+                part.extend_of(self.number, &token, until(now, duration));
             }
         }
     }
@@ -411,16 +410,16 @@ impl Member {
         }
         if matches!(written, Written::Fenced(_)) {
             part.release(false);
+            drop(state);
+            self.group.wake();
             return Ok(false);
         }
         part.is_doubted = false;
-        part.settled(change.tracker);
-        part.pending
-            .retain(|offset, _| !(first..end).contains(offset));
-        if part.position >= first {
-            part.position = part.position.max(end);
+        part.pass_over(first, end, change.tracker);
+        if part.end_trial() || part.is_left() {
+            drop(state);
+            self.group.wake();
         }
-        part.end_trial();
         Ok(true)
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::{Delivery, Gap, Input, Token};
 use crate::{Error, Record};
 use backlot_core::Timestamp;
 use backlot_storage::StoreError;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// A message of a trial.
@@ -31,15 +32,17 @@ impl Member {
         let offsets: Vec<u64> = found.iter().map(|(offset, ..)| *offset).collect();
         let (epoch, marks, alone) = {
             let mut state = self.group.state.lock();
-            // Another member may have been faster.
-            let is_on_trial = state.parts.iter().any(|part| part.is_on_trial());
             let Some(part) = state.parts.get_mut(number as usize) else {
                 return Ok(None);
             };
-            if is_on_trial || !part.is_leasable(self.number) || part.has_open_out() {
+            if !part.is_leasable(self.number) || part.has_open_out() {
                 return Ok(None);
             }
-            let (marks, alone) = part.begin_trial(&offsets);
+            // Another member, of this group or another, may have been faster.
+            let Some(permit) = self.inner.trials.begin(Arc::downgrade(&self.group)) else {
+                return Ok(None);
+            };
+            let (marks, alone) = part.begin_trial(&offsets, permit);
             (part.epoch, marks, alone)
         };
         if self.mark(number, epoch, marks, alone).await? {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::embedded::repository::cursors::Cursor;
+use crate::embedded::trials::Trials;
+use std::sync::Weak;
 
 pub(in crate::embedded::part) fn loaded(acked: u64, is_clean: bool, span: u32) -> Loaded {
     Loaded {
@@ -34,6 +36,11 @@ fn marked(acked: u64, suspects: u64, trial: u64) -> Loaded {
     loaded
 }
 
+fn permit() -> Permit {
+    let permit = Trials::default().begin(Weak::new());
+    permit.expect("nobody has another")
+}
+
 /// Everything that is suspect.
 fn suspects(part: &Part) -> Vec<u64> {
     let pending = part.pending.iter();
@@ -46,7 +53,7 @@ fn suspects(part: &Part) -> Vec<u64> {
 
 /// A trial goes out.
 fn out(part: &mut Part, offsets: &[u64]) -> Marks {
-    let (marks, _) = part.begin_trial(offsets);
+    let (marks, _) = part.begin_trial(offsets, permit());
     part.is_doubted = false;
     part.marks = marks;
     for offset in offsets {
@@ -177,10 +184,10 @@ fn what_comes_again_is_on_trial_in_its_place() {
 #[test]
 fn only_what_is_alone_is_counted() {
     let mut part = begun(1, loaded(0, false, 3), 3);
-    let (_, alone) = part.begin_trial(&[0, 1]);
+    let (_, alone) = part.begin_trial(&[0, 1], permit());
     assert_eq!(alone, None);
     let mut part = begun(1, loaded(0, false, 1), 3);
-    let (marks, alone) = part.begin_trial(&[0]);
+    let (marks, alone) = part.begin_trial(&[0], permit());
     assert_eq!((marks.suspects, marks.trial), (1, 1));
     assert_eq!(
         alone.map(|(offset, known)| (offset, known.starts)),
@@ -188,6 +195,37 @@ fn only_what_is_alone_is_counted() {
     );
     // What is known here is how many starts had no end.
     assert_eq!(part.try_out(0).map(|known| known.starts), Some(0));
+}
+
+#[test]
+fn what_is_not_alone_is_not_counted() {
+    let mut part = begun(1, loaded(0, false, 2), 2);
+    let held = Pending {
+        is_out: true,
+        is_held: true,
+        is_stored: true,
+        ..Pending::ordinary()
+    };
+    part.pending.insert(0, held);
+    part.out = 1;
+    let (marks, alone) = part.begin_trial(&[1], permit());
+    assert_eq!((marks.trial, alone), (2, None));
+    assert!(!part.pending.contains_key(&1), "nothing is known of it");
+}
+
+#[test]
+fn what_failed_is_suspect_also_beyond_what_a_later_owner_could_have_out() {
+    let known = |not_before| Exception {
+        not_before,
+        ..Exception::default()
+    };
+    let mut left = loaded(5, false, 3);
+    left.exceptions = vec![(40, known(-7)), (50, known(7)), (60, known(-7))];
+    let part = begun(1, left, 55);
+    let pending = |offset| part.pending.get(&offset).map(|known| known.is_suspect);
+    assert_eq!(pending(40), Some(true));
+    assert_eq!(pending(50), Some(false), "it waits still");
+    assert_eq!(pending(60), Some(false), "it is not in the log");
 }
 
 #[test]
