@@ -79,6 +79,8 @@ pub(super) struct Room {
 
 /// The most time that passes between two looks at the wall clock, which may be set.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// The least time between two looks whether another member hangs, whatever its lease.
+const LEAST_LOOK: Duration = Duration::from_millis(10);
 
 impl Group {
     pub(super) fn new(stored: Stored, topic: Arc<Topic>, telemetry: OfGroup) -> Self {
@@ -426,7 +428,7 @@ impl State {
         let others = others.filter(|(number, _)| Some(**number) != member);
         // Who is calling now may be silent from its answer on, of which nobody else hears.
         let silent = others.map(|(_, known)| match known.is_calling {
-            true => until(now, known.subscription.lease),
+            true => until(now, known.subscription.lease.max(LEAST_LOOK)),
             false => known.alive_until,
         });
         let leases = self.parts.iter().filter_map(Part::lease_ends);

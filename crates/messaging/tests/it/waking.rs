@@ -48,7 +48,7 @@ async fn what_a_lost_answer_ended_is_known_to_those_who_wait() {
     let (theirs, stale) = tokio::join!(assigned(&mut *other), again);
     assert_eq!((theirs.len(), stale), (1, vec![]));
     assert!(
-        begun.elapsed() < Duration::from_secs(1),
+        Instant::now() - begun < Duration::from_secs(1),
         "not after the drain"
     );
 }
