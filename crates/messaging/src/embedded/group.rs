@@ -217,10 +217,14 @@ impl Member {
         !self.is_calling && self.alive_until <= now
     }
 
-    /// Whether it knows that it loses this partition.
-    fn has_heard(&self, part: u32) -> bool {
+    /// Whether it lives, as far as it has said anything since it was asked to leave this partition by
+    /// then: one that is busy takes the notice late, and keeps what it has.
+    fn is_well(&self, part: u32, leaving: Option<Instant>) -> bool {
+        let Subscription { lease, drain, .. } = &self.subscription;
+        let asked = leaving.and_then(|leaving| leaving.checked_sub(*drain));
+        let spoke = self.alive_until.checked_sub(*lease);
         let is_notice = |input: &Input| matches!(input, Input::Revoked { partitions, .. } if partitions.contains(&part));
-        !self.told.iter().any(is_notice)
+        spoke > asked || !self.told.iter().any(is_notice)
     }
 }
 
@@ -309,12 +313,12 @@ impl State {
                 .leaving
                 .is_some_and(|until| part.out == 0 || until <= now)
             {
-                let has_heard = self
+                let is_well = self
                     .members
                     .get(&owner)
-                    .is_some_and(|owner| owner.has_heard(number));
-                // Whoever never took the notice may be dead.
-                part.release(part.out > 0 && !has_heard);
+                    .is_some_and(|owner| owner.is_well(number, part.leaving));
+                // Whoever neither took the notice nor said anything since may be dead.
+                part.release(part.out > 0 && !is_well);
                 has_changed = true;
             }
         }

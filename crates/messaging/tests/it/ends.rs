@@ -4,7 +4,7 @@ use crate::mortal::some;
 use crate::stage::{Stage, TOPIC, cx, out, out_to};
 use backlot_core::Clock;
 use backlot_messaging::embedded::{MIGRATIONS, Options};
-use backlot_messaging::engine::{Cause, Engine, Input, Source, Subscription};
+use backlot_messaging::engine::{Cause, Engine, Input, Settle, Source, Subscription};
 use backlot_storage::sqlite;
 use std::time::Duration;
 
@@ -77,4 +77,23 @@ async fn a_drain_of_which_its_owner_never_heard_is_no_end_in_order() {
         assert_eq!(came, if hears { ALL } else { ALL / 2 }, "heard: {hears}");
         drop(one);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_busy_through_its_drain_is_not_dead() {
+    let stage = stage(2).await;
+    let messages = (0..2 * ALL).map(|id| out_to((u32::from(id >= ALL), 2), id));
+    stage.publish(messages.collect()).await.unwrap();
+    let mut one = stage.reader("g").await;
+    let mut taken = Vec::new();
+    while (taken.len() as u64) < 2 * ALL {
+        taken.extend(some(&mut *one, 100).await);
+    }
+    let mut other = stage.reader("g").await;
+    // It asks for no more, and says that it works on what it has.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let longer = Settle::Extend(Duration::from_secs(30));
+    let extended = taken.iter().map(|it| (it.token, longer.clone())).collect();
+    assert!(one.settle(extended).await.unwrap().is_empty());
+    assert_eq!(some(&mut *other, 100).await.len() as u64, ALL);
 }
