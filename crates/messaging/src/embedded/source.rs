@@ -36,6 +36,8 @@ pub(super) struct Member {
     closed: watch::Receiver<bool>,
     /// Told when another trial may begin.
     freed: watch::Receiver<u64>,
+    /// What is being passed over under which epoch, until that is told.
+    skipping: Option<(u64, Input)>,
     /// Which partition comes first, so that each has its turn.
     turn: usize,
     has_left: bool,
@@ -49,6 +51,7 @@ impl Member {
             grown: group.topic.watch(),
             closed: inner.closed.subscribe(),
             freed: inner.trials.watch(),
+            skipping: None,
             inner,
             group,
             number,
@@ -253,7 +256,17 @@ impl Member {
         (first, end): (u64, u64),
         cause: Gap,
     ) -> Result<Option<Input>, Error> {
-        if !self.pass_over(part, epoch, first, end).await? {
+        // Whoever stops waiting, or is told of a failure, finds it passed over all the same.
+        let skipped = Input::Skipped {
+            partition: part,
+            first,
+            end,
+            cause,
+        };
+        self.skipping = Some((epoch, skipped.clone()));
+        let is_passed = self.pass_over(part, epoch, first, end).await?;
+        self.skipping = None;
+        if !is_passed {
             return Ok(None);
         }
         self.buffers.remove(&part);
@@ -271,12 +284,29 @@ impl Member {
             ?cause,
             "messages are not there any more and are passed over"
         );
-        Ok(Some(Input::Skipped {
-            partition: part,
-            first,
-            end,
-            cause,
-        }))
+        Ok(Some(skipped))
+    }
+
+    /// What was passed over and not told, if it was.
+    fn untold(&mut self) -> Option<Input> {
+        let (epoch, skipped) = self.skipping.as_ref()?;
+        let Input::Skipped {
+            partition, first, ..
+        } = skipped
+        else {
+            return None;
+        };
+        let state = self.group.state.lock();
+        let part = state.parts.get(*partition as usize)?;
+        let is_same = (part.owner, part.epoch) == (Some(self.number), *epoch);
+        if is_same && part.is_doubted {
+            // The store is asked first.
+            return None;
+        }
+        let is_passed = is_same && part.tracker.is_settled(*first);
+        drop(state);
+        let (_, skipped) = self.skipping.take()?;
+        is_passed.then_some(skipped)
     }
 
     /// Puts a damaged batch aside, so that the partition goes on after it.
@@ -337,6 +367,9 @@ impl Source for Member {
         loop {
             if *self.closed.borrow_and_update() {
                 return Err(Error::Closed);
+            }
+            if let Some(skipped) = self.untold() {
+                return Ok(skipped);
             }
             self.changed.borrow_and_update();
             self.freed.borrow_and_update();

@@ -4,7 +4,7 @@ use crate::far::{Far, Fault};
 use crate::stage::{Stage, TOPIC, cx, done, ids, messages, out};
 use backlot_core::{Dice, Timestamp};
 use backlot_messaging::embedded::Options;
-use backlot_messaging::engine::{Engine, Failure, Input, Receipt, Settle, TopicSpec};
+use backlot_messaging::engine::{Engine, Failure, Gap, Input, Receipt, Settle, TopicSpec};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -138,6 +138,37 @@ async fn what_was_settled_with_an_unknown_end_may_be_settled_again() {
         assert_eq!(stage.lag("g").await, 0);
         let letters = stage.engine.inspect(&cx(), "dead", None).await.unwrap();
         assert_eq!(letters.partitions[0].head, 1, "one letter after {fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_told_also_when_it_is_not_known_to_be_passed_over() {
+    for fault in [Fault::Undone, Fault::Unheard] {
+        let (stage, far) = stage().await;
+        let mut reader = stage.reader("g").await;
+        let assigned = reader.next(100).await.unwrap();
+        assert!(matches!(assigned, Input::Assigned(_)), "{assigned:?}");
+        stage.publish((0..4).map(out).collect()).await.unwrap();
+        let small = TopicSpec {
+            retention_bytes: Some(1),
+            ..TopicSpec::new(TOPIC, 1)
+        };
+        stage.engine.ensure(&cx(), &small).await.unwrap();
+        stage.engine.tend().await.unwrap();
+        let keeps = TopicSpec::new(TOPIC, 1);
+        stage.engine.ensure(&cx(), &keeps).await.unwrap();
+        stage.publish(vec![out(4)]).await.unwrap();
+        far.next_fails(fault);
+        reader.next(100).await.unwrap_err();
+        let skipped = Input::Skipped {
+            partition: 0,
+            first: 0,
+            end: 4,
+            cause: Gap::Retention,
+        };
+        assert_eq!(reader.next(100).await.unwrap(), skipped, "after {fault:?}");
+        let came = messages(&mut *reader).await;
+        assert_eq!(ids(&came), [4]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::mortal::{Mortal, finish, nothing, some};
 use crate::stage::{ids, out};
-use backlot_messaging::engine::Source;
+use backlot_messaging::engine::{Input, Settle, Source};
 use std::time::Duration;
 
 /// Two groups of a process that died while both had these out.
@@ -69,9 +69,7 @@ async fn a_trial_whose_member_is_gone_keeps_no_other_group_waiting() {
         let one = (!drops).then_some(one);
         let waiting = async {
             loop {
-                if let backlot_messaging::engine::Input::Deliveries(came) =
-                    other.next(100).await.unwrap()
-                {
+                if let Input::Deliveries(came) = other.next(100).await.unwrap() {
                     return came;
                 }
             }
@@ -80,6 +78,39 @@ async fn a_trial_whose_member_is_gone_keeps_no_other_group_waiting() {
         assert_eq!(ids(&came.expect("it comes within a lease")), [0]);
         drop(one);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_does_not_end_keeps_no_other_group_waiting() {
+    let mortal = died_with_two(2).await;
+    let (mut one, mut other) = two(&mortal).await;
+    let held = some(&mut *one, 100).await;
+    assert_eq!(ids(&held), [0]);
+    nothing(&mut *other).await;
+    // It is well, and holds what it has for an hour: until its store is there again, say.
+    let holding = async {
+        loop {
+            let longer = Settle::Extend(Duration::from_secs(30));
+            let stale = one.settle(vec![(held[0].token, longer)]).await.unwrap();
+            assert_eq!(stale, []);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    };
+    let waiting = async {
+        loop {
+            if let Input::Deliveries(came) = other.next(100).await.unwrap() {
+                return came;
+            }
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_secs(31), async {
+        tokio::select! {
+            biased;
+            came = waiting => came,
+            () = holding => unreachable!("it has no end"),
+        }
+    });
+    assert_eq!(ids(&came.await.expect("it comes after a lease")), [0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,8 @@ impl Member {
                 return Ok(None);
             }
             // Another member, of this group or another, may have been faster.
-            let Some(permit) = self.inner.trials.begin(Arc::downgrade(&self.group)) else {
+            let group = Arc::downgrade(&self.group);
+            let Some(permit) = self.inner.trials.begin(group, self.subscription.lease) else {
                 return Ok(None);
             };
             let (marks, alone) = part.begin_trial(&offsets, permit);

@@ -4,6 +4,7 @@ use super::*;
 use crate::embedded::repository::cursors::Cursor;
 use crate::embedded::trials::Trials;
 use std::sync::Weak;
+use std::time::Duration;
 
 pub(in crate::embedded::part) fn loaded(acked: u64, is_clean: bool, span: u32) -> Loaded {
     Loaded {
@@ -37,7 +38,7 @@ fn marked(acked: u64, suspects: u64, trial: u64) -> Loaded {
 }
 
 fn permit() -> Permit {
-    let permit = Trials::default().begin(Weak::new());
+    let permit = Trials::default().begin(Weak::new(), Duration::from_secs(30));
     permit.expect("nobody has another")
 }
 
