@@ -2,9 +2,10 @@
 //!
 //! The same seed gives the same trace, byte for byte on the simulated network; from the second run
 //! in a process on only where tokio is built with `--cfg tokio_unstable` (in `rustflags` of
-//! `.cargo/config.toml`, as here), since without it tokio draws from a count of its runtimes. **This crate
-//! replaces the clock and the random source of the whole executable** (outside a simulation the
-//! clock stands at 0): link it into programs and tests that do nothing but simulate.
+//! `.cargo/config.toml`, as here), since without it tokio draws from a count of its runtimes.
+//!
+//! **This crate replaces the clock and the random source of the whole executable** (outside
+//! a simulation the clock stands at 0): link it into programs and tests that do nothing but simulate.
 //!
 //! ```
 //! use backlot_sim::{Options, simulate};

@@ -5,8 +5,9 @@ use backlot::storage::StoreConfig;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The most events of one commit, as it may be set, and unless it is.
+/// The most that may be set.
 const MAX_BATCH: usize = 32_768;
+/// The most events of one commit unless another number is set.
 const BATCH: usize = 16_384;
 
 /// Configuration of the rating service.

@@ -137,9 +137,9 @@ impl Group {
         self
     }
 
-    /// Takes up to so many messages of a partition, at most 32,768, in one transaction, whose effects are made once
-    /// by one row for the partition. For many small effects. Without it each message is a
-    /// transaction of its own, with a row in the inbox.
+    /// Takes up to so many messages of a partition, at most 32,768, in one transaction, whose
+    /// effects are made once by one row for the partition. For many small effects. Without it each
+    /// message is a transaction of its own, with a row in the inbox.
     ///
     /// To have a group of this kind read again what it has read, its rows of the store's positions
     /// are to be set back as well as the group.
@@ -164,7 +164,8 @@ impl Group {
     }
 
     /// The most messages of a partition that are out at once, up to 32,768: when so many wait
-    /// behind some that fail, the partition stands still. Default: three batches, and at least 1,024.
+    /// behind some that fail, the partition stands still. Default: three batches as far as that
+    /// goes, and at least 1,024.
     #[must_use]
     pub fn in_flight(mut self, messages: u32) -> Self {
         self.in_flight = Some(messages.clamp(1, MAX_IN_FLIGHT));
