@@ -93,25 +93,44 @@ pub(super) async fn pause(
     group: &str,
     paused: bool,
 ) -> Result<(), Error> {
+    // Whoever attaches meanwhile would begin with what was stored before; and of two that say
+    // different things the last one stored is the last one heard.
+    let _nobody_attaches = inner.membership.write().await;
     let topic = inner.topic(topic)?;
     let (id, name) = (topic.id, group.to_owned());
-    let writing = inner.write(move |tx| {
+    let writing = inner.write({
         let name = name.clone();
-        Box::pin(async move {
-            let group = cursors::group(tx, id, &name).await?;
-            let group = group.ok_or(Refused::Unknown)?;
-            cursors::pause(tx, group.id, paused).await?;
-            Ok(())
-        })
+        move |tx| {
+            let name = name.clone();
+            Box::pin(async move {
+                let group = cursors::group(tx, id, &name).await?;
+                let group = group.ok_or(Refused::Unknown)?;
+                cursors::pause(tx, group.id, paused).await?;
+                Ok(())
+            })
+        }
     });
-    writing
-        .await
-        .map_err(|error| refused(&topic, group, error))?;
+    let told = writing.await.map_err(|error| refused(&topic, group, error));
+    let paused = match &told {
+        Ok(()) => paused,
+        Err(error) if error.may_have_happened() => {
+            let reading = inner.read(move |tx| {
+                let name = name.clone();
+                Box::pin(async move { cursors::group(tx, id, &name).await })
+            });
+            match reading.await {
+                Ok(Some(stored)) => stored.is_paused,
+                // It is told as unknown, and may be told again.
+                _ => return told,
+            }
+        }
+        Err(_) => return told,
+    };
     if let Some(group) = inner.known_group(&topic, group) {
         group.state.lock().is_paused = paused;
         group.wake();
     }
-    Ok(())
+    told
 }
 
 pub(super) async fn purge(inner: &Arc<Inner>, topic: &str) -> Result<(), Error> {

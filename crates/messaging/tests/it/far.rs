@@ -8,6 +8,7 @@ use backlot_storage::remote::{Remote, Transaction};
 use backlot_storage::{Dialect, Migrations, Param, Row, Store, StoreError, sqlite};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex as Lock};
+use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How a commit fails.
@@ -19,6 +20,8 @@ pub(crate) enum Fault {
     Unheard,
     /// It did not happen, and is asked for again.
     Conflict,
+    /// It happened; the answer takes a second.
+    Slow,
 }
 
 /// One database, one transaction at a time.
@@ -204,6 +207,12 @@ impl Transaction for FarTransaction {
             };
             match fault {
                 None => self.connection.batch("COMMIT"),
+                Some(Fault::Slow) => {
+                    self.connection.batch("COMMIT")?;
+                    drop(self);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Ok(())
+                }
                 Some(Fault::Unheard) => {
                     self.connection.batch("COMMIT")?;
                     Err(StoreError::unavailable("the answer was lost, on purpose"))

@@ -17,6 +17,7 @@ mod groups;
 mod history;
 mod mortal;
 mod order;
+mod pausing;
 mod publishing;
 mod stage;
 mod trials;
