@@ -81,15 +81,17 @@ impl Dice {
         let low = (self.next_u64() >> 2) | (1 << 63);
         let number = (u128::from(high) << 64) | u128::from(low);
         // Digit by digit: ids are made for every message, and formatting takes ten times as long.
-        let mut text = String::with_capacity(36);
-        for place in 0..32 {
-            if matches!(place, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            let digit = (number >> (124 - 4 * place)) as usize & 0xf;
-            text.push(char::from(b"0123456789abcdef"[digit]));
+        let mut text = [b'-'; 36];
+        let places = (0..8)
+            .chain(9..13)
+            .chain(14..18)
+            .chain(19..23)
+            .chain(24..36);
+        for (digit, place) in places.enumerate() {
+            let digit = (number >> (124 - 4 * digit)) as usize & 0xf;
+            text[place] = b"0123456789abcdef"[digit];
         }
-        text
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 

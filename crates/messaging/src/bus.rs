@@ -8,7 +8,6 @@ use crate::engine::{Engine, Outgoing, Receipt, TopicSpec};
 use crate::event::{self, Event, Stamp};
 use crate::outbox::trace;
 use backlot_core::{Clock, Context, Dice, Env, Timestamp};
-use bytes::BytesMut;
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -154,8 +153,8 @@ impl Bus {
             let (mut call, mut bytes) = (Vec::new(), 0);
             while call.len() < CALL_MESSAGES && bytes < CALL_BYTES {
                 let Some(event) = rest.next() else { break };
-                if stamper.memory.capacity() < LEFT {
-                    stamper.memory.reserve(PIECE);
+                if stamper.paper.memory.capacity() < LEFT {
+                    stamper.paper.memory.reserve(PIECE);
                 }
                 let outgoing = stamper.stamp(event, Publish::default())?;
                 bytes += outgoing.record.size();
@@ -220,7 +219,7 @@ struct Stamper<'b> {
     now: Timestamp,
     trace: Option<[u8; 55]>,
     /// Where bodies are written: each takes its part of it along.
-    memory: BytesMut,
+    paper: event::Paper,
 }
 
 impl<'b> Stamper<'b> {
@@ -232,7 +231,7 @@ impl<'b> Stamper<'b> {
             kind: E::NAME.into(),
             now: inner.clock.wall(),
             trace: (!trace.is_none()).then(|| trace.header()),
-            memory: BytesMut::new(),
+            paper: event::Paper::default(),
         }
     }
 
@@ -244,7 +243,7 @@ impl<'b> Stamper<'b> {
             time: Timestamp(self.now.0.max(0)),
         };
         let kind = Arc::clone(&self.kind);
-        let mut record = event::encode_in(event, kind, stamp, &mut self.memory)?;
+        let mut record = event::encode_in(event, kind, stamp, &mut self.paper)?;
         if let Some(header) = &self.trace {
             trace(&mut record, header);
         }

@@ -6,7 +6,7 @@
 
 use crate::{Error, Record};
 use backlot_core::Timestamp;
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -138,7 +138,15 @@ pub enum Undecodable {
 /// [`Error::Invalid`] when the event cannot be written as JSON, for example because a map has keys
 /// that are no texts.
 pub fn encode<E: Event>(event: &E, stamp: Stamp) -> Result<Record, Error> {
-    encode_in(event, E::NAME.into(), stamp, &mut BytesMut::new())
+    encode_in(event, E::NAME.into(), stamp, &mut Paper::default())
+}
+
+/// What many events are written on, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Paper {
+    /// Where each is written first: a vector grows by the few bytes of each field at little cost.
+    draft: Vec<u8>,
+    pub(crate) memory: BytesMut,
 }
 
 /// Like [`encode`]; many share their name, and lie one after the other in a piece of memory.
@@ -146,10 +154,10 @@ pub(crate) fn encode_in<E: Event>(
     event: &E,
     kind: Arc<str>,
     stamp: Stamp,
-    memory: &mut BytesMut,
+    paper: &mut Paper,
 ) -> Result<Record, Error> {
-    let mut payload = memory.writer();
-    serde_json::to_writer(&mut payload, event).map_err(|error| Error::Invalid {
+    paper.draft.clear();
+    serde_json::to_writer(&mut paper.draft, event).map_err(|error| Error::Invalid {
         field: "event",
         value: format!("{}: {error}", E::NAME),
         cure: "every part of it must have a form in JSON",
@@ -162,7 +170,10 @@ pub(crate) fn encode_in<E: Event>(
         time: stamp.time,
         key: event.key(),
         headers: crate::Headers::default(),
-        payload: memory.split().freeze(),
+        payload: {
+            paper.memory.extend_from_slice(&paper.draft);
+            paper.memory.split().freeze()
+        },
     })
 }
 

@@ -19,7 +19,7 @@ use crate::title::Title;
 use columns::Columns;
 use movies_api::RatingEntry;
 use movies_api::metadata::v1::Metadata;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What stands for no genres at all.
@@ -81,9 +81,9 @@ pub fn open(folder: &Path) -> Result<Import, ImportError> {
         layout: Box::new(MovieLens {
             roles,
             columns: Columns::default(),
-            imdb: BTreeMap::new(),
-            taken: BTreeSet::new(),
-            known: BTreeSet::new(),
+            imdb: HashMap::new(),
+            taken: HashSet::new(),
+            known: HashSet::new(),
         }),
         notes,
     })
@@ -150,10 +150,10 @@ struct MovieLens {
     roles: Vec<Role>,
     columns: Columns,
     /// The number in the IMDb id of a film.
-    imdb: BTreeMap<u32, u32>,
+    imdb: HashMap<u32, u32>,
     /// Those that belong to a film already.
-    taken: BTreeSet<u32>,
-    known: BTreeSet<u32>,
+    taken: HashSet<u32>,
+    known: HashSet<u32>,
 }
 
 impl MovieLens {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The most that may be set.
 const MAX_BATCH: usize = 32_768;
 /// The most events of one commit unless another number is set.
-const BATCH: usize = 16_384;
+const BATCH: usize = 32_768;
 
 /// Configuration of the rating service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
