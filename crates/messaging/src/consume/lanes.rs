@@ -141,6 +141,7 @@ impl<M> Lanes<M> {
         let slot = item.slot;
         self.due.insert((until, slot));
         let lane = self.lanes.entry(slot).or_insert_with(Lane::new);
+        debug_assert!(lane.held.is_none(), "what is behind a held one waits");
         lane.held = Some((until, item));
     }
 

@@ -173,8 +173,11 @@ pub(super) async fn run<E: Event, C: Consume<E>>(inner: &Arc<Inner<E, C>>, load:
         let mut among = failure.take_among(part.items.len());
         if !among.is_empty() {
             for (place, item) in part.take(|place, _| among.contains_key(&place)) {
-                if let Some(failure) = among.remove(&place) {
-                    batch.failed(item, failure);
+                match among.remove(&place) {
+                    // It is to wait for what failed before it, and is tried anew with it.
+                    Some(_) if batch.is_behind(&item) => batch.leave([item]),
+                    Some(failure) => batch.failed(item, failure),
+                    None => batch.leave([item]),
                 }
             }
             parts.push_front(part);
