@@ -104,7 +104,7 @@ impl Startup {
             service: self.service,
             source,
         })?;
-        let store = store.originating(self.service, self.env.dice.branch("events"));
+        let store = store.originating(self.service, self.env.dice.split());
         self.stores.push(store.clone());
         Ok(store)
     }
@@ -197,7 +197,7 @@ impl Startup {
             store,
             carrier,
             owner,
-            self.env.dice.branch("relay"),
+            self.env.dice.split(),
             outbox::Options {
                 drain: RELAY_DRAIN,
                 ..outbox::Options::default()

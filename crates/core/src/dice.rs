@@ -50,6 +50,13 @@ impl Dice {
         ))
     }
 
+    /// Independent dice for one of several of a kind, which no label tells apart: each call gives
+    /// others. That costs one roll.
+    #[must_use]
+    pub fn split(&self) -> Dice {
+        Dice::seeded(self.next_u64())
+    }
+
     /// A roll over all of `u64`.
     #[must_use]
     pub fn next_u64(&self) -> u64 {

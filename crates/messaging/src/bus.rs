@@ -87,7 +87,8 @@ impl Bus {
             engine,
             source: source.into(),
             clock: env.clock.clone(),
-            dice: env.dice.branch("bus"),
+            // Two of one source must never give two events the same id.
+            dice: env.dice.split(),
             known: Mutex::default(),
         }))
     }
@@ -332,6 +333,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn two_buses_of_one_source_give_their_events_different_ids() {
+        use crate::engine::{Input, Subscription};
+        let (env, metrics) = (Env::real(), Metrics::new());
+        let tasks = Tasks::with_metrics(&env, &metrics);
+        let engine = Embedded::memory(Options::default(), &env, &tasks, &metrics).await;
+        let engine: Arc<dyn Engine> = Arc::new(engine.unwrap());
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let bus = Bus::new(Arc::clone(&engine), "test", &env);
+            bus.publish(&cx(), &Counted(1)).await.unwrap();
+        }
+        let subscription = Subscription::new("counts", "g");
+        let mut source = engine.attach(&cx(), &subscription).await.unwrap();
+        while ids.len() < 2 {
+            if let Input::Deliveries(some) = source.next(10).await.unwrap() {
+                ids.extend(some.into_iter().map(|delivery| delivery.record.id));
+            }
+        }
+        assert_ne!(ids[0], ids[1]);
     }
 
     #[tokio::test]

@@ -61,7 +61,7 @@ impl<E: Event, F: Follow<E>> Follower<E, F> {
         Follower {
             group: format!("{name}.{}", setup.member),
             follower,
-            dice: setup.env.dice.branch("follower"),
+            dice: setup.env.dice.split(),
             told: counted("told"),
             unread: counted("undecodable"),
             setup: setup.clone(),

@@ -133,7 +133,7 @@ impl Contexts {
     pub(super) fn new(setup: &Setup, group: &Group) -> Self {
         Contexts {
             service: setup.service,
-            dice: setup.env.dice.branch("consumer-traces"),
+            dice: setup.env.dice.split(),
             deadline: group.deadline,
         }
     }

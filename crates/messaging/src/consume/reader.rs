@@ -116,7 +116,7 @@ impl Reader {
             kind,
             partitions,
             run,
-            dice: setup.env.dice.branch("consumer"),
+            dice: setup.env.dice.split(),
             clock: setup.env.clock.clone(),
             parts: Parts::default(),
             running: JoinSet::new(),

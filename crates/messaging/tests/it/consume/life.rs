@@ -1,15 +1,18 @@
 //! How a consumer lives: order, leases, pauses, engines that are away, and its end.
 
-use super::stage::{Counted, MIGRATIONS, Stage, Together, Worker, script};
+use super::stage::{Counted, MIGRATIONS, Stage, Together, Worker, cx, script};
 use crate::far::Far;
 use async_trait::async_trait;
+use backlot_core::trace::TraceContext;
 use backlot_core::{Context, Error as Failed};
-use backlot_messaging::consume::{Consumer, Failing, Group, Order, Setup};
+use backlot_messaging::consume::{
+    Consume, Consumer, Failing, Failure, Group, Job, Order, Setup, Work,
+};
 use backlot_messaging::engine::{
     Engine, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicSpec,
 };
-use backlot_messaging::{Caps, Error};
-use backlot_storage::StoreError;
+use backlot_messaging::{Bus, Caps, Error};
+use backlot_storage::{StoreError, Tx};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -97,6 +100,54 @@ async fn what_fails_among_others_waits_for_what_is_before_it_in_its_key() {
             let mine = effects.iter().filter(|(_, of)| *of == lane);
             assert!(mine.map(|(n, _)| *n).is_sorted(), "{effects:?}");
         }
+    }
+}
+
+/// Notes in which trace it works.
+struct Traced(Arc<Mutex<Vec<TraceContext>>>);
+
+#[async_trait]
+impl Consume<Counted> for Traced {
+    async fn consume(&self, cx: &Context, _tx: &mut Tx, _event: Counted) -> Result<(), Failure> {
+        self.0.lock().push(cx.trace());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Work<Counted> for Traced {
+    async fn work(&self, cx: &Context, _job: &Job<Counted>) -> Result<(), Failure> {
+        self.0.lock().push(cx.trace());
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_works_in_the_trace_of_who_published() {
+    let stage = Stage::new(2).await;
+    let bus = Bus::new(stage.engine(), "test", &stage.env);
+    let published = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let event = Counted { n: 1, lane: 0 };
+    let cx = cx().with_trace(published);
+    bus.publish(&cx, &event).await.unwrap();
+    let traces: Arc<Mutex<Vec<TraceContext>>> = Arc::default();
+    let traced = || Traced(Arc::clone(&traces));
+    let (setup, store) = (stage.setup(), || stage.store.clone());
+    let (single, batch) = (Group::new("single"), Group::new("batch").batch(10));
+    let consumers = [
+        Consumer::consuming(&setup, single, store(), traced()),
+        Consumer::consuming(&setup, batch, store(), traced()),
+        Consumer::working(&setup, Group::new("work"), traced()),
+    ];
+    for (consumer, group) in consumers.into_iter().zip(["single", "batch", "work"]) {
+        consumer.unwrap().run(stage.settled(group)).await;
+    }
+    let traces = traces.lock();
+    assert_eq!(traces.len(), 3);
+    for (place, trace) in traces.iter().enumerate() {
+        assert_eq!(trace.trace_id, published.trace_id);
+        let before: Vec<u64> = traces[..place].iter().map(|trace| trace.span_id).collect();
+        assert!(trace.span_id != published.span_id && !before.contains(&trace.span_id));
     }
 }
 
