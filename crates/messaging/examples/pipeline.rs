@@ -283,7 +283,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     say("read, handled in batches and settled", EVENTS, took);
     let took = bench.consumed(batches("failing"), 100, EVENTS).await?;
     say("the same, one in a hundred failing once", EVENTS, took);
-    // Nothing waits for what failed and is tried again 100 to 200 ms later.
+    // Nothing waits for what failed, which is tried again within 200 ms.
     let unordered = |name: &str| batches(name).order(Order::None).in_flight(32_768);
     let took = bench.consumed(unordered("any-order"), 0, EVENTS).await?;
     say("in batches and in any order", EVENTS, took);
