@@ -11,7 +11,7 @@ use crate::process::{self, CUT};
 use crate::signals::Signals;
 use backlot_cluster::Registry;
 use backlot_core::Env;
-use backlot_core::env::Phase;
+use backlot_core::env::{Phase, Shutdown};
 use backlot_service::logs;
 use backlot_service::tasks::Tasks;
 use child::{Child, Command};
@@ -76,6 +76,12 @@ async fn keep(
         source,
     })?;
     let children = Tasks::new(env);
+    // The broker ends last: the others tell it to the end what they have done.
+    let brokers = Tasks::new(env);
+    let last = Env {
+        shutdown: Shutdown::new(),
+        ..env.clone()
+    };
     let tasks = Tasks::new(env);
     // Hosting starts before any child, so that the children follow.
     let registry = process::registry(&configuration.platform, env, &tasks).await?;
@@ -103,7 +109,11 @@ async fn keep(
                         source,
                     }
                 })?;
-            Child::keep(command, env, &children, &board);
+            let (env, children) = match service.name() {
+                crate::broker::NAME => (&last, &brokers),
+                _ => (env, &children),
+            };
+            Child::keep(command, env, children, &board);
         }
     }
     status::show(&board, registry.resolver(), &services, env, &tasks);
@@ -113,9 +123,11 @@ async fn keep(
     out::note("\nstopping: calls in flight finish; a second Ctrl-C leaves at once");
     env.shutdown.advance(Phase::Draining);
     let left = signals.or_exit(children.shutdown(DRAIN)).await;
+    last.shutdown.advance(Phase::Draining);
+    let left_last = signals.or_exit(brokers.shutdown(DRAIN)).await;
     env.shutdown.advance(Phase::Stopped);
     tasks.shutdown(Duration::from_millis(200)).await;
-    let cut = !left.aborted.is_empty() || board.any_cut();
+    let cut = !left.aborted.is_empty() || !left_last.aborted.is_empty() || board.any_cut();
     Ok(if cut {
         ExitCode::from(CUT)
     } else {

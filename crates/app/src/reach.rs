@@ -96,7 +96,13 @@ impl Reached {
             },
             ..process::world(platform, env, Arc::new(Memory::new()))
         };
-        let own = Embedded::start(std::slice::from_ref(prepared), world).await?;
+        let own = Embedded::start(std::slice::from_ref(prepared), world).await;
+        let own = own.map_err(|error| {
+            Error::unavailable(format!(
+                "no broker answers at {address}, and its log cannot be opened here: if it is open in a broker elsewhere, name that one's address with --set registry.services.broker"
+            ))
+            .with_source(error)
+        })?;
         Ok(Reached {
             engine: Arc::new(own.broker().clone()),
             principal: None,

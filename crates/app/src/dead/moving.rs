@@ -193,13 +193,21 @@ fn tell_tried(report: &Report, work: Work, is_json: bool) -> std::io::Result<()>
     }
     let done = work.done();
     out::line(format_args!(
-        "{count} letters would be {done}{}",
+        "{} would be {done}{}",
+        letters(count),
         passed(report)
     ))?;
     if !report.sample.is_empty() {
         out::line(tell::entries(&report.sample))?;
     }
     Ok(())
+}
+
+fn letters(count: u64) -> String {
+    match count {
+        1 => "1 letter".to_owned(),
+        _ => format!("{count} letters"),
+    }
 }
 
 fn passed(report: &Report) -> String {
@@ -214,7 +222,8 @@ fn agreed(report: &Report, work: Work) -> Result<bool, Refused> {
     let (count, done) = (count(report, work), work.done());
     if !ask::somebody() {
         return Err(Refused::Asked(format!(
-            "{count} letters would be {done}, and nobody is here to be asked: say --yes to do it, or --dry-run to see them"
+            "{} would be {done}, and nobody is here to be asked: say --yes to do it, or --dry-run to see them",
+            letters(count)
         )));
     }
     out::note(tell::entries(&report.sample));
@@ -223,7 +232,8 @@ fn agreed(report: &Report, work: Work) -> Result<bool, Refused> {
         out::note(format_args!("and {more} more"));
     }
     Ok(ask::agreed(format_args!(
-        "{count} letters will be {done}."
+        "{} will be {done}.",
+        letters(count)
     ))?)
 }
 
@@ -256,8 +266,8 @@ fn tell_moved(report: &Report, work: Work, is_json: bool) -> std::io::Result<()>
         Ended::Late => "; it took too long: run it again to go on",
     };
     out::line(format_args!(
-        "{} letters {}{}{why}",
-        report.moved,
+        "{} {}{}{why}",
+        letters(report.moved),
         work.done(),
         passed(report)
     ))

@@ -232,12 +232,17 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let source = std::error::Error::source(&error);
-        match source.and_then(|source| source.downcast_ref::<StoreError>()) {
+        let store = source.and_then(|source| source.downcast_ref::<StoreError>());
+        // The code is kept beside what is said.
+        let (code, chain) = (error.code(), error.chain());
+        let said = chain.strip_prefix(&format!("{code}: ")).unwrap_or(&chain);
+        let failure = Failure::new(code, said);
+        match store {
             Some(store) => Failure {
-                message: Failure::new(error.code(), error.chain()).message,
+                message: failure.message,
                 ..Failure::from(store.clone())
             },
-            None => Failure::new(error.code(), error.chain()),
+            None => failure,
         }
     }
 }
@@ -322,6 +327,9 @@ mod tests {
         let error = || Error::invalid_argument("no such film");
         assert_eq!(Failure::from(error()).class(), Class::Transient);
         assert_eq!(error().permanent().class(), Class::Permanent);
+        let kept = error().permanent().kept(Timestamp(0));
+        assert_eq!(kept.class, "permanent:INVALID_ARGUMENT");
+        assert_eq!(kept.message, "no such film");
         let wait = Duration::from_secs(3);
         assert_eq!(error().later(wait).verdict(), Verdict::Later(wait));
         let long = Failure::new(Code::Internal, "é".repeat(1000));

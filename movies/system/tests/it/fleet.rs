@@ -84,6 +84,14 @@ async fn all_services_run_and_end_with_it() {
     fleet.terminate();
     assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());
     nobody_panicked(&fleet.said());
+    // The broker is there until the others have told it all.
+    let lines = fleet.lines();
+    let mut texts = lines.iter().map(|line| &line.text);
+    assert!(
+        !texts.any(|line| line.contains("not settled")),
+        "{}",
+        fleet.said()
+    );
     assert!(pids.iter().all(|pid| !runs(*pid)));
 
     // And once more on the same folder.
