@@ -32,6 +32,7 @@ mod report;
 mod repository;
 mod schema;
 mod source;
+mod tail;
 mod topic;
 mod trials;
 

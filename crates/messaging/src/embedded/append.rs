@@ -9,7 +9,6 @@ use crate::record::MAX_NAME;
 use crate::{Error, Record};
 use backlot_core::Timestamp;
 use backlot_storage::{StoreError, Tx};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,6 +59,18 @@ struct Chunk {
     places: Vec<usize>,
     /// All of them as they are stored.
     blobs: Vec<Blob>,
+    /// Of the topic, when this was worked out.
+    incarnation: i64,
+}
+
+/// What a partition has more.
+#[derive(Debug)]
+struct Grown {
+    /// The place of its chunk.
+    chunk: usize,
+    base: u64,
+    at: Timestamp,
+    blobs: Vec<Blob>,
 }
 
 /// What a commit added.
@@ -67,7 +78,7 @@ struct Chunk {
 pub(super) struct Added {
     /// In order of the items.
     pub(super) receipts: Vec<Receipt>,
-    heads: Vec<(usize, u64)>,
+    grown: Vec<Grown>,
     /// When the first of what is published later is due.
     pub(super) due: Option<Timestamp>,
 }
@@ -85,6 +96,7 @@ impl Plan {
             let topic = Arc::clone(&items[places[0]].topic);
             let blobs = codec::encode(places.iter().map(|place| &items[*place].record));
             Chunk {
+                incarnation: topic.incarnation(),
                 topic,
                 part,
                 places,
@@ -121,17 +133,16 @@ impl Plan {
             let is_new = |place: &usize| added.receipts[*place] != Receipt::Duplicate;
             let kept: Vec<usize> = chunk.places.iter().copied().filter(is_new).collect();
             let blobs = if kept.len() == chunk.places.len() {
-                Cow::Borrowed(&chunk.blobs)
+                chunk.blobs.clone()
             } else {
                 let records = kept.iter().map(|place| &self.items[*place].record);
-                Cow::Owned(codec::encode(records))
+                codec::encode(records)
             };
             if kept.is_empty() {
                 continue;
             }
             let (topic, partition) = (chunk.topic.id, chunk.part);
-            let base = log::append(tx, topic, partition, &blobs, now).await?;
-            let end = base + kept.len() as u64;
+            let (base, at) = log::append(tx, topic, partition, &blobs, now).await?;
             for (offset, place) in (base..).zip(&kept) {
                 added.receipts[*place] = Receipt::Stored(Position { partition, offset });
             }
@@ -146,7 +157,12 @@ impl Plan {
                 let arrivals: Vec<Arrival<'_>> = (base..).zip(&kept).map(arrival).collect();
                 dead::enter(tx, &arrivals, now).await?;
             }
-            added.heads.push((index, end));
+            added.grown.push(Grown {
+                chunk: index,
+                base,
+                at,
+                blobs,
+            });
         }
         for (place, item) in self.items.iter().enumerate() {
             let due = item.due.filter(|due| *due > now);
@@ -164,9 +180,12 @@ impl Plan {
 
     /// Counts what was added, and wakes whoever reads it. To be called after the commit.
     pub(super) fn announce(&self, added: &Added) {
-        for (index, head) in &added.heads {
-            let chunk = &self.chunks[*index];
-            chunk.topic.grown([(chunk.part, *head)]);
+        for grown in &added.grown {
+            let chunk = &self.chunks[grown.chunk];
+            let (stored, blobs) = ((grown.base, grown.at), &grown.blobs);
+            chunk
+                .topic
+                .stored(chunk.part, chunk.incarnation, stored, blobs);
         }
         let told: Vec<(&Item, &Receipt)> = self.items.iter().zip(&added.receipts).collect();
         let is_same = |one: &(&Item, &Receipt), next: &(&Item, &Receipt)| {

@@ -29,7 +29,7 @@ const HAS_HEADERS: u8 = 2;
 #[derive(Clone, Debug)]
 pub(super) struct Blob {
     pub(super) count: u64,
-    pub(super) data: Vec<u8>,
+    pub(super) data: Bytes,
 }
 
 /// As many blobs as these records fill.
@@ -125,7 +125,7 @@ impl<'r> Open<'r> {
         data.extend_from_slice(&self.body);
         Blob {
             count: self.count,
-            data,
+            data: data.into(),
         }
     }
 }
@@ -287,7 +287,7 @@ mod tests {
     fn decode(blobs: &[Blob]) -> Vec<Record> {
         let mut records = Vec::new();
         for blob in blobs {
-            let mut reader = Reader::new(blob.data.clone().into()).unwrap();
+            let mut reader = Reader::new(blob.data.clone()).unwrap();
             assert_eq!(reader.left(), blob.count);
             while reader.left() > 0 {
                 records.push(reader.read().unwrap());
@@ -306,7 +306,7 @@ mod tests {
         fn a_reader_steps_over_records(records in records(), skip in 0usize..20) {
             let skip = skip.min(records.len() - 1);
             let blobs = encode(&records);
-            let mut reader = Reader::new(blobs[0].data.clone().into()).unwrap();
+            let mut reader = Reader::new(blobs[0].data.clone()).unwrap();
             reader.skip(skip as u64).unwrap();
             let read = reader.read();
             prop_assert_eq!(read.as_ref(), Some(&records[skip]));
@@ -318,7 +318,7 @@ mod tests {
         ) {
             let blob = encode(&records).remove(0);
             let place = [1, 2, 3, 4];
-            let mut data = blob.data;
+            let mut data = blob.data.to_vec();
             let before = checksum(&data, place);
             let at = at.index(data.len());
             data[at] ^= 1 << bit;

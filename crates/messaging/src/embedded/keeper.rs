@@ -172,6 +172,10 @@ async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<
                 })
             });
             let dropped = trimming.await.map_err(Error::of_write)?;
+            if dropped > 0 {
+                // What is gone shall be gone.
+                topic.forget_newest(part);
+            }
             if dropped < u64::from(slice) {
                 break;
             }
@@ -255,7 +259,7 @@ async fn move_due(
     }
     let mut moved = Vec::new();
     for ((topic, part), records) in by_partition {
-        let base = log::append(tx, topic, part, &codec::encode(&records), now).await?;
+        let (base, _at) = log::append(tx, topic, part, &codec::encode(&records), now).await?;
         let count = records.len() as u64;
         if let Some(named) = topics.get(&topic)
             && named.holds_letters

@@ -1,10 +1,13 @@
 //! A topic in memory: where its partitions end, and who is woken when they grow.
 
+use super::codec::Blob;
 use super::repository::dead;
 use super::repository::topics::{Range, Stored};
+use super::tail::{Kept, Tail};
 use crate::engine::TopicSpec;
 use crate::partition;
 use crate::telemetry::OfTopic;
+use backlot_core::Timestamp;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
@@ -21,6 +24,8 @@ pub(super) struct Topic {
     settings: Mutex<Settings>,
     /// One past the newest offset of each partition, as far as is known here.
     heads: watch::Sender<Vec<u64>>,
+    /// What was stored last, by partition.
+    tails: Mutex<Vec<Tail>>,
     /// Where the next message without a key goes.
     turn: AtomicU32,
 }
@@ -44,12 +49,18 @@ impl Topic {
                 spec: stored.spec,
                 incarnation: stored.incarnation,
             }),
+            tails: Mutex::new(ranges.iter().map(|_| Tail::default()).collect()),
             turn: AtomicU32::new(0),
         }
     }
 
     pub(super) fn settings(&self) -> Settings {
         self.settings.lock().clone()
+    }
+
+    /// Which log it is: emptied, it is another.
+    pub(super) fn incarnation(&self) -> i64 {
+        self.settings.lock().incarnation
     }
 
     pub(super) fn set_spec(&self, spec: TopicSpec) {
@@ -85,9 +96,43 @@ impl Topic {
         });
     }
 
+    /// Says what was stored in a partition, from which offset on and as when, in which log; and
+    /// wakes who reads it.
+    pub(super) fn stored(
+        &self,
+        part: u32,
+        incarnation: i64,
+        (base, at): (u64, Timestamp),
+        blobs: &[Blob],
+    ) {
+        if let Some(tail) = self.tails.lock().get_mut(part as usize) {
+            // Looked at under the lock: it may have been emptied since that was written. Then it
+            // is this that is cleared, or this that is left out.
+            if self.incarnation() == incarnation {
+                tail.add(base, at, blobs);
+            }
+        }
+        let count: u64 = blobs.iter().map(|blob| blob.count).sum();
+        self.grown([(part, base + count)]);
+    }
+
+    /// What a partition has from this offset on, if all of that is in memory still.
+    pub(super) fn newest(&self, part: u32, offset: u64) -> Option<Vec<Kept>> {
+        let tails = self.tails.lock();
+        tails.get(part as usize)?.since(offset)
+    }
+
+    /// Keeps nothing of a partition in memory for now.
+    pub(super) fn forget_newest(&self, part: u32) {
+        if let Some(tail) = self.tails.lock().get_mut(part as usize) {
+            tail.clear();
+        }
+    }
+
     /// The log begins anew.
     pub(super) fn emptied(&self, incarnation: i64) {
         self.settings.lock().incarnation = incarnation;
+        self.tails.lock().iter_mut().for_each(Tail::restart);
         self.heads.send_modify(|heads| heads.fill(0));
     }
 }

@@ -97,14 +97,14 @@ fn batch(row: Row) -> Result<Batch, StoreError> {
     })
 }
 
-/// Adds batches to a partition; answers the offset of the first record.
+/// Adds batches to a partition; answers the offset of the first record, and as when they are stored.
 pub(in crate::embedded) async fn append(
     tx: &mut Tx,
     topic: i64,
     part: u32,
     blobs: &[Blob],
     now: Timestamp,
-) -> Result<u64, StoreError> {
+) -> Result<(u64, Timestamp), StoreError> {
     let row = tx.query_one(HEAD, params![topic, part]).await?;
     let (mut head, last) = (row.get::<i64>(1)?, row.get::<Timestamp>(2)?);
     let base = row.get::<u64>(1)?;
@@ -116,7 +116,7 @@ pub(in crate::embedded) async fn append(
         let crc = checksum(&blob.data, [topic, i64::from(part), head, count]);
         tx.execute(
             INSERT,
-            params![topic, part, head, count, at, size, crc, &blob.data],
+            params![topic, part, head, count, at, size, crc, &*blob.data],
         )
         .await?;
         head += count;
@@ -124,7 +124,7 @@ pub(in crate::embedded) async fn append(
     }
     tx.execute(GROW, params![head, bytes, at, topic, part])
         .await?;
-    Ok(base)
+    Ok((base, at))
 }
 
 /// What one look at a partition found.

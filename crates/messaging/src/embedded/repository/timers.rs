@@ -45,7 +45,7 @@ pub(in crate::embedded) async fn schedule(
 ) -> Result<(), StoreError> {
     let crc = checksum(&blob.data, [topic, i64::from(part), due.0, 1]);
     let size = blob.data.len() as i64;
-    tx.execute(INSERT, params![due, topic, part, size, crc, &blob.data])
+    tx.execute(INSERT, params![due, topic, part, size, crc, &*blob.data])
         .await
         .map(drop)
 }

@@ -6,8 +6,9 @@ use crate::embedded::codec::Reader;
 use crate::embedded::group::Room;
 use crate::embedded::part::until;
 use crate::embedded::repository::log::{self, Batch, Found};
+use crate::embedded::tail::Kept;
 use crate::engine::{Delivery, Gap, Input, Token};
-use backlot_core::BoxFuture;
+use backlot_core::{BoxFuture, Timestamp};
 use backlot_storage::StoreError;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -37,14 +38,14 @@ pub(super) struct Buffer {
 #[derive(Debug)]
 enum Chunk {
     Records {
-        batch: Batch,
+        /// When it was stored.
+        at: Timestamp,
         reader: Reader,
+        /// What it was read from, unless that was in memory.
+        batch: Option<Batch>,
     },
     /// Nothing from here to below this.
-    Gap {
-        end: u64,
-        cause: Gap,
-    },
+    Gap { end: u64, cause: Gap },
 }
 
 /// A read that was begun.
@@ -56,8 +57,13 @@ pub(super) struct Fetching {
 
 /// What stands in the way at the front of a buffer.
 enum Blocked {
-    Gap { first: u64, end: u64, cause: Gap },
-    Damaged(Batch),
+    Gap {
+        first: u64,
+        end: u64,
+        cause: Gap,
+    },
+    /// In the store, if it was read from there.
+    Damaged(Option<Batch>),
 }
 
 impl Member {
@@ -70,7 +76,7 @@ impl Member {
         let mut ready: Vec<Room> = rooms.clone();
         ready.retain(|room| self.has_enough(room, max));
         if ready.is_empty() {
-            if !self.fetch(&rooms, max).await? {
+            if !self.recall(&rooms) && !self.fetch(&rooms, max).await? {
                 // The log does not reach as far as was said, for example because it was emptied.
                 self.wait(Some(Instant::now() + PAUSE)).await;
                 return Ok(None);
@@ -95,7 +101,11 @@ impl Member {
                         .await;
                 }
                 Some(Blocked::Damaged(batch)) => {
-                    self.put_aside(room.part, &batch).await?;
+                    match batch {
+                        Some(batch) => self.put_aside(room.part, &batch).await?,
+                        // The store is asked.
+                        None => self.group.topic.forget_newest(room.part),
+                    }
                     self.buffers.remove(&room.part);
                 }
                 None => {}
@@ -154,7 +164,7 @@ impl Member {
             let Some(chunk) = buffer.chunks.front_mut() else {
                 break None;
             };
-            let (batch, reader) = match chunk {
+            let (at, reader, batch) = match chunk {
                 Chunk::Gap { end, cause } => {
                     break Some(Blocked::Gap {
                         first: buffer.next,
@@ -162,7 +172,7 @@ impl Member {
                         cause: *cause,
                     });
                 }
-                Chunk::Records { batch, reader } => (batch, reader),
+                Chunk::Records { at, reader, batch } => (*at, reader, batch),
             };
             if reader.left() == 0 {
                 buffer.chunks.pop_front();
@@ -188,7 +198,7 @@ impl Member {
                         offset,
                         epoch: part.epoch,
                     },
-                    stored: batch.at,
+                    stored: at,
                     starts: 0,
                     attempts: 0,
                     failures: Vec::new(),
@@ -201,6 +211,36 @@ impl Member {
             part.lease(first, part.position, count, ends);
         }
         blocked
+    }
+
+    /// Goes on in these partitions with what is in memory still; answers whether it could. All of
+    /// them or none: one that lags would wait for ever for those that do not.
+    fn recall(&mut self, rooms: &[Room]) -> bool {
+        if self.fetching.is_some() {
+            return false;
+        }
+        let topic = &self.group.topic;
+        let newest = rooms
+            .iter()
+            .map(|room| topic.newest(room.part, room.position));
+        let Some(newest) = newest.collect::<Option<Vec<Vec<Kept>>>>() else {
+            return false;
+        };
+        for (room, kept) in rooms.iter().zip(newest) {
+            let chunks = kept.into_iter().map(|Kept { at, reader }| Chunk::Records {
+                at,
+                reader,
+                batch: None,
+            });
+            let buffer = Buffer {
+                epoch: room.epoch,
+                next: room.position,
+                chunks: chunks.collect(),
+                more: false,
+            };
+            self.buffers.insert(room.part, buffer);
+        }
+        true
     }
 
     /// Reads on in these partitions, in one look at the store; answers whether it found anything.
@@ -300,7 +340,11 @@ impl Member {
             };
             gap(&mut buffer.chunks, &mut expected, batch.base, Gap::Damaged);
             expected = batch.end();
-            buffer.chunks.push_back(Chunk::Records { batch, reader });
+            buffer.chunks.push_back(Chunk::Records {
+                at: batch.at,
+                reader,
+                batch: Some(batch),
+            });
         }
         if !found.more {
             gap(&mut buffer.chunks, &mut expected, found.head, Gap::Damaged);
