@@ -49,6 +49,13 @@ impl Tracker {
                 .is_some_and(|(_, end)| offset < *end)
     }
 
+    /// Whether any offset from `first` to below `end` is settled.
+    #[must_use]
+    pub fn has_any(&self, first: u64, end: u64) -> bool {
+        let last = self.runs.range(..end).next_back();
+        first < end && (first < self.prefix || last.is_some_and(|(_, reach)| first < *reach))
+    }
+
     /// How many offsets beyond the prefix are settled.
     #[must_use]
     pub fn ahead(&self) -> u64 {
@@ -93,6 +100,15 @@ impl Tracker {
             return;
         }
         let (mut first, mut end) = (first, end);
+        let touches_next = self.runs.range(first..=end).next().is_some();
+        if !touches_next
+            && let Some((_, reach)) = self.runs.range_mut(..first).next_back()
+            && *reach >= first
+        {
+            // What is settled in order makes a run longer.
+            *reach = end.max(*reach);
+            return;
+        }
         // The run that begins before and reaches here, then all that begin within or right after.
         if let Some((before, reach)) = self.runs.range(..first).next_back()
             && *reach >= first
@@ -229,6 +245,11 @@ mod tests {
                     settled.extend(first..first + length);
                 }
                 check(&tracker, &settled);
+                for from in 0..160 {
+                    let end = from + length - 1;
+                    let any = settled.range(from..end).next().is_some();
+                    prop_assert_eq!(tracker.has_any(from, end), any);
+                }
                 let stored = tracker.encode();
                 let read = Tracker::decode(tracker.prefix(), &stored, 8);
                 prop_assert_eq!(read.as_ref(), Some(&tracker));

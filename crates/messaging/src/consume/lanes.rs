@@ -84,12 +84,21 @@ impl<M> Lanes<M> {
         None
     }
 
-    /// The next batch: a message that was held alone, else fresh ones whose slot has none that is
-    /// held, in their order.
+    /// The next batch: messages that were held, among themselves, so that one that fails once more
+    /// costs no others another run; else fresh ones whose slot has none that is held, in their
+    /// order.
     pub(super) fn batch(&mut self, most: usize) -> Vec<Item<M>> {
-        if let Some(item) = self.next_ready() {
-            return vec![item];
+        let again: Vec<Item<M>> = std::iter::from_fn(|| self.next_ready())
+            .take(most)
+            .collect();
+        match again.is_empty() {
+            true => self.fresh_batch(most),
+            false => again,
         }
+    }
+
+    /// A batch of fresh messages alone.
+    pub(super) fn fresh_batch(&mut self, most: usize) -> Vec<Item<M>> {
         if self.lanes.is_empty() {
             let count = most.min(self.fresh.len());
             return self.fresh.drain(..count).collect();
@@ -166,6 +175,10 @@ impl<M> Lanes<M> {
                 Some(lane) => {
                     let before = |known: &Item<M>| known.offset < item.offset;
                     let at = lane.waiting.partition_point(before);
+                    // It was held before, and is the next of its slot again.
+                    if at == 0 && lane.held.is_none() {
+                        self.ready.push_back(item.slot);
+                    }
                     lane.waiting.insert(at, item);
                     self.waiting += 1;
                 }

@@ -13,6 +13,10 @@ const MOST_FAILURES: usize = 10;
 /// How long a message waits that a store did not take in time.
 const LATE: Duration = Duration::from_secs(1);
 
+/// How long a message that nothing waits for is held here before it goes back: to read it from the
+/// log again costs more than to keep it, and to keep it for long takes the room of others.
+const SHORT: Duration = Duration::from_secs(1);
+
 /// What is done next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Next {
@@ -78,8 +82,8 @@ fn wait_for(
     failure: Option<engine::Failure>,
 ) -> Next {
     match group.order {
-        Order::None => Next::Back(now.plus(wait), failure),
-        Order::Key | Order::Partition => Next::Hold(wait, failure),
+        Order::None if wait > SHORT => Next::Back(now.plus(wait), failure),
+        Order::None | Order::Key | Order::Partition => Next::Hold(wait, failure),
     }
 }
 
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn later_uses_no_attempt_and_without_order_it_goes_back() {
+    fn later_uses_no_attempt_and_without_order_a_long_wait_is_not_held() {
         let (mut message, dice) = (delivery(), Dice::seeded(1));
         let minute = Duration::from_secs(60);
         let later = transient().later(minute);
@@ -150,6 +154,9 @@ mod tests {
         let group = Group::new("g").order(Order::None);
         let back = after(&group, &mut message, &later, Timestamp(0), &dice);
         assert_eq!(back, Next::Back(Timestamp(60_000), None));
+        let soon = transient().later(SHORT);
+        let held = after(&group, &mut message, &soon, Timestamp(0), &dice);
+        assert_eq!(held, Next::Hold(SHORT, None));
         assert_eq!(message.attempts, 0);
     }
 }

@@ -40,6 +40,8 @@ const AWAY: Backoff = Backoff {
 };
 /// How long one call of an engine may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Messages of batches that are tried again are due together, as often as this.
+const TICK: Duration = Duration::from_millis(50);
 /// The most messages that are asked for at once.
 const MAX_FETCH: usize = MAX_IN_FLIGHT as usize;
 /// What is asked for at once when messages are handled one by one.
@@ -78,6 +80,8 @@ pub(super) struct Reader {
     away: u32,
     /// When everything that is out is leased anew.
     extend: Instant,
+    /// From when on ticks are counted.
+    origin: Instant,
 }
 
 /// A load that ran.
@@ -126,6 +130,7 @@ impl Reader {
             resume: None,
             away: 0,
             extend: Instant::now(),
+            origin: Instant::now(),
         }
     }
 
@@ -259,7 +264,7 @@ impl Reader {
         }
         let grace = end.max(Instant::now() + Duration::from_millis(500));
         let leaving = async {
-            self.settling.flush(source.as_mut()).await?;
+            self.tell_all(source.as_mut()).await?;
             source.close().await
         };
         match tokio::time::timeout_at(grace, leaving).await {
@@ -281,8 +286,11 @@ impl Reader {
     }
 
     fn has_room(&self) -> bool {
-        // While one batch runs the next one is read; more would only take memory.
-        self.parts.fresh() < self.fetch() && !self.settling.has_failed()
+        // While one batch runs the next one is read; more would only take memory. Of the next one of
+        // a partition that tries something again others need not wait.
+        let most = self.fetch();
+        let waiting = self.parts.fresh() - self.parts.behind_again().min(most);
+        waiting < most && !self.settling.has_failed()
     }
 
     /// When there is something to do although nothing comes.
@@ -314,7 +322,7 @@ impl Reader {
             Input::Assigned(assigned) => self.assigned(assigned).await?,
             Input::Revoked { partitions, cause } => {
                 // What failed is told first: it keeps its attempts.
-                self.settling.flush(source).await?;
+                self.tell_all(source).await?;
                 for partition in partitions {
                     let Some(part) = self.parts.remove(partition) else {
                         continue;
@@ -330,7 +338,7 @@ impl Reader {
                     };
                     let unbegun = part.lanes.iter();
                     let unbegun = unbegun.map(|item| (item.message.token, back()));
-                    self.settling.extend(unbegun);
+                    self.settling.extend(unbegun, Instant::now());
                 }
                 self.settling.hurry();
             }
@@ -418,7 +426,8 @@ impl Reader {
             #[cfg(feature = "testing")]
             if self.group.sabotage.acknowledges_early {
                 let tokens = items.iter().map(|item| (item.message.token, Settle::Done));
-                self.settling.extend(tokens);
+                self.settling.extend(tokens, now);
+                self.settling.hurry();
             }
             self.last += 1;
             let number = self.last;
@@ -496,14 +505,15 @@ impl Reader {
             match next {
                 Next::Hold(wait, failure) => {
                     let failed = failure.map(|failure| (token, Settle::Failed(failure)));
-                    self.settling.extend(failed);
+                    self.settling.extend(failed, now);
+                    let until = again_at(self.kind, self.origin, now + wait);
                     if let Some(part) = &mut part {
-                        part.lanes.hold(item, now + wait);
+                        part.lanes.hold(item, until);
                     }
                 }
                 Next::Back(at, failure) => {
                     self.settling
-                        .extend([(token, Settle::Retry { at, failure })]);
+                        .extend([(token, Settle::Retry { at, failure })], now);
                     if let Some(part) = &mut part {
                         part.lanes.done(item.slot);
                     }
@@ -563,12 +573,25 @@ impl Reader {
         self.telemetry.dead(class.name());
         let letter = letter::of(&self.names, message, class, self.clock.wall());
         let dead = (message.token, Settle::Dead(Box::new(letter)));
-        self.settling.extend([dead]);
+        self.settling.extend([dead], Instant::now());
     }
 
     fn measure(&self) {
         let (held, waiting) = self.parts.depth();
         self.telemetry.depth(self.running.len(), held, waiting);
+    }
+}
+
+/// When a message that is due then is tried again: in batches together with others, which costs one
+/// commit instead of many.
+fn again_at(kind: Kind, origin: Instant, due: Instant) -> Instant {
+    match kind {
+        Kind::Singles | Kind::Retries => due,
+        Kind::Batches => {
+            let after = due.saturating_duration_since(origin).as_millis();
+            let ticks = u32::try_from(after.div_ceil(TICK.as_millis())).unwrap_or(u32::MAX);
+            due.max(origin + TICK.saturating_mul(ticks))
+        }
     }
 }
 

@@ -119,6 +119,13 @@ impl Part {
         }
     }
 
+    /// Whether all of these are out for the first time: none is settled, or known as anything but
+    /// an ordinary message.
+    pub(super) fn are_out(&self, first: u64, end: u64) -> bool {
+        let is_ordinary = self.pending.range(first..end).next().is_none();
+        is_ordinary && end <= self.position && !self.tracker.has_any(first, end)
+    }
+
     /// What is out, in order.
     pub(super) fn outs(&self) -> impl Iterator<Item = u64> + '_ {
         let ordinary = self
@@ -161,6 +168,17 @@ impl Part {
         if self.out == 0 {
             self.leases.clear();
             self.extended.clear();
+        }
+    }
+
+    /// Messages that are done with are not out any more.
+    pub(super) fn are_back(&mut self, first: u64, end: u64) {
+        remove_range(&mut self.pending, first, end);
+        remove_range(&mut self.extended, first, end);
+        let count = usize::try_from(end - first).unwrap_or(usize::MAX);
+        self.out = self.out.saturating_sub(count);
+        if self.out == 0 {
+            self.nothing_out();
         }
     }
 
@@ -395,6 +413,12 @@ pub(super) struct Loaded {
     pub(super) cursor: Cursor,
     pub(super) exceptions: Vec<(u64, Exception)>,
     pub(super) epoch: u64,
+}
+
+fn remove_range<V>(map: &mut BTreeMap<u64, V>, first: u64, end: u64) {
+    while let Some(offset) = map.range(first..end).next().map(|(offset, _)| *offset) {
+        map.remove(&offset);
+    }
 }
 
 fn tracker(cursor: &Cursor) -> Tracker {

@@ -4,4 +4,5 @@ mod dead;
 mod follow;
 mod history;
 mod life;
+mod settling;
 mod stage;

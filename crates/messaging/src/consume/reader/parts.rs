@@ -18,6 +18,8 @@ pub(super) struct Part {
     pub(super) place: Place,
     /// Whether a batch of it runs.
     pub(super) is_busy: bool,
+    /// Whether the last one was of what had failed before.
+    had_again: bool,
     /// Since when something waits to be in a batch.
     pub(super) since: Option<Instant>,
 }
@@ -29,6 +31,7 @@ impl Part {
             lanes: Lanes::new(is_batched),
             place,
             is_busy: false,
+            had_again: false,
             since: None,
         }
     }
@@ -41,11 +44,21 @@ impl Part {
     /// A batch, if it is time for one.
     fn batch(&mut self, now: Instant, (most, linger): (usize, Duration)) -> Vec<Item<Delivery>> {
         let has_waited = self.since.is_some_and(|since| since + linger <= now);
-        let is_time = self.lanes.has_ready() || self.lanes.fresh() >= most || has_waited;
-        if self.is_busy || !is_time {
+        let is_time = self.lanes.fresh() >= most || has_waited;
+        if self.is_busy || !(is_time || self.lanes.has_ready()) {
             return Vec::new();
         }
-        let items = self.lanes.batch(most);
+        // Where many fail, some are due to be tried again at any time: they take turns with the
+        // others.
+        let items = match is_time && self.had_again {
+            true => self.lanes.fresh_batch(most),
+            false => Vec::new(),
+        };
+        self.had_again = items.is_empty() && self.lanes.has_ready();
+        let items = match items.is_empty() {
+            true => self.lanes.batch(most),
+            false => items,
+        };
         self.since = (self.lanes.fresh() > 0).then_some(now);
         self.is_busy = !items.is_empty();
         items
@@ -128,6 +141,13 @@ impl Parts {
     /// Messages that were never looked at, or wait for nothing.
     pub(super) fn fresh(&self) -> usize {
         self.parts.values().map(|part| part.lanes.fresh()).sum()
+    }
+
+    /// Of these, those whose partition is at work on what had failed before.
+    pub(super) fn behind_again(&self) -> usize {
+        let parts = self.parts.values();
+        let behind = parts.filter(|part| part.is_busy && part.had_again);
+        behind.map(|part| part.lanes.fresh()).sum()
     }
 
     /// How many slots are held, and how many messages wait for others.

@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     settles: Vec<(Token, Settle)>,
+    /// What a call is telling.
+    telling: Vec<(Token, Settle)>,
     due: Option<Instant>,
     is_urgent: bool,
     failures: u32,
@@ -35,13 +37,19 @@ impl Settling {
         self.due.get_or_insert(now + GATHER);
     }
 
-    /// What is told at once.
-    pub(super) fn extend(&mut self, settles: impl IntoIterator<Item = (Token, Settle)>) {
+    pub(super) fn extend(
+        &mut self,
+        settles: impl IntoIterator<Item = (Token, Settle)>,
+        now: Instant,
+    ) {
         let before = self.settles.len();
         self.settles.extend(settles);
-        self.is_urgent |= self.settles.len() > before;
+        if self.settles.len() > before {
+            self.due.get_or_insert(now + GATHER);
+        }
     }
 
+    /// Everything is told at once.
     pub(super) fn hurry(&mut self) {
         self.is_urgent = true;
     }
@@ -66,32 +74,79 @@ impl Settling {
         is_due || (self.failures == 0 && (self.is_urgent || self.settles.len() >= MANY))
     }
 
-    /// Tells all of it.
-    pub(super) async fn flush(&mut self, source: &mut dyn Source) -> Result<(), Error> {
-        while !self.settles.is_empty() {
-            let is_letter = |(_, settle): &(Token, Settle)| matches!(settle, Settle::Dead(_));
-            let mut letters = 0;
-            let end = self.settles.iter().position(|settle| {
-                letters += usize::from(is_letter(settle));
-                letters > LETTERS
-            });
-            let end = end.unwrap_or(self.settles.len()).min(MANY * 4);
-            let call = self.settles[..end].to_vec();
-            let stale = source.settle(call).await?;
-            let told = self.settles.drain(..end).filter(is_letter);
-            let told = told.map(|(token, _)| token);
-            let is_stale = |token: &Token| stale.iter().any(|stale| stale.token == *token);
-            self.dead.extend(told.filter(|token| !is_stale(token)));
-            self.stale.extend(stale);
+    /// What one call tells; until that has ended it is not forgotten. Nothing if all of so many is
+    /// told.
+    fn call(&mut self, left: &mut usize) -> Option<Vec<(Token, Settle)>> {
+        let is_letter = |(_, settle): &(Token, Settle)| matches!(settle, Settle::Dead(_));
+        let mut letters = 0;
+        let end = self.settles.iter().position(|settle| {
+            letters += usize::from(is_letter(settle));
+            letters > LETTERS
+        });
+        let end = end.unwrap_or(self.settles.len()).min(MANY * 4).min(*left);
+        *left -= end;
+        let rest = self.settles.split_off(end);
+        self.telling = std::mem::replace(&mut self.settles, rest);
+        (end > 0).then(|| self.telling.clone())
+    }
+
+    /// How a call has ended.
+    fn called(&mut self, ended: Result<Vec<Stale>, Error>) -> Result<(), Error> {
+        let mut told = std::mem::take(&mut self.telling);
+        match ended {
+            Ok(stale) => {
+                let is_letter = |(_, settle): &(Token, Settle)| matches!(settle, Settle::Dead(_));
+                let letters = told.iter().filter(|settle| is_letter(settle));
+                let is_stale = |token: &Token| stale.iter().any(|stale| stale.token == *token);
+                let letters = letters.map(|(token, _)| *token);
+                self.dead.extend(letters.filter(|token| !is_stale(token)));
+                self.stale.extend(stale);
+                Ok(())
+            }
+            Err(error) => {
+                told.append(&mut self.settles);
+                self.settles = told;
+                Err(error)
+            }
         }
-        self.failures = 0;
-        self.is_urgent = false;
-        self.due = None;
-        Ok(())
     }
 }
 
 impl Reader {
+    /// Tells all there is by now. Handlers go on meanwhile, and others begin if they may: a store
+    /// that writes to the disk takes longer than many of them.
+    async fn tell(&mut self, source: &mut dyn Source, may_begin: bool) -> Result<(), Error> {
+        self.settling.is_urgent = false;
+        self.settling.due = None;
+        let mut left = self.settling.settles.len();
+        while let Some(call) = self.settling.call(&mut left) {
+            let mut telling = source.settle(call);
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut telling => break ended,
+                    Some(finished) = self.running.join_next(), if !self.running.is_empty() => {
+                        self.finished(finished)?;
+                        if may_begin {
+                            self.begin(Instant::now());
+                        }
+                    }
+                }
+            };
+            self.settling.called(ended)?;
+        }
+        self.settling.failures = 0;
+        Ok(())
+    }
+
+    /// Tells everything, also what comes to an end meanwhile. Nothing is begun.
+    pub(super) async fn tell_all(&mut self, source: &mut dyn Source) -> Result<(), Error> {
+        while !self.settling.settles.is_empty() {
+            self.tell(source, false).await?;
+        }
+        Ok(())
+    }
+
     /// Settles, if it is time to.
     pub(super) async fn settle(
         &mut self,
@@ -101,7 +156,7 @@ impl Reader {
         if !self.settling.is_time(now) {
             return Ok(());
         }
-        match self.settling.flush(source).await {
+        match self.tell(source, true).await {
             Ok(()) => {}
             Err(error) if error_is_final(&error) || self.settling.failures >= TRIES => {
                 return Err(error);

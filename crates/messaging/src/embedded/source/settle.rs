@@ -22,8 +22,8 @@ pub(super) struct Change {
     epoch: u64,
     /// What is settled afterwards.
     tracker: Tracker,
-    /// Settled here, each once.
-    done: Vec<u64>,
+    /// Settled here, as runs from first to one past the last; each message once.
+    done: Vec<(u64, u64)>,
     /// Of these, those that the store knows.
     forget: Vec<u64>,
     keep: BTreeMap<u64, Exception>,
@@ -80,8 +80,7 @@ impl Change {
     }
 
     fn settle(&mut self, part: &Part, offset: u64) {
-        self.tracker.settle(offset);
-        self.done.push(offset);
+        self.settle_run(offset, offset + 1);
         if part
             .pending
             .get(&offset)
@@ -91,13 +90,42 @@ impl Change {
         }
     }
 
+    fn settle_run(&mut self, first: u64, end: u64) {
+        self.tracker.settle_range(first, end);
+        match self.done.last_mut() {
+            Some((_, last)) if *last == first => *last = end,
+            _ => self.done.push((first, end)),
+        }
+    }
+
+    /// Settles messages that follow each other; answers how many were still to be settled.
+    fn settle_all(&mut self, part: &Part, first: u64, end: u64) -> u64 {
+        let is_plain = part.are_out(first, end)
+            && !self.tracker.has_any(first, end)
+            && self.keep.range(first..end).next().is_none();
+        if is_plain {
+            self.settle_run(first, end);
+            return end - first;
+        }
+        let mut settled = 0;
+        for offset in first..end {
+            if self.is_open(part, offset) {
+                self.settle(part, offset);
+                settled += 1;
+            }
+        }
+        settled
+    }
+
     /// What the store shall say of suspects afterwards.
     fn mark(&mut self, part: &Part) {
         let is_held = |(offset, pending): &(&u64, &Pending)| {
             pending.is_held && !self.tracker.is_settled(**offset) && !self.keep.contains_key(offset)
         };
         let held = part.pending.iter().filter(is_held).count() + self.held.len();
-        let back = self.done.len() + self.keep.len() - self.held.len();
+        let done: u64 = self.done.iter().map(|(first, end)| end - first).sum();
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
+        let back = done + self.keep.len() - self.held.len();
         self.marks = part.marks_after(back, held);
     }
 }
@@ -179,7 +207,10 @@ impl Member {
             }
         }
         let mut state = self.group.state.lock();
-        for (place, (token, settle)) in settled.iter().enumerate() {
+        let mut next = 0;
+        while let Some((token, settle)) = settled.get(next) {
+            let place = next;
+            next += 1;
             let part = state.parts.get(token.partition as usize);
             let held =
                 part.filter(|part| part.epoch == token.epoch && part.owner == Some(self.number));
@@ -196,14 +227,25 @@ impl Member {
             }
             let change = prepared.changes.entry(token.partition);
             let change = change.or_insert_with(|| Change::of(token.partition, part));
+            if matches!(settle, Settle::Done) {
+                // Most of all is done, in order: then many are as quick as one.
+                let follows = |(place, (other, settle)): &(u64, &(Token, Settle))| {
+                    let expected = Token {
+                        offset: token.offset + place,
+                        ..*token
+                    };
+                    *other == expected && matches!(settle, Settle::Done)
+                };
+                let run = (1..).zip(&settled[next..]).take_while(follows).count();
+                next += run;
+                let end = token.offset + 1 + run as u64;
+                prepared.counts.done += change.settle_all(part, token.offset, end);
+                continue;
+            }
             if !change.is_open(part, token.offset) {
                 continue;
             }
             match settle {
-                Settle::Done => {
-                    change.settle(part, token.offset);
-                    prepared.counts.done += 1;
-                }
                 Settle::Dead(_) => {
                     change.settle(part, token.offset);
                     prepared.letters.extend(letters.remove(&place));
@@ -233,7 +275,7 @@ impl Member {
                     change.held.insert(token.offset);
                     prepared.counts.failed += 1;
                 }
-                Settle::Extend(_) => {}
+                Settle::Done | Settle::Extend(_) => {}
             }
         }
         prepared
@@ -324,9 +366,8 @@ impl Member {
             part.marks = change.marks.unwrap_or(part.marks);
             part.failing.clear();
             part.settled(change.tracker.clone());
-            for offset in &change.done {
-                part.pending.remove(offset);
-                part.is_back(*offset);
+            for (first, end) in &change.done {
+                part.are_back(*first, *end);
             }
             for (offset, exception) in &change.keep {
                 let offset = *offset;
