@@ -70,6 +70,7 @@ const CHECKS: &[(&str, Applies, Check)] = checks! {
     failure::a_retry_survives_a_restart if |caps| caps.retry_at,
     failure::later_is_no_attempt if |caps| caps.retry_at,
     failure::a_failed_message_stays_out_and_its_attempt_is_counted if |caps| caps.retry_at,
+    failure::what_failed_and_came_to_its_end_in_one_call_is_at_its_end if |caps| caps.retry_at,
     failure::a_failed_message_comes_before_its_later_neighbours_after_a_death if |caps| caps.retry_at,
     failure::a_failed_message_comes_before_its_later_neighbours_to_another_member if |caps| caps.retry_at,
     failure::a_dead_letter_and_its_acknowledgement_are_one if |caps| caps.atomic_dead,

@@ -121,6 +121,42 @@ pub(super) async fn a_failed_message_stays_out_and_its_attempt_is_counted(stage:
     assert_eq!(stage.lag("g").await, 0, "what failed can be done later");
 }
 
+pub(super) async fn what_failed_and_came_to_its_end_in_one_call_is_at_its_end(stage: Stage) {
+    stage.topic(1).await;
+    let dead = TopicSpec::new(DEAD, 1);
+    stage.ensure(&dead).await.expect("the topic is made");
+    stage.publish(0..4).await;
+    let mut reader = stage.reader("g").await;
+    let taken = reader.take(4).await;
+    let failed = |what| Settle::Failed(failure(what));
+    let letter = Outgoing::new(DEAD, record(1));
+    let at = stage.now();
+    let retry = Settle::Retry {
+        at,
+        failure: Some(failure("second")),
+    };
+    let ends = [
+        Settle::Done,
+        Settle::Dead(Box::new(letter)),
+        retry,
+        failed("second"),
+    ];
+    let settles = taken.iter().zip(ends);
+    let settles = settles.flat_map(|(delivery, end)| {
+        let token = delivery.token;
+        [(token, failed("first")), (token, end)]
+    });
+    reader.settle_all(settles.collect()).await;
+    let again = reader.take(1).await;
+    assert_eq!((numbers(&again), again[0].attempts), (vec![2], 2));
+    reader.done(&again).await;
+    assert_eq!(stage.lag("g").await, 1, "the last one is out still");
+    reader.done(&taken[3..]).await;
+    assert_eq!(stage.lag("g").await, 0);
+    let mut letters = stage.attach(&Subscription::new(DEAD, "people")).await;
+    assert_eq!(numbers(&letters.take(1).await), [1]);
+}
+
 pub(super) async fn a_failed_message_comes_before_its_later_neighbours_after_a_death(
     mut stage: Stage,
 ) {

@@ -215,6 +215,12 @@ impl Reader {
         assert_eq!(stale.expect("settled"), [], "the token is good");
     }
 
+    /// Settles in one call, and expects that every token is good.
+    pub(super) async fn settle_all(&mut self, settled: Vec<(Token, Settle)>) {
+        let stale = self.source.settle(settled).await.expect("settled");
+        assert_eq!(stale, [], "every token is good");
+    }
+
     /// Waits for something that is no message.
     pub(super) async fn tell(&mut self, what: impl Fn(&Input) -> bool) -> Input {
         let waiting = async {

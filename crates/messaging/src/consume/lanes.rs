@@ -150,8 +150,20 @@ impl<M> Lanes<M> {
         let slot = item.slot;
         self.due.insert((until, slot));
         let lane = self.lanes.entry(slot).or_insert_with(Lane::new);
-        debug_assert!(lane.held.is_none(), "what is behind a held one waits");
-        lane.held = Some((until, item));
+        let (first, other) = match lane.held.take() {
+            None => ((until, item), None),
+            Some((_, other)) if item.offset < other.offset => ((until, item), Some(other)),
+            Some(held) => (held, Some(item)),
+        };
+        lane.held = Some(first);
+        if let Some(other) = other {
+            // One of them waits for the other, whose turn is first.
+            let at = lane
+                .waiting
+                .partition_point(|known| known.offset < other.offset);
+            lane.waiting.insert(at, other);
+            self.waiting += 1;
+        }
     }
 
     /// A message that ran goes back where it was, as if it had not.

@@ -17,6 +17,9 @@ const LATE: Duration = Duration::from_secs(1);
 /// log again costs more than to keep it, and to keep it for long takes the room of others.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// No message waits for longer: clocks count only so far.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// What is done next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Next {
@@ -83,7 +86,7 @@ fn wait_for(
 ) -> Next {
     match group.order {
         Order::None if wait > SHORT => Next::Back(now.plus(wait), failure),
-        Order::None | Order::Key | Order::Partition => Next::Hold(wait, failure),
+        Order::None | Order::Key | Order::Partition => Next::Hold(wait.min(LONGEST), failure),
     }
 }
 

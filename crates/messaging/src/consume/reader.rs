@@ -215,7 +215,7 @@ impl Reader {
         loop {
             let now = Instant::now();
             self.parts.wake(now);
-            self.settle(source.as_mut(), now).await?;
+            self.settle(source.as_mut(), stop, now).await?;
             self.extend(source.as_mut(), now).await?;
             self.begin(now);
             self.measure();
@@ -260,7 +260,8 @@ impl Reader {
                 running = self.running.len(),
                 "handlers did not end in time: their messages come to others"
             );
-            self.running.abort_all();
+            // They are let go of here, and not waited for: what is done is still to be told.
+            self.running = JoinSet::new();
         }
         let grace = end.max(Instant::now() + Duration::from_millis(500));
         let leaving = async {
@@ -330,14 +331,9 @@ impl Reader {
                     if cause != Cause::Rebalance {
                         continue;
                     }
-                    // Others need not wait for what does not run. At once, by whatever clock: what is
-                    // not due yet is passed by what comes after it.
-                    let back = || Settle::Retry {
-                        at: Timestamp(0),
-                        failure: None,
-                    };
+                    // Others need not wait for what does not run.
                     let unbegun = part.lanes.iter();
-                    let unbegun = unbegun.map(|item| (item.message.token, back()));
+                    let unbegun = unbegun.map(|item| (item.message.token, back_at_once()));
                     self.settling.extend(unbegun, Instant::now());
                 }
                 self.settling.hurry();
@@ -504,6 +500,13 @@ impl Reader {
             }
             match next {
                 Next::Hold(wait, failure) => {
+                    if part.is_none() {
+                        // It is somebody else's by now, or soon: it is not kept from them.
+                        let at = wall.plus(wait);
+                        let back = Settle::Retry { at, failure };
+                        self.settling.extend([(token, back)], now);
+                        continue;
+                    }
                     let failed = failure.map(|failure| (token, Settle::Failed(failure)));
                     self.settling.extend(failed, now);
                     let until = again_at(self.kind, self.origin, now + wait);
@@ -537,7 +540,7 @@ impl Reader {
                             part.lanes.release(item);
                         }
                         Some(part) => part.lanes.hold(item, now),
-                        None => {}
+                        None => left.push(item),
                     }
                 }
             }
@@ -545,6 +548,9 @@ impl Reader {
         if let Some(part) = part {
             part.lanes.put_back(left);
             part.since.get_or_insert(now);
+        } else {
+            let left = left.iter().map(|item| (item.message.token, back_at_once()));
+            self.settling.extend(left, now);
         }
         for (message, class) in letters {
             self.bury(&message, class);
@@ -579,6 +585,15 @@ impl Reader {
     fn measure(&self) {
         let (held, waiting) = self.parts.depth();
         self.telemetry.depth(self.running.len(), held, waiting);
+    }
+}
+
+/// Gives a message back. At once, by whatever clock: what is not due yet is passed by what comes
+/// after it.
+fn back_at_once() -> Settle {
+    Settle::Retry {
+        at: Timestamp(0),
+        failure: None,
     }
 }
 

@@ -162,19 +162,18 @@ async fn trim(inner: &Arc<Inner>, topic: &Arc<Topic>, now: Timestamp) -> Result<
                 Box::pin(async move {
                     let ranges = topics::ranges(tx, id).await?;
                     let held = ranges.get(part as usize).map_or(0, |range| range.bytes);
-                    let dropped = log::trim(tx, id, part, (held, slice), keep).await?;
+                    let (dropped, first) = log::trim(tx, id, part, (held, slice), keep).await?;
                     if holds_letters && dropped > 0 {
                         let ranges = topics::ranges(tx, id).await?;
                         let first = ranges.get(part as usize).map_or(0, |range| range.first);
                         dead::remove_below(tx, id, part, first).await?;
                     }
-                    Ok::<_, StoreError>(dropped)
+                    Ok::<_, StoreError>((dropped, first))
                 })
             });
-            let dropped = trimming.await.map_err(Error::of_write)?;
+            let (dropped, first) = trimming.await.map_err(Error::of_write)?;
             if dropped > 0 {
-                // What is gone shall be gone.
-                topic.forget_newest(part);
+                topic.trimmed(part, first);
             }
             if dropped < u64::from(slice) {
                 break;

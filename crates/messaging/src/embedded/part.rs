@@ -122,8 +122,8 @@ impl Part {
     /// Whether all of these are out for the first time: none is settled, or known as anything but
     /// an ordinary message.
     pub(super) fn are_out(&self, first: u64, end: u64) -> bool {
-        let is_ordinary = self.pending.range(first..end).next().is_none();
-        is_ordinary && end <= self.position && !self.tracker.has_any(first, end)
+        let is_ordinary = || self.pending.range(first..end).next().is_none();
+        end <= self.position && is_ordinary() && !self.tracker.has_any(first, end)
     }
 
     /// What is out, in order.

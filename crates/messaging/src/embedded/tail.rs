@@ -16,6 +16,8 @@ pub(super) struct Tail {
     bytes: usize,
     /// One past the newest offset; what comes before the first batch is in the store alone.
     end: u64,
+    /// What lies before this is gone.
+    floor: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -62,10 +64,22 @@ impl Tail {
             base += count;
         }
         self.bytes += bytes;
-        while self.bytes > MOST_BYTES
-            && let Some(oldest) = self.batches.pop_front()
+        self.shed();
+    }
+
+    /// What lies before this offset is gone, though it may be added late.
+    pub(super) fn trim(&mut self, first: u64) {
+        self.floor = self.floor.max(first);
+        self.shed();
+    }
+
+    /// Lets go of what is too much, and of what is gone.
+    fn shed(&mut self) {
+        while let Some(oldest) = self.batches.front()
+            && (self.bytes > MOST_BYTES || oldest.base < self.floor)
         {
             self.bytes -= oldest.data.len();
+            self.batches.pop_front();
         }
     }
 
@@ -143,6 +157,18 @@ mod tests {
         // Another task's commit, told late.
         tail.add(3, Timestamp(1), &blobs(3..5, 10));
         assert_eq!(ids(&tail, 3), None);
+        assert_eq!(ids(&tail, 5), Some(vec![5]));
+    }
+
+    #[test]
+    fn what_is_gone_is_not_kept_however_late_it_is_added() {
+        let mut tail = Tail::default();
+        tail.add(0, Timestamp(1), &blobs(0..3, 10));
+        tail.trim(5);
+        assert_eq!(ids(&tail, 0), None);
+        tail.add(3, Timestamp(1), &blobs(3..5, 10));
+        assert_eq!(ids(&tail, 3), None);
+        tail.add(5, Timestamp(1), &blobs(5..6, 10));
         assert_eq!(ids(&tail, 5), Some(vec![5]));
     }
 

@@ -129,6 +129,13 @@ impl Topic {
         }
     }
 
+    /// What lies before this offset is gone, in memory as well.
+    pub(super) fn trimmed(&self, part: u32, first: u64) {
+        if let Some(tail) = self.tails.lock().get_mut(part as usize) {
+            tail.trim(first);
+        }
+    }
+
     /// The log begins anew.
     pub(super) fn emptied(&self, incarnation: i64) {
         self.settings.lock().incarnation = incarnation;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 const MIGRATIONS: Migrations = &[Migration::new(
     1,
@@ -35,7 +36,7 @@ const IN_FLIGHT: u32 = 16;
 pub(crate) const LOG_PAGES: u32 = 40;
 /// How many messages publishers may be ahead of the worker, which is slower.
 const AHEAD: usize = 16;
-/// How long draining may take.
+/// How long draining may go on without coming further.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a child does wrong on purpose, for the checker to find.
@@ -200,22 +201,28 @@ impl Parts {
     }
 
     async fn finish(&self, mut running: JoinSet<()>) -> Result<(), String> {
-        let finishing = async {
-            let mut left = self.left().await;
-            while left.as_ref().map_or(true, |left| *left > 0) {
-                tokio::time::sleep(Duration::from_millis(8)).await;
-                left = self.left().await;
+        // A thousand kills leave more to be done than a hundred: what counts is that it goes on.
+        let (mut least, mut until) = (u64::MAX, Instant::now() + PATIENCE);
+        let (left, is_finished) = loop {
+            let left = self.left().await;
+            match &left {
+                Ok(0) => break (left, true),
+                Ok(some) if *some < least => (least, until) = (*some, Instant::now() + PATIENCE),
+                _ if Instant::now() >= until => break (left, false),
+                _ => {}
             }
+            tokio::time::sleep(Duration::from_millis(8)).await;
         };
-        let finished = tokio::time::timeout(PATIENCE, finishing).await;
-        let left = self.left().await;
         running.shutdown().await;
         let mut reports = Vec::new();
         for (topic, group) in [(IN, WORK), (OUT, TALLY)] {
             let report = self.engine.inspect(&cx(), topic, Some(group)).await;
             reports.push(report.map(|report| report.groups));
         }
-        finished.map_err(|_| format!("it does not come to an end: {left:?} {reports:#?}"))
+        match is_finished {
+            true => Ok(()),
+            false => Err(format!("it does not come to an end: {left:?} {reports:#?}")),
+        }
     }
 
     /// How much is still to be done.

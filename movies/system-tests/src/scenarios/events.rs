@@ -97,7 +97,12 @@ async fn find<T>(
         ephemeral: true,
         ..broker::JoinRequest::default()
     };
-    let joined = world.worked("join", world.broker.join(&cx(), request).await);
+    // Whoever publishes first makes the topic.
+    let joined = world
+        .eventually("the topic is joined", async || {
+            world.broker.join(&cx(), request.clone()).await
+        })
+        .await;
     let mut sequence = 1;
     loop {
         let request = broker::NextRequest {

@@ -4,8 +4,9 @@ use super::Reader;
 use crate::Error;
 use crate::consume::letter;
 use crate::engine::{Settle, Source, Stale, Token};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long acknowledgements are gathered.
@@ -79,9 +80,16 @@ impl Settling {
     fn call(&mut self, left: &mut usize) -> Option<Vec<(Token, Settle)>> {
         let is_letter = |(_, settle): &(Token, Settle)| matches!(settle, Settle::Dead(_));
         let mut letters = 0;
+        // What failed and has come to its end since is told of in two calls: an engine may take but
+        // the first of one.
+        let mut failed = BTreeSet::new();
         let end = self.settles.iter().position(|settle| {
             letters += usize::from(is_letter(settle));
-            letters > LETTERS
+            let has_failed = failed.contains(&settle.0);
+            if matches!(settle.1, Settle::Failed(_)) {
+                failed.insert(settle.0);
+            }
+            letters > LETTERS || has_failed
         });
         let end = end.unwrap_or(self.settles.len()).min(MANY * 4).min(*left);
         *left -= end;
@@ -115,7 +123,11 @@ impl Settling {
 impl Reader {
     /// Tells all there is by now. Handlers go on meanwhile, and others begin if they may: a store
     /// that writes to the disk takes longer than many of them.
-    async fn tell(&mut self, source: &mut dyn Source, may_begin: bool) -> Result<(), Error> {
+    async fn tell(
+        &mut self,
+        source: &mut dyn Source,
+        may_begin: impl Fn() -> bool,
+    ) -> Result<(), Error> {
         self.settling.is_urgent = false;
         self.settling.due = None;
         let mut left = self.settling.settles.len();
@@ -127,7 +139,7 @@ impl Reader {
                     ended = &mut telling => break ended,
                     Some(finished) = self.running.join_next(), if !self.running.is_empty() => {
                         self.finished(finished)?;
-                        if may_begin {
+                        if may_begin() {
                             self.begin(Instant::now());
                         }
                     }
@@ -142,7 +154,7 @@ impl Reader {
     /// Tells everything, also what comes to an end meanwhile. Nothing is begun.
     pub(super) async fn tell_all(&mut self, source: &mut dyn Source) -> Result<(), Error> {
         while !self.settling.settles.is_empty() {
-            self.tell(source, false).await?;
+            self.tell(source, || false).await?;
         }
         Ok(())
     }
@@ -151,12 +163,13 @@ impl Reader {
     pub(super) async fn settle(
         &mut self,
         source: &mut dyn Source,
+        stop: &watch::Receiver<bool>,
         now: Instant,
     ) -> Result<(), Error> {
         if !self.settling.is_time(now) {
             return Ok(());
         }
-        match self.tell(source, true).await {
+        match self.tell(source, || !*stop.borrow()).await {
             Ok(()) => {}
             Err(error) if error_is_final(&error) || self.settling.failures >= TRIES => {
                 return Err(error);

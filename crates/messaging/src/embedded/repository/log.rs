@@ -244,14 +244,14 @@ pub(in crate::embedded) async fn overdue(
     Ok(overdue)
 }
 
-/// Drops a slice of the oldest batches; answers how many.
+/// Drops a slice of the oldest batches; answers how many, and what is the first offset then.
 pub(in crate::embedded) async fn trim(
     tx: &mut Tx,
     topic: i64,
     part: u32,
     (held, slice): (u64, u32),
     keep: Keep,
-) -> Result<u64, StoreError> {
+) -> Result<(u64, u64), StoreError> {
     let row = tx.query_one(HEAD, params![topic, part]).await?;
     let (first, head) = (row.get::<i64>(0)?, row.get::<i64>(1)?);
     let sizes = tx.query(SIZES, params![topic, part, first, slice]).await?;
@@ -271,7 +271,7 @@ pub(in crate::embedded) async fn trim(
         tx.execute(SHRINK, params![new_first.min(head), bytes, topic, part])
             .await?;
     }
-    Ok(dropped)
+    Ok((dropped, new_first.unsigned_abs()))
 }
 
 /// Puts a damaged batch aside; answers whether it was there still.

@@ -74,13 +74,25 @@ impl Change {
         }
     }
 
-    /// Whether a message is still to be settled.
+    /// Whether a message is still to be settled. One that failed and stays out can come to its end
+    /// in the same call.
     fn is_open(&self, part: &Part, offset: u64) -> bool {
-        part.is_out(offset) && !self.tracker.is_settled(offset) && !self.keep.contains_key(&offset)
+        let is_kept = self.keep.contains_key(&offset) && !self.held.contains(&offset);
+        part.is_out(offset) && !self.tracker.is_settled(offset) && !is_kept
+    }
+
+    /// What is known of a message that is out, with what this call says of it.
+    fn known(&self, part: &Part, offset: u64) -> Exception {
+        let pending = part.pending.get(&offset);
+        let stored = || pending.map(|pending| pending.exception.clone());
+        let kept = self.keep.get(&offset).cloned();
+        kept.or_else(stored).unwrap_or_default()
     }
 
     fn settle(&mut self, part: &Part, offset: u64) {
-        self.settle_run(offset, offset + 1);
+        self.settle_run(offset, offset.saturating_add(1));
+        self.keep.remove(&offset);
+        self.held.remove(&offset);
         if part
             .pending
             .get(&offset)
@@ -231,14 +243,14 @@ impl Member {
                 // Most of all is done, in order: then many are as quick as one.
                 let follows = |(place, (other, settle)): &(u64, &(Token, Settle))| {
                     let expected = Token {
-                        offset: token.offset + place,
+                        offset: token.offset.saturating_add(*place),
                         ..*token
                     };
                     *other == expected && matches!(settle, Settle::Done)
                 };
                 let run = (1..).zip(&settled[next..]).take_while(follows).count();
                 next += run;
-                let end = token.offset + 1 + run as u64;
+                let end = token.offset.saturating_add(1 + run as u64);
                 prepared.counts.done += change.settle_all(part, token.offset, end);
                 continue;
             }
@@ -252,19 +264,17 @@ impl Member {
                     prepared.counts.dead += 1;
                 }
                 Settle::Retry { at, failure } => {
-                    let known = part.pending.get(&token.offset);
-                    let known = known.map(|pending| pending.exception.clone());
-                    let exception = failed(known.unwrap_or_default(), *at, failure.clone());
+                    let known = change.known(part, token.offset);
+                    let exception = failed(known, *at, failure.clone());
                     change.keep.insert(token.offset, exception);
+                    change.held.remove(&token.offset);
                     match failure {
                         Some(_) => prepared.counts.retry += 1,
                         None => prepared.counts.later += 1,
                     }
                 }
                 Settle::Failed(failure) => {
-                    let known = part.pending.get(&token.offset);
-                    let known = known.map(|pending| pending.exception.clone());
-                    let known = known.unwrap_or_default();
+                    let known = change.known(part, token.offset);
                     let now = Timestamp(0);
                     let exception = if is_known(&known, failure) {
                         known

@@ -13,9 +13,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-#[tokio::test(start_paused = true)]
-async fn handlers_go_on_while_the_log_takes_its_time_to_settle() {
-    let stage = Stage::new(2).await;
+/// A log behind a wire, with so many messages in one partition.
+async fn log(stage: &Stage, messages: u64) -> (Setup, Far) {
     let (log, far) = Far::open().await;
     let tasks = Tasks::with_metrics(&stage.env, &stage.metrics);
     let (options, durability) = (Options::default(), Durability::Memory);
@@ -23,14 +22,24 @@ async fn handlers_go_on_while_the_log_takes_its_time_to_settle() {
     let engine = Arc::new(engine.await.unwrap());
     let spec = TopicSpec::new(Counted::TOPIC, 1);
     engine.ensure(&cx(), &spec).await.unwrap();
-    let records = (0..5).map(|n| Stage::record(&Counted { n, lane: n }));
+    let records = (0..messages).map(|n| Stage::record(&Counted { n, lane: n }));
     let outgoing = records.map(|record| Outgoing::new(Counted::TOPIC, record));
     engine.append(&cx(), outgoing.collect()).await.unwrap();
+    let setup = Setup {
+        engine,
+        ..stage.setup()
+    };
+    (setup, far)
+}
 
+#[tokio::test(start_paused = true)]
+async fn handlers_go_on_while_the_log_takes_its_time_to_settle() {
+    let stage = Stage::new(2).await;
+    let (setup, far) = log(&stage, 5).await;
     let (handled, mut told) = watch::channel(0);
     let worker = Worker(move |n, _| {
         if n == 0 {
-            // The next commits take a second each; one of them says that this is done.
+            // The next commits take a third of a second each; one of them says that this is done.
             far.fail([Some(Fault::Slow); 4]);
         }
         let handled = handled.clone();
@@ -40,10 +49,6 @@ async fn handlers_go_on_while_the_log_takes_its_time_to_settle() {
             Ok(())
         }
     });
-    let setup = Setup {
-        engine,
-        ..stage.setup()
-    };
     let group = Group::new("g").concurrency(1);
     let consumer = Consumer::working(&setup, group, worker).unwrap();
     let mut took = Duration::ZERO;
