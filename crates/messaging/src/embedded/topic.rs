@@ -122,7 +122,7 @@ impl Topic {
         tails.get(part as usize)?.since(offset)
     }
 
-    /// Keeps nothing of a partition in memory for now.
+    /// Lets go of what is in memory of a partition, until more is stored.
     pub(super) fn forget_newest(&self, part: u32) {
         if let Some(tail) = self.tails.lock().get_mut(part as usize) {
             tail.clear();

@@ -97,7 +97,7 @@ fn batch(row: Row) -> Result<Batch, StoreError> {
     })
 }
 
-/// Adds batches to a partition; answers the offset of the first record, and as when they are stored.
+/// Adds batches to a partition; answers the offset of the first record, and the time they are stored under.
 pub(in crate::embedded) async fn append(
     tx: &mut Tx,
     topic: i64,
