@@ -22,9 +22,9 @@ fn made(site: &Site) -> (String, Made) {
 }
 
 /// All ratings, and all aggregates, of a data folder that nobody has open.
-type Contents = (Vec<(String, String, i64)>, Vec<(String, i64, i64)>);
+pub(crate) type Contents = (Vec<(String, String, i64)>, Vec<(String, i64, i64)>);
 
-fn contents(data: &Path) -> Contents {
+pub(crate) fn contents(data: &Path) -> Contents {
     let open = |path: PathBuf| {
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     };
