@@ -7,6 +7,7 @@ use crate::Error;
 use crate::engine::{Engine, Outgoing, Receipt, TopicSpec};
 use crate::event::{self, Event, Stamp};
 use crate::outbox::trace;
+use crate::pull::Puller;
 use backlot_core::{Clock, Context, Dice, Env, Timestamp};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -97,6 +98,23 @@ impl Bus {
     #[must_use]
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.0.engine
+    }
+
+    /// Pulls events of a queue for one worker, which is named for people.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`] when the engine has no queues: a [`Desk`](crate::pull::Desk) makes them.
+    pub fn pull<E: Event>(
+        &self,
+        group: impl Into<String>,
+        worker: impl Into<String>,
+    ) -> Result<Puller<E>, Error> {
+        let queues = self.0.engine.queues().ok_or_else(|| Error::Lacking {
+            engine: self.0.engine.caps().name,
+            promise: "queues by itself".to_owned(),
+            cure: "put a pull::Desk above it, and make a Puller of that",
+        })?;
+        Ok(Puller::new(queues, group, worker))
     }
 
     /// Publishes an event; waits for a place in the engine's queue until the context's deadline.

@@ -94,12 +94,12 @@ mod caught;
 mod effects;
 mod failure;
 mod group;
-mod identity;
-mod lanes;
+pub(crate) mod identity;
+pub(crate) mod lanes;
 mod letter;
 mod policy;
 mod reader;
-mod run;
+pub(crate) mod run;
 #[cfg(feature = "testing")]
 pub mod sabotage;
 mod work;
@@ -220,7 +220,8 @@ impl Consumer {
         Consumer::new(setup, &group, (&topic, E::PARTITIONS), runs)
     }
 
-    fn new(
+    /// Has messages done by whatever runs them: those of the topic, and those to be tried anew.
+    pub(crate) fn new(
         setup: &Setup,
         group: &Group,
         topic: (&str, u32),

@@ -42,6 +42,7 @@ use crate::caps::Durability;
 use crate::dead::DeadLetters;
 use crate::engine::{
     Engine, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
+    check_name,
 };
 use crate::telemetry::{EPHEMERAL, OfGroup, Publishing};
 use crate::{Caps, Error};
@@ -279,19 +280,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.0.shut();
     }
-}
-
-/// What a topic, a group and a member may be called.
-fn check_name(field: &'static str, name: &str) -> Result<(), Error> {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if !name.is_empty() && name.len() <= 200 && name.bytes().all(is_part) {
-        return Ok(());
-    }
-    Err(Error::Invalid {
-        field,
-        value: name.to_owned(),
-        cure: "take 1 to 200 letters, digits, '-', '_' and '.'",
-    })
 }
 
 #[async_trait]

@@ -9,6 +9,7 @@
 
 use crate::caps::Needs;
 use crate::dead::DeadLetters;
+use crate::pull::Queues;
 use crate::{Caps, Error, Record};
 use async_trait::async_trait;
 use backlot_core::{Context, Timestamp};
@@ -469,11 +470,30 @@ pub trait Engine: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Its queues; none unless it says otherwise. A [`Desk`](crate::pull::Desk) makes them for any
+    /// engine.
+    fn queues(&self) -> Option<Arc<dyn Queues>> {
+        None
+    }
+
     /// Finishes what was accepted, refuses the rest with [`Error::Closed`], and lets go.
     ///
     /// # Errors
     /// What the store says; it is closed all the same.
     async fn close(&self) -> Result<(), Error>;
+}
+
+/// What a topic, a group and a member may be called.
+pub(crate) fn check_name(field: &'static str, name: &str) -> Result<(), Error> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.is_empty() && name.len() <= 200 && name.bytes().all(is_part) {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        field,
+        value: name.to_owned(),
+        cure: "take 1 to 200 letters, digits, '-', '_' and '.'",
+    })
 }
 
 /// A member of a group. Dropping it leaves the group; [`close`](Source::close) also says on the

@@ -123,6 +123,14 @@ pub enum Error {
         /// How many; one larger than a KiB counts as several.
         waiting: usize,
     },
+    /// As many of something are in use as may be; nothing happened.
+    #[error("there are {most} {what}, and no more may be: try again later, or with fewer")]
+    Crowded {
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// The deadline passed before it began; nothing happened.
     #[error("the deadline passed before it began")]
     Late,
@@ -215,6 +223,7 @@ impl Error {
             | Error::Orphan { .. }
             | Error::Occupied { .. } => Code::FailedPrecondition,
             Error::Busy { .. } | Error::Closed | Error::Away { .. } => Code::Unavailable,
+            Error::Crowded { .. } => Code::ResourceExhausted,
             Error::Refused { code, .. } => *code,
             Error::Late => Code::DeadlineExceeded,
             Error::Damaged { .. } => Code::DataLoss,

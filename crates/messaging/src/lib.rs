@@ -43,6 +43,7 @@
 //! | [`bus`] | publishing where there is no transaction |
 //! | [`outbox`] | publishing with a transaction, and the way from its outbox to an engine |
 //! | [`consume`] | handlers of events: attempts, order, dead letters, effects made once |
+//! | [`pull`] | queues: messages leased to workers one by one |
 //! | [`follow`] | being told what is published from now on, in every process |
 //! | [`tracker`] | what is settled of a partition, out of order |
 //! | [`dead`] | dead letters: found, looked at, mended, sent again |
@@ -65,6 +66,7 @@ pub mod event;
 pub mod follow;
 pub mod outbox;
 pub mod partition;
+pub mod pull;
 pub mod record;
 pub mod telemetry;
 pub mod tracker;

@@ -112,6 +112,27 @@ pub const PURGED: Counter<2> = Counter::new(
     "dead letters removed by people, by topic and group",
     ["topic", "group"],
 );
+/// Leases by topic, group and what became of them: `given` when they begin, then `done`, `failed`,
+/// `returned`, `rejected`, `expired` or `exhausted` (with the last attempt); `extended` and `late`
+/// (an answer after the end) besides.
+pub const LEASES: Counter<3> = Counter::new(
+    "backlot_messaging_leases_total",
+    "leases of queues, by topic, group and what became of them",
+    ["topic", "group", "outcome"],
+);
+/// Messages that are with workers, by topic and group.
+pub const LEASED: Gauge<2> = Gauge::new(
+    "backlot_messaging_leased_messages",
+    "messages that are with workers, by topic and group",
+    ["topic", "group"],
+);
+/// Workers that wait for messages, by topic and group.
+pub const WAITING: Gauge<2> = Gauge::new(
+    "backlot_messaging_waiting_workers",
+    "workers that wait for messages, by topic and group",
+    ["topic", "group"],
+);
+
 /// What groups that are no longer than their members are counted as, all together.
 pub(crate) const EPHEMERAL: &str = "ephemeral";
 

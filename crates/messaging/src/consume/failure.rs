@@ -75,8 +75,12 @@ pub struct Failure {
 pub(super) enum Verdict {
     /// It is tried again, as often as the group allows.
     Retry,
+    /// The same, after this time instead of a growing pause.
+    RetryAfter(Duration),
     /// It goes to the dead letters.
     Dead,
+    /// It goes there as one that failed as often as it may.
+    Exhausted,
     /// It is tried again after this time, and no attempt is used up.
     Later(Duration),
     /// The store was not done in time, and the handler was not what kept it: no attempt is used up.
@@ -147,6 +151,19 @@ impl Failure {
     #[must_use]
     pub fn later(mut self, wait: Duration) -> Self {
         self.verdict = Verdict::Later(wait);
+        self
+    }
+
+    /// The same, to be tried again after this time instead of a growing pause; it uses an attempt.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.verdict = Verdict::RetryAfter(wait);
+        self
+    }
+
+    /// It was the last attempt, whatever the group allows.
+    pub(crate) fn exhausted(mut self) -> Self {
+        self.verdict = Verdict::Exhausted;
         self
     }
 

@@ -8,7 +8,7 @@ const MOST: usize = 255;
 
 /// Source and id in one text, the same for ever: as they are with the length of the source in front,
 /// or a hash of that when it is too long for an inbox.
-pub(super) fn of(record: &Record) -> String {
+pub(crate) fn of(record: &Record) -> String {
     let text = format!("{}:{}{}", record.source.len(), record.source, record.id);
     if text.len() <= MOST && !text.contains('\0') {
         return text;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// What waits for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Slot {
+pub(crate) enum Slot {
     /// Everything.
     All,
     /// Messages of a key, by its hash: two keys may share one.
@@ -17,10 +17,10 @@ pub(super) enum Slot {
 
 /// A message with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item<M> {
-    pub(super) offset: u64,
-    pub(super) slot: Slot,
-    pub(super) message: M,
+pub(crate) struct Item<M> {
+    pub(crate) offset: u64,
+    pub(crate) slot: Slot,
+    pub(crate) message: M,
 }
 
 /// The messages of one partition that are out and do not run.

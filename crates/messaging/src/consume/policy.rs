@@ -53,7 +53,11 @@ pub(super) fn after(
         Verdict::Away => return Next::Away,
         Verdict::Later(wait) => return wait_for(group, wait, now, None),
         Verdict::Late => return wait_for(group, LATE, now, None),
-        Verdict::Retry | Verdict::Dead | Verdict::Unbatched => {}
+        Verdict::Retry
+        | Verdict::RetryAfter(_)
+        | Verdict::Dead
+        | Verdict::Exhausted
+        | Verdict::Unbatched => {}
     }
     let kept = failure.kept(now);
     delivery.attempts = delivery.attempts.saturating_add(1);
@@ -64,7 +68,7 @@ pub(super) fn after(
     if failure.verdict() == Verdict::Dead {
         return Next::Dead(failure.class());
     }
-    if delivery.attempts >= group.attempts {
+    if delivery.attempts >= group.attempts || failure.verdict() == Verdict::Exhausted {
         return Next::Dead(match failure.class() {
             Class::Panic => Class::Panic,
             _ => Class::Exhausted,
@@ -74,7 +78,10 @@ pub(super) fn after(
     if Timestamp(first).plus(group.age) <= now {
         return Next::Dead(Class::Expired);
     }
-    let wait = group.backoff.wait(delivery.attempts, dice);
+    let wait = match failure.verdict() {
+        Verdict::RetryAfter(wait) => wait,
+        _ => group.backoff.wait(delivery.attempts, dice),
+    };
     wait_for(group, wait, now, Some(kept))
 }
 
@@ -131,6 +138,40 @@ mod tests {
         assert_eq!(on_arrival(&group, &message), Some(Class::Exhausted));
         message.starts = 4;
         assert_eq!(on_arrival(&group, &message), Some(Class::CrashLoop));
+    }
+
+    #[test]
+    fn a_failure_that_names_a_pause_is_tried_after_it_and_uses_an_attempt() {
+        let (mut message, dice) = (delivery(), Dice::seeded(1));
+        let minute = Duration::from_secs(60);
+        let failure = transient().after(minute);
+        let next = after(
+            &Group::new("g"),
+            &mut message,
+            &failure,
+            Timestamp(5),
+            &dice,
+        );
+        assert!(matches!(next, Next::Hold(wait, Some(_)) if wait == minute));
+        assert_eq!(message.attempts, 1);
+        let group = Group::new("g").attempts(2);
+        let next = after(&group, &mut message, &failure, Timestamp(5), &dice);
+        assert_eq!(next, Next::Dead(Class::Exhausted));
+    }
+
+    #[test]
+    fn a_failure_may_be_the_last_whatever_the_group_allows() {
+        let (mut message, dice) = (delivery(), Dice::seeded(1));
+        let failure = transient().exhausted();
+        let next = after(
+            &Group::new("g"),
+            &mut message,
+            &failure,
+            Timestamp(5),
+            &dice,
+        );
+        assert_eq!(next, Next::Dead(Class::Exhausted));
+        assert_eq!(message.failures[0].class, "transient:UNAVAILABLE");
     }
 
     #[test]

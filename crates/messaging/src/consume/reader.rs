@@ -154,6 +154,7 @@ impl Reader {
                 "a topic cannot be read now, and will be tried again"
             );
             // What is out comes again, under another epoch.
+            self.run.lost(None);
             self.parts = Parts::default();
             self.settling = Settling::default();
             let pause = ATTACH.wait(failures, &self.dice);
@@ -324,6 +325,7 @@ impl Reader {
             Input::Revoked { partitions, cause } => {
                 // What failed is told first: it keeps its attempts.
                 self.tell_all(source).await?;
+                self.run.lost(Some(&partitions));
                 for partition in partitions {
                     let Some(part) = self.parts.remove(partition) else {
                         continue;

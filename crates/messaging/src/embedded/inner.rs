@@ -1,5 +1,6 @@
 //! What everything of an engine shares: the store, what is known of it, and the ways to it.
 
+use super::Options;
 use super::group::Group;
 use super::keeper::Alarm;
 use super::part::Left;
@@ -8,8 +9,7 @@ use super::repository::cursors::{self, Marks};
 use super::repository::topics;
 use super::topic::Topic;
 use super::trials::Trials;
-use super::{Options, check_name};
-use crate::engine::TopicSpec;
+use crate::engine::{TopicSpec, check_name};
 use crate::telemetry::{OfTopic, Publishing};
 use crate::{Caps, Error};
 use backlot_core::{BoxFuture, Clock, Context, Dice};

@@ -4,5 +4,6 @@ mod dead;
 mod follow;
 mod history;
 mod life;
+mod pulling;
 mod settling;
 mod stage;

@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::Error;
 use crate::consume::letter;
+use crate::consume::run::Run;
 use crate::engine::{Settle, Source, Stale, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -98,11 +99,12 @@ impl Settling {
         (end > 0).then(|| self.telling.clone())
     }
 
-    /// How a call has ended.
-    fn called(&mut self, ended: Result<Vec<Stale>, Error>) -> Result<(), Error> {
+    /// How a call of `run`'s messages has ended.
+    fn called(&mut self, ended: Result<Vec<Stale>, Error>, run: &dyn Run) -> Result<(), Error> {
         let mut told = std::mem::take(&mut self.telling);
         match ended {
             Ok(stale) => {
+                run.settled(&told, &stale);
                 let is_letter = |(_, settle): &(Token, Settle)| matches!(settle, Settle::Dead(_));
                 let letters = told.iter().filter(|settle| is_letter(settle));
                 let is_stale = |token: &Token| stale.iter().any(|stale| stale.token == *token);
@@ -145,7 +147,7 @@ impl Reader {
                     }
                 }
             };
-            self.settling.called(ended)?;
+            self.settling.called(ended, self.run.as_ref())?;
         }
         self.settling.failures = 0;
         Ok(())
