@@ -5,5 +5,6 @@ fn main() -> Result<(), backlot_build::Error> {
         .runtime("::backlot_rpc::generated")
         .include("proto")
         .file("backlot/broker/v1/broker.proto")
+        .file("backlot/broker/v1/queue.proto")
         .compile()
 }

@@ -3,9 +3,10 @@
 
 use crate::config::BrokerConfig;
 use crate::{Service, StartError, Startup};
-use backlot_broker::{Access, Options, Server, contract};
+use backlot_broker::{Access, Options, QueueServer, Server, contract};
 use backlot_messaging::caps::Durability;
-use backlot_messaging::{Embedded, Engine, embedded};
+use backlot_messaging::pull::{Desk, Queues};
+use backlot_messaging::{Embedded, Engine, embedded, pull};
 use std::sync::Arc;
 
 /// The name under which it is configured and found.
@@ -44,8 +45,21 @@ async fn start(config: BrokerConfig, cx: &mut Startup) -> Result<(), StartError>
         ..Options::default()
     };
     let access = Access::new(cx.secret(KEY)?);
+    let desk = Desk::new(
+        &cx.setup_over(Arc::clone(&log)),
+        pull::Options::default(),
+        cx.tasks(),
+    );
+    let queues: Arc<dyn Queues> = Arc::new(desk);
+    let served_queues = QueueServer::new(
+        Arc::clone(&log),
+        Arc::clone(&queues),
+        access.clone(),
+        cx.env(),
+    );
     let server = Server::new(Arc::clone(&log), access, served, cx.env(), cx.tasks());
     cx.serve(contract::broker(server));
-    cx.provide(log);
+    cx.serve(contract::queue(served_queues));
+    cx.provide(log, queues);
     Ok(())
 }

@@ -294,14 +294,12 @@ async fn start(
     health.keep_beating(tasks, &env.shutdown);
     health.started();
     let slot = world.broker.clone();
-    let provided = startup.provided.map(|engine| Provided { engine, slot });
-    if let Some(Provided {
-        engine,
-        slot: Some(slot),
-    }) = &provided
-    {
-        slot.publish(Arc::clone(engine));
-    }
+    let provided = startup.provided.map(|(engine, queues)| {
+        if let Some(slot) = &slot {
+            slot.publish(Arc::clone(&engine), queues);
+        }
+        Provided { engine, slot }
+    });
     let owned = begin(startup.owned, env, tasks);
 
     let advertised = server

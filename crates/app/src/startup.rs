@@ -1,11 +1,12 @@
 //! What `start` is handed: everything a service takes from outside.
 
 use crate::{StartError, StoreConfig, World, relay};
-use backlot_broker::contract::BrokerClient;
+use backlot_broker::contract::{BrokerClient, QueueClient};
 use backlot_core::{BoxFuture, Clock, Dice, Env};
 use backlot_messaging::consume::{Consume, Consumer, Group, Setup, Work};
 use backlot_messaging::follow::{Follow, Follower};
 use backlot_messaging::outbox::Carrier;
+use backlot_messaging::pull::Queues;
 use backlot_messaging::{Bus, Engine, Event};
 use backlot_rpc::{Binding, Client, Mount, Remote};
 use backlot_service::health::Health;
@@ -54,7 +55,7 @@ pub struct Startup {
     pub(crate) stores: Vec<Store>,
     pub(crate) owned: Vec<Owned>,
     /// The log that this service keeps.
-    pub(crate) provided: Option<Arc<dyn Engine>>,
+    pub(crate) provided: Option<(Arc<dyn Engine>, Arc<dyn Queues>)>,
     /// The log that this service uses.
     engine: OnceLock<Arc<dyn Engine>>,
 }
@@ -161,7 +162,8 @@ impl Startup {
                 let client = self.client_of::<BrokerClient>(crate::broker::NAME);
                 let secret = self.secret(crate::broker::KEY)?;
                 let remote = backlot_broker::Remote::new(client, secret, &self.env, &self.tasks);
-                Arc::new(remote)
+                let queues = self.client_of::<QueueClient>(crate::broker::NAME);
+                Arc::new(remote.with_queues(queues))
             }
         };
         Ok(Arc::clone(self.engine.get_or_init(|| engine)))
@@ -254,19 +256,24 @@ impl Startup {
 
     /// What consumers stand on.
     fn setup(&self) -> Result<Setup, StartError> {
-        Ok(Setup {
-            engine: self.engine()?,
+        Ok(self.setup_over(self.engine()?))
+    }
+
+    /// What consumers of this log stand on.
+    pub(crate) fn setup_over(&self, engine: Arc<dyn Engine>) -> Setup {
+        Setup {
+            engine,
             service: self.service,
             member: self.instance.clone(),
             env: self.env.clone(),
             metrics: self.metrics.clone(),
-        })
+        }
     }
 
-    /// Gives the services of the same process a log of events. It is closed when this service has
-    /// answered its last call, before its tasks end.
-    pub fn provide(&mut self, engine: Arc<dyn Engine>) {
-        self.provided = Some(engine);
+    /// Gives the services of the same process a log of events, and its queues. It is closed when this
+    /// service has answered its last call, before its tasks end.
+    pub fn provide(&mut self, engine: Arc<dyn Engine>, queues: Arc<dyn Queues>) {
+        self.provided = Some((engine, queues));
     }
 
     /// Work that begins when the service serves, and goes on until it has to stop: a consumer, a

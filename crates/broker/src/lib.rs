@@ -30,6 +30,7 @@
 //! |---|---|
 //! | [`contract`] | the messages, the trait, the client |
 //! | [`server`] | the contract over an engine: sessions with a lease |
+//! | [`queues`] | queues for workers in any language, above a desk |
 //! | [`access`] | who may call |
 //! | [`remote`] | the engine of another process |
 //! | [`slot`] | the engine of the same process, which may come and go |
@@ -40,12 +41,14 @@ pub mod contract {
     #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
     include!(concat!(env!("OUT_DIR"), "/contract.rs"));
 }
+pub mod queues;
 pub mod remote;
 pub mod server;
 pub mod slot;
 mod wire;
 
 pub use access::Access;
+pub use queues::QueueServer;
 pub use remote::Remote;
 pub use server::{Options, Server};
 pub use slot::Slot;

@@ -7,10 +7,11 @@
 
 mod letters;
 mod publish;
+mod queues;
 mod source;
 
-use crate::contract::BrokerClient;
 use crate::contract::broker::v1 as proto;
+use crate::contract::{BrokerClient, QueueClient};
 use crate::wire::failure::{Asks, of_call};
 use crate::wire::{self, millis, strange};
 use async_trait::async_trait;
@@ -20,13 +21,14 @@ use backlot_messaging::dead::DeadLetters;
 use backlot_messaging::engine::{
     Begin, Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
 };
+use backlot_messaging::pull::Queues;
 use backlot_messaging::{Caps, Engine, Error};
 use backlot_service::Tasks;
 use parking_lot::Mutex;
 use proto::seek_request::To;
 use source::Session;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// What is expected of a broker before it said what it promises: what the embedded log does. The
@@ -51,6 +53,8 @@ pub struct Remote(Arc<Shared>);
 
 struct Shared {
     client: BrokerClient,
+    /// The way to its queues, if there is one.
+    queues: OnceLock<QueueClient>,
     /// None for those who show a token.
     secret: Option<[u8; 32]>,
     dice: Dice,
@@ -74,9 +78,18 @@ impl Remote {
         Remote::with(client, None, env, tasks)
     }
 
+    /// The same, whose queues `client` reaches.
+    #[must_use]
+    pub fn with_queues(self, client: QueueClient) -> Self {
+        // Whoever says it twice speaks of the same broker.
+        self.0.queues.get_or_init(|| client);
+        self
+    }
+
     fn with(client: BrokerClient, secret: Option<[u8; 32]>, env: &Env, tasks: &Tasks) -> Self {
         Remote(Arc::new(Shared {
             client,
+            queues: OnceLock::new(),
             secret,
             dice: env.dice.branch("broker"),
             tasks: tasks.clone(),
@@ -257,6 +270,13 @@ impl Engine for Remote {
     /// Those of the broker, which says [`Error::Lacking`] if its engine keeps none.
     fn dead_letters(&self) -> Option<Arc<dyn DeadLetters>> {
         Some(Arc::new(letters::Index(Arc::clone(&self.0))))
+    }
+
+    /// Those of the broker, if a way to them was [given](Remote::with_queues).
+    fn queues(&self) -> Option<Arc<dyn Queues>> {
+        let client = self.0.queues.get()?.clone();
+        let shared = Arc::clone(&self.0);
+        Some(Arc::new(queues::Far { shared, client }))
     }
 
     /// Lets go of the broker, which goes on: calls from here are refused from now on.

@@ -108,7 +108,7 @@ impl Server {
 
 /// The same call, ending a little earlier: what the engine knows of a call whose time is over can
 /// still be told.
-fn earlier(cx: &Context) -> Context {
+pub(crate) fn earlier(cx: &Context) -> Context {
     let left = cx.deadline().remaining();
     let reserve = (left / 20).min(Duration::from_millis(50));
     cx.clone()

@@ -8,6 +8,7 @@ use backlot_messaging::dead::{
 use backlot_messaging::engine::{
     Outgoing, Receipt, Report, Seek, Source, Subscription, TopicReport, TopicSpec,
 };
+use backlot_messaging::pull::{Answer, Ask, Lease, Leased, QueueReport, Queues};
 use backlot_messaging::{Caps, Engine, Error};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -15,7 +16,14 @@ use std::sync::Arc;
 
 /// A place for an engine. Clones share it; while it is empty every call answers [`Error::Away`].
 #[derive(Clone, Debug, Default)]
-pub struct Slot(Arc<Mutex<Option<Arc<dyn Engine>>>>);
+pub struct Slot(Arc<Mutex<Option<Provided>>>);
+
+/// An engine, and its queues.
+#[derive(Clone, Debug)]
+struct Provided {
+    engine: Arc<dyn Engine>,
+    queues: Arc<dyn Queues>,
+}
 
 impl Slot {
     /// An empty place.
@@ -24,23 +32,28 @@ impl Slot {
         Slot::default()
     }
 
-    /// Puts an engine there; another that was there goes.
-    pub fn publish(&self, engine: Arc<dyn Engine>) {
-        *self.0.lock() = Some(engine);
+    /// Puts an engine there, with its queues; another that was there goes.
+    pub fn publish(&self, engine: Arc<dyn Engine>, queues: Arc<dyn Queues>) {
+        *self.0.lock() = Some(Provided { engine, queues });
     }
 
     /// Takes this engine away; another that came instead stays.
     pub fn withdraw(&self, engine: &Arc<dyn Engine>) {
         let mut held = self.0.lock();
-        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, engine)) {
+        let is_this = |held: &Provided| Arc::ptr_eq(&held.engine, engine);
+        if held.as_ref().is_some_and(is_this) {
             *held = None;
         }
     }
 
-    fn engine(&self) -> Result<Arc<dyn Engine>, Error> {
+    fn provided(&self) -> Result<Provided, Error> {
         self.0.lock().clone().ok_or_else(|| Error::Away {
             why: "it is not running in this process".to_owned(),
         })
+    }
+
+    fn engine(&self) -> Result<Arc<dyn Engine>, Error> {
+        Ok(self.provided()?.engine)
     }
 }
 
@@ -112,13 +125,18 @@ impl Engine for Slot {
         Some(Arc::new(Held(self.clone())))
     }
 
+    /// Those of whatever engine is there at a call.
+    fn queues(&self) -> Option<Arc<dyn Queues>> {
+        Some(Arc::new(Held(self.clone())))
+    }
+
     /// Does nothing: the engine is closed by whoever opened it.
     async fn close(&self) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// The dead letters of the engine in a place.
+/// The dead letters, and the queues, of the engine in a place.
 #[derive(Debug)]
 struct Held(Slot);
 
@@ -165,5 +183,24 @@ impl DeadLetters for Held {
 
     async fn purge(&self, cx: &Context, slice: &Slice) -> Result<Moved, Error> {
         self.letters()?.purge(cx, slice).await
+    }
+}
+
+#[async_trait]
+impl Queues for Held {
+    async fn pull(&self, cx: &Context, ask: &Ask) -> Result<Vec<Leased>, Error> {
+        self.0.provided()?.queues.pull(cx, ask).await
+    }
+
+    async fn answer(
+        &self,
+        cx: &Context,
+        answers: Vec<(Lease, Answer)>,
+    ) -> Result<Vec<Lease>, Error> {
+        self.0.provided()?.queues.answer(cx, answers).await
+    }
+
+    async fn queues(&self, cx: &Context) -> Result<Vec<QueueReport>, Error> {
+        self.0.provided()?.queues.queues(cx).await
     }
 }

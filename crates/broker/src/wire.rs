@@ -2,6 +2,7 @@
 
 pub(crate) mod failure;
 pub(crate) mod letters;
+pub(crate) mod queues;
 mod record;
 pub(crate) mod report;
 pub(crate) mod told;

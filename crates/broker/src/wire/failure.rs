@@ -71,6 +71,9 @@ pub(crate) fn public(error: Error) -> Public {
             .with("group", short(group))
             .with("members", members),
         Error::Busy { waiting } => Reason::new("BUSY").with("waiting", waiting),
+        Error::Crowded { what, most } => {
+            Reason::new("CROWDED").with("what", what).with("most", most)
+        }
         Error::Late => Reason::new("LATE"),
         Error::Closed => Reason::new("CLOSED"),
         Error::Damaged { what } => Reason::new("DAMAGED").with("what", short(what)),
@@ -185,6 +188,10 @@ fn said(reason: &Reason, error: &Public) -> Option<Error> {
         "BUSY" => Error::Busy {
             waiting: number("waiting"),
         },
+        "CROWDED" => Error::Crowded {
+            what: word("what"),
+            most: number("most"),
+        },
         "LATE" => Error::Late,
         "CLOSED" | UNKNOWN_SESSION => Error::Closed,
         "DAMAGED" => Error::Damaged { what: text("what") },
@@ -253,6 +260,10 @@ mod tests {
                 members: 2,
             },
             Error::Busy { waiting: 17 },
+            Error::Crowded {
+                what: "queues in use",
+                most: 4,
+            },
             Error::Late,
             Error::Closed,
             Error::Damaged { what: "it".into() },

@@ -110,7 +110,7 @@ fn delivery_of(delivery: proto::Delivery) -> Result<Delivery, Error> {
     })
 }
 
-fn failure(failure: Failure) -> proto::Failure {
+pub(super) fn failure(failure: Failure) -> proto::Failure {
     proto::Failure {
         at: failure.at_ms,
         class: failure.class,
@@ -118,7 +118,7 @@ fn failure(failure: Failure) -> proto::Failure {
     }
 }
 
-fn failure_of(failure: proto::Failure) -> Failure {
+pub(super) fn failure_of(failure: proto::Failure) -> Failure {
     Failure {
         at_ms: failure.at,
         class: failure.class,

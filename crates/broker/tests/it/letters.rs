@@ -283,7 +283,7 @@ async fn letters_of_a_process_are_there_as_long_as_its_broker_is() {
     let away = letters.groups(&cx()).await;
     assert!(matches!(away, Err(Error::Away { .. })), "{away:?}");
     let log: Arc<dyn Engine> = Arc::new(process.log.clone());
-    slot.publish(Arc::clone(&log));
+    slot.publish(Arc::clone(&log), Arc::clone(&process.desk));
     let on = |_: &backlot_messaging::dead::Report| ControlFlow::Continue(());
     let report = letters
         .redrive(&cx(), Filter::of_group(GROUP), &Redrive::default(), on)

@@ -8,6 +8,7 @@
 
 mod conformance;
 mod letters;
+mod queues;
 mod sessions;
 mod stage;
 mod wire;

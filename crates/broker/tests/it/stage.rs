@@ -1,13 +1,17 @@
 //! A broker that listens, and the way to it.
 
-use backlot_broker::contract::{BROKER_SERVICE, BrokerClient, broker};
-use backlot_broker::{Access, Options, Remote, Server};
+use backlot_broker::contract::{
+    BROKER_SERVICE, BrokerClient, QUEUE_SERVICE, QueueClient, broker, queue,
+};
+use backlot_broker::{Access, Options, QueueServer, Remote, Server};
 use backlot_core::discovery::{Instance, InstanceSet};
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::{Clock, Context, Env};
+use backlot_messaging::consume::Setup;
 use backlot_messaging::engine::{
     Delivery, Input, Outgoing, Settle, Source, Subscription, Token, TopicSpec,
 };
+use backlot_messaging::pull::{self, Desk, Queues};
 use backlot_messaging::{Embedded, Engine, Record, embedded};
 use backlot_rpc::{Binding, Client, Edge};
 use backlot_service::health::Health;
@@ -36,6 +40,7 @@ pub(crate) fn cx() -> Context {
 /// A process with a broker, and nothing else.
 pub(crate) struct Process {
     pub(crate) log: Embedded,
+    pub(crate) desk: Arc<dyn Queues>,
     pub(crate) server: Server,
     pub(crate) address: String,
     env: Env,
@@ -68,11 +73,24 @@ impl Process {
         let log = tokio::time::timeout(Duration::from_secs(30), opening);
         let log = log.await.expect("the last process lets go of the file");
         let access = Access::new(SECRET);
-        let server = Server::new(Arc::new(log.clone()), access, options, &env, &tasks);
+        let engine: Arc<dyn Engine> = Arc::new(log.clone());
+        let setup = Setup {
+            engine: Arc::clone(&engine),
+            service: "broker",
+            member: "broker-1".to_owned(),
+            env: env.clone(),
+            metrics: metrics.clone(),
+        };
+        let desk = Desk::new(&setup, pull::Options::default(), &tasks);
+        let desk: Arc<dyn Queues> = Arc::new(desk);
+        let queues = Arc::clone(&desk);
+        let queues = QueueServer::new(Arc::clone(&engine), queues, access.clone(), &env);
+        let server = Server::new(engine, access, options, &env, &tasks);
         let listener = env.net.bind(address).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let serving = backlot_rpc::Server::new(Edge::anonymous(), Health::new())
             .mount(broker(server.clone()))
+            .mount(queue(queues))
             .prepare()
             .unwrap();
         tasks.spawn("server", {
@@ -83,6 +101,7 @@ impl Process {
         });
         Process {
             log,
+            desk,
             server,
             address,
             env,
@@ -108,6 +127,7 @@ impl Process {
 pub(crate) struct Caller {
     pub(crate) remote: Remote,
     pub(crate) client: BrokerClient,
+    pub(crate) queues: QueueClient,
     tasks: Tasks,
     _instances: watch::Sender<InstanceSet>,
 }
@@ -128,12 +148,17 @@ impl Caller {
             metadata: BTreeMap::new(),
         };
         let (instances, watched) = watch::channel(InstanceSet::new(vec![instance]));
-        let way =
-            backlot_rpc::Remote::new(&BROKER_SERVICE, "broker", watched, &metrics, &env, &tasks);
-        let client = BrokerClient::bind(Binding::Remote(way));
+        let way = |contract| {
+            let watched = watched.clone();
+            let way = backlot_rpc::Remote::new(contract, "broker", watched, &metrics, &env, &tasks);
+            Binding::Remote(way)
+        };
+        let client = BrokerClient::bind(way(&BROKER_SERVICE));
+        let queues = QueueClient::bind(way(&QUEUE_SERVICE));
         Caller {
-            remote: Remote::new(client.clone(), secret, &env, &tasks),
+            remote: Remote::new(client.clone(), secret, &env, &tasks).with_queues(queues.clone()),
             client,
+            queues,
             tasks,
             _instances: instances,
         }
