@@ -16,3 +16,4 @@ mod pages;
 mod printing;
 mod refusals;
 mod site;
+mod worker;
