@@ -7,6 +7,9 @@
 //!     (place of the name, value) each, if flagged · payload: what is left
 //! ```
 //!
+//! One that is worth it is packed when it is stored: form: 1 byte · length of what is packed · that, as
+//! an LZ4 block.
+//!
 //! Numbers are of variable length, texts and bytes have their length in front. The length before
 //! each record lets a reader step over it. The checksum is beside the blob, and covers where it
 //! belongs as well.
@@ -18,8 +21,14 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The form this program writes.
+/// A blob as it is.
 const FORM: u8 = 1;
+/// A packed one.
+const PACKED: u8 = 2;
+/// What is shorter is not worth packing.
+const PACK_FROM: usize = 1024;
+/// The most bytes of what is packed: whatever says more is damaged.
+const MOST: u64 = 16 << 20;
 /// A blob grows to about this many bytes; one record more may make it larger.
 pub(super) const TARGET: usize = 256 * 1024;
 const HAS_KEY: u8 = 1;
@@ -29,7 +38,10 @@ const HAS_HEADERS: u8 = 2;
 #[derive(Clone, Debug)]
 pub(super) struct Blob {
     pub(super) count: u64,
+    /// As it is read.
     pub(super) data: Bytes,
+    /// As it is stored: packed, if that makes it smaller.
+    pub(super) stored: Bytes,
 }
 
 /// As many blobs as these records fill.
@@ -123,11 +135,53 @@ impl<'r> Open<'r> {
         }
         varint::write(&mut data, zigzag(self.first_time));
         data.extend_from_slice(&self.body);
+        let data = Bytes::from(data);
         Blob {
             count: self.count,
-            data: data.into(),
+            stored: pack(&data),
+            data,
         }
     }
+}
+
+/// The same in fewer bytes, if it is worth it.
+fn pack(data: &Bytes) -> Bytes {
+    if data.len() < PACK_FROM {
+        return data.clone();
+    }
+    let mut packed = vec![PACKED];
+    varint::write(&mut packed, data.len() as u64);
+    let head = packed.len();
+    packed.resize(
+        head + lz4_flex::block::get_maximum_output_size(data.len()),
+        0,
+    );
+    match lz4_flex::block::compress_into(data, &mut packed[head..]) {
+        Ok(size) if size < data.len() / 8 * 7 => {
+            packed.truncate(head + size);
+            packed.shrink_to_fit();
+            packed.into()
+        }
+        _ => data.clone(),
+    }
+}
+
+/// What was packed; nothing when it is damaged.
+fn unpack(mut packed: &[u8]) -> Option<Bytes> {
+    let size = varint::read(&mut packed).filter(|size| *size <= MOST)?;
+    let size = usize::try_from(size).ok()?;
+    let data = lz4_flex::block::decompress(packed, size).ok()?;
+    (data.len() == size).then(|| data.into())
+}
+
+/// How many bytes a stored blob has when it is read.
+pub(super) fn size(stored: &[u8]) -> usize {
+    let packed = stored.split_first().filter(|(form, _)| **form == PACKED);
+    let size = packed.and_then(|(_, mut rest)| varint::read(&mut rest));
+    // What says more is damaged, and is not unpacked.
+    let size = size.filter(|size| *size <= MOST);
+    let size = size.and_then(|size| usize::try_from(size).ok());
+    size.unwrap_or(stored.len())
 }
 
 fn text(bytes: &mut Vec<u8>, text: &str) {
@@ -159,7 +213,11 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Reads the head; nothing when it is damaged.
-    pub(super) fn new(blob: Bytes) -> Option<Self> {
+    pub(super) fn new(stored: Bytes) -> Option<Self> {
+        let blob = match stored.split_first()? {
+            (&PACKED, rest) => unpack(rest)?,
+            _ => stored,
+        };
         let (form, mut rest) = blob.split_first()?;
         if *form != FORM {
             return None;
@@ -287,7 +345,9 @@ mod tests {
     fn decode(blobs: &[Blob]) -> Vec<Record> {
         let mut records = Vec::new();
         for blob in blobs {
-            let mut reader = Reader::new(blob.data.clone()).unwrap();
+            assert_eq!(size(&blob.stored), blob.data.len());
+            let mut reader = Reader::new(blob.stored.clone()).unwrap();
+            assert_eq!(reader.blob, blob.data);
             assert_eq!(reader.left(), blob.count);
             while reader.left() > 0 {
                 records.push(reader.read().unwrap());
@@ -318,7 +378,7 @@ mod tests {
         ) {
             let blob = encode(&records).remove(0);
             let place = [1, 2, 3, 4];
-            let mut data = blob.data.to_vec();
+            let mut data = blob.stored.to_vec();
             let before = checksum(&data, place);
             let at = at.index(data.len());
             data[at] ^= 1 << bit;
@@ -326,6 +386,40 @@ mod tests {
             if let Some(mut reader) = Reader::new(data.into()) {
                 while reader.left() > 0 && reader.read().is_some() {}
             }
+        }
+    }
+
+    #[test]
+    fn what_repeats_itself_takes_less_room() {
+        let records: Vec<Record> = (0..500)
+            .map(|id| {
+                let body =
+                    format!("{{\"userId\":\"{id}\",\"recordType\":\"movie\",\"value\":4.5}}");
+                Record::new(id.to_string(), "Rated", "source", body)
+            })
+            .collect();
+        let blobs = encode(&records);
+        assert_eq!(decode(&blobs), records);
+        assert!(blobs[0].stored.len() * 3 < blobs[0].data.len());
+        // What cannot be packed is stored as it is.
+        let mut noise = vec![0; 4096];
+        backlot_core::Dice::seeded(1).fill(&mut noise);
+        let noise = encode(&[Record::new("1", "Noise", "source", noise)]);
+        assert!(noise[0].stored == noise[0].data);
+    }
+
+    #[test]
+    fn a_packed_blob_that_lies_about_its_length_is_refused() {
+        let data = Bytes::from(vec![FORM; 5000]);
+        let packed = pack(&data);
+        assert!(packed.len() < 100);
+        for said in [0, 4999, 5001, MOST, MOST + 1, u64::MAX] {
+            let mut lies = vec![PACKED];
+            varint::write(&mut lies, said);
+            let mut rest = &packed[1..];
+            assert_eq!(varint::read(&mut rest), Some(5000));
+            lies.extend_from_slice(rest);
+            assert!(Reader::new(lies.into()).is_none(), "{said}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::timers::Due;
 use super::topics;
-use crate::embedded::codec::{Blob, checksum};
+use crate::embedded::codec::{self, Blob, checksum};
 use backlot_core::Timestamp;
 use backlot_storage::{Row, Sql, StoreError, Tx, Value, params, sql};
 use bytes::Bytes;
@@ -113,10 +113,10 @@ pub(in crate::embedded) async fn append(
     let mut bytes = 0;
     for blob in blobs {
         let (count, size) = (number(blob.count), blob.data.len() as i64);
-        let crc = checksum(&blob.data, [topic, i64::from(part), head, count]);
+        let crc = checksum(&blob.stored, [topic, i64::from(part), head, count]);
         tx.execute(
             INSERT,
-            params![topic, part, head, count, at, size, crc, &*blob.data],
+            params![topic, part, head, count, at, size, crc, &*blob.stored],
         )
         .await?;
         head += count;
@@ -202,7 +202,7 @@ pub(in crate::embedded) async fn read_some(
         if let Some(row) = row {
             let found = batch(row)?;
             if found.end() > *offset {
-                total += found.data.len();
+                total += codec::size(&found.data);
                 batches.push(found);
             }
         }

@@ -43,9 +43,9 @@ pub(in crate::embedded) async fn schedule(
     due: Timestamp,
     blob: &Blob,
 ) -> Result<(), StoreError> {
-    let crc = checksum(&blob.data, [topic, i64::from(part), due.0, 1]);
+    let crc = checksum(&blob.stored, [topic, i64::from(part), due.0, 1]);
     let size = blob.data.len() as i64;
-    tx.execute(INSERT, params![due, topic, part, size, crc, &*blob.data])
+    tx.execute(INSERT, params![due, topic, part, size, crc, &*blob.stored])
         .await
         .map(drop)
 }

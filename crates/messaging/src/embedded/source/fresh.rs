@@ -2,7 +2,7 @@
 
 use super::Member;
 use crate::Error;
-use crate::embedded::codec::Reader;
+use crate::embedded::codec::{self, Reader};
 use crate::embedded::group::Room;
 use crate::embedded::part::until;
 use crate::embedded::repository::log::{self, Batch, Found};
@@ -287,7 +287,8 @@ impl Member {
                         break;
                     }
                     let part = log::read(tx, topic, part, position, left).await?;
-                    let sizes = part.batches.iter().map(|batch| batch.data.len() as u64);
+                    let sizes = part.batches.iter();
+                    let sizes = sizes.map(|batch| codec::size(&batch.data) as u64);
                     left = left.saturating_sub(sizes.sum());
                     found.push(part);
                 }
