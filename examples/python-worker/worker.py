@@ -56,6 +56,9 @@ def call(address, method, path, body=None, token=None, timeout=30.0):
         connection.request(method, path, json.dumps(body or {}), headers)
         answer = connection.getresponse()
         text = answer.read()
+    except http.client.HTTPException as error:
+        # It broke off in the middle of its answer.
+        raise OSError(f"no answer: {error!r}") from error
     finally:
         connection.close()
     try:

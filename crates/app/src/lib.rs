@@ -16,6 +16,7 @@
 //! | [`config`] | what every process can be told |
 //! | [`cli`] | the flags every command shares |
 //! | [`dead`] | the command of operators for dead letters: found, mended, sent again |
+//! | [`queues`] | the command of operators for what workers have out |
 //! | [`topics`] | the commands of operators for topics and how far groups are behind |
 //! | [`reach`] | how commands reach the broker, or its log while none runs |
 //! | [`out`] | what a program prints, also when its reader leaves |
@@ -32,6 +33,7 @@ pub mod group;
 pub mod node;
 pub mod out;
 pub mod process;
+pub mod queues;
 pub mod reach;
 mod relay;
 pub mod secret;

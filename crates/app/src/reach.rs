@@ -6,7 +6,7 @@ use crate::config::IdentityConfig;
 use crate::embedded::Embedded;
 use crate::{StartError, World, broker, out, process, secret};
 use backlot_broker::Remote;
-use backlot_broker::contract::{BROKER_SERVICE, BrokerClient};
+use backlot_broker::contract::{BROKER_SERVICE, BrokerClient, QUEUE_SERVICE, QueueClient};
 use backlot_cluster::{Fixed, Memory, Registry};
 use backlot_core::principal::{Token, User};
 use backlot_core::{BoxFuture, Code, Context, Env, Error, Principal, Timestamp};
@@ -122,15 +122,14 @@ impl Reached {
         let at = BTreeMap::from([(broker::NAME.to_owned(), addresses)]);
         let (resolver, metrics) = (Fixed::new(&at).resolver(), Metrics::new());
         let instances = resolver.watch(broker::NAME);
-        let remote = backlot_rpc::Remote::new(
-            &BROKER_SERVICE,
-            broker::NAME,
-            instances,
-            &metrics,
-            env,
-            &tasks,
-        );
-        let client = BrokerClient::bind(Binding::Remote(remote));
+        let to = |contract| {
+            let instances = instances.clone();
+            let remote =
+                backlot_rpc::Remote::new(contract, broker::NAME, instances, &metrics, env, &tasks);
+            Binding::Remote(remote)
+        };
+        let client = BrokerClient::bind(to(&BROKER_SERVICE));
+        let queues = QueueClient::bind(to(&QUEUE_SERVICE));
         let (engine, principal) = match &way.token {
             Some(token) => (Remote::for_operator(client, env, &tasks), Some(user(token))),
             None => {
@@ -147,7 +146,7 @@ impl Reached {
             }
         };
         Ok(Reached {
-            engine: Arc::new(engine),
+            engine: Arc::new(engine.with_queues(queues)),
             principal,
             env: env.clone(),
             tasks,

@@ -254,8 +254,11 @@ impl Startup {
         Ok(())
     }
 
-    /// What consumers stand on.
-    fn setup(&self) -> Result<Setup, StartError> {
+    /// What consumers stand on, for those that begin while the service runs.
+    ///
+    /// # Errors
+    /// As [`engine`](Startup::engine).
+    pub fn setup(&self) -> Result<Setup, StartError> {
         Ok(self.setup_over(self.engine()?))
     }
 

@@ -96,7 +96,7 @@ mod failure;
 mod group;
 pub(crate) mod identity;
 pub(crate) mod lanes;
-mod letter;
+pub(crate) mod letter;
 mod policy;
 mod reader;
 pub(crate) mod run;
@@ -121,7 +121,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::watch;
-use work::Working;
+use work::{Delivering, Working};
 
 /// Makes the effect of an event in the service's store.
 ///
@@ -155,6 +155,16 @@ pub trait Work<E: Event>: Send + Sync + 'static {
     /// # Errors
     /// Why it is not done.
     async fn work(&self, cx: &Context, job: &Job<E>) -> Result<(), Failure>;
+}
+
+/// Brings messages as they are to somewhere else, whatever they hold.
+#[async_trait]
+pub trait Deliver: Send + Sync + 'static {
+    /// Delivers one message until the deadline of `cx`. It may come again although it was delivered.
+    ///
+    /// # Errors
+    /// Why it is not delivered.
+    async fn deliver(&self, cx: &Context, job: &Job<()>) -> Result<(), Failure>;
 }
 
 /// What consumers stand on.
@@ -220,6 +230,25 @@ impl Consumer {
         Consumer::new(setup, &group, (&topic, E::PARTITIONS), runs)
     }
 
+    /// Delivers messages of this topic, which is made with so many partitions when it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Lacking`] when the engine does not promise what the group needs.
+    pub fn delivering(
+        setup: &Setup,
+        group: Group,
+        topic: (&str, u32),
+        deliverer: impl Deliver,
+    ) -> Result<Self, Error> {
+        let group = Group {
+            batch: None,
+            ..group
+        };
+        let run: Arc<dyn Run> = Arc::new(Delivering::new(setup, &group, deliverer));
+        let runs = [Arc::clone(&run), run];
+        Consumer::new(setup, &group, topic, runs)
+    }
+
     /// Has messages done by whatever runs them: those of the topic, and those to be tried anew.
     pub(crate) fn new(
         setup: &Setup,
@@ -258,6 +287,13 @@ impl Consumer {
                 work.await;
             }
         }
+    }
+}
+
+#[async_trait]
+impl<D: Deliver> Deliver for Arc<D> {
+    async fn deliver(&self, cx: &Context, job: &Job<()>) -> Result<(), Failure> {
+        D::deliver(self, cx, job).await
     }
 }
 

@@ -8,7 +8,9 @@ use crate::wire::{millis, queues};
 use async_trait::async_trait;
 use backlot_core::Context;
 use backlot_messaging::Error;
-use backlot_messaging::pull::{Answer, Ask, Lease, Leased, MAX_MESSAGES, QueueReport, Queues};
+use backlot_messaging::pull::{
+    Answer, Ask, Lease, Leased, MAX_LEASE, MAX_MESSAGES, QueueReport, Queues,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +71,7 @@ impl Far {
 #[async_trait]
 impl Queues for Far {
     async fn pull(&self, cx: &Context, ask: &Ask) -> Result<Vec<Leased>, Error> {
-        let end = Instant::now() + ask.wait;
+        let end = Instant::now() + ask.wait.min(MAX_LEASE);
         loop {
             self.shared.check(cx)?;
             let left = end.saturating_duration_since(Instant::now());

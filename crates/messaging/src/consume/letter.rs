@@ -23,7 +23,7 @@ pub(super) fn dead(topic: &str, group: &str) -> String {
 }
 
 /// The topic of what is to be tried anew by a group.
-pub(super) fn retry(topic: &str, group: &str) -> String {
+pub(crate) fn retry(topic: &str, group: &str) -> String {
     format!("{topic}.{group}.retry")
 }
 

@@ -5,12 +5,12 @@ use super::effects::{Contexts, outcome};
 use super::failure::Failure;
 use super::group::Group;
 use super::run::{Load, Ran, Run};
-use super::{Setup, Work, identity};
+use super::{Deliver, Setup, Work, identity};
 use crate::Record;
 use crate::engine::Delivery;
 use crate::event::{self, Event};
 use async_trait::async_trait;
-use backlot_core::Timestamp;
+use backlot_core::{Context, Timestamp};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -47,18 +47,66 @@ impl<E: Event, W: Work<E>> Working<E, W> {
     }
 
     async fn work(&self, delivery: &Delivery) -> Result<bool, Failure> {
-        let job = Job {
-            event: event::decode::<E>(&delivery.record)?,
+        let event = event::decode::<E>(&delivery.record)?;
+        let (cx, job) = (self.contexts.of(delivery), Job::of(event, delivery));
+        timely(&cx, self.worker.work(&cx, &job)).await
+    }
+}
+
+/// Until the deadline.
+async fn timely(
+    cx: &Context,
+    working: impl Future<Output = Result<(), Failure>>,
+) -> Result<bool, Failure> {
+    match tokio::time::timeout_at(cx.deadline().instant(), working).await {
+        Ok(worked) => worked.map(|()| true),
+        Err(_elapsed) => Err(Failure::late()),
+    }
+}
+
+impl<E> Job<E> {
+    fn of(event: E, delivery: &Delivery) -> Self {
+        Job {
+            event,
             effect: identity::of(&delivery.record),
             attempt: delivery.attempts.saturating_add(1),
             stored: delivery.stored,
             record: delivery.record.clone(),
-        };
-        let cx = self.contexts.of(delivery);
-        let working = self.worker.work(&cx, &job);
-        match tokio::time::timeout_at(cx.deadline().instant(), working).await {
-            Ok(worked) => worked.map(|()| true),
-            Err(_elapsed) => Err(Failure::late()),
+        }
+    }
+}
+
+/// Whoever takes messages as they are.
+pub(super) struct Delivering<D> {
+    deliverer: D,
+    contexts: Contexts,
+}
+
+impl<D: Deliver> Delivering<D> {
+    pub(super) fn new(setup: &Setup, group: &Group, deliverer: D) -> Self {
+        Delivering {
+            deliverer,
+            contexts: Contexts::new(setup, group),
+        }
+    }
+
+    async fn deliver(&self, delivery: &Delivery) -> Result<bool, Failure> {
+        let (cx, job) = (self.contexts.of(delivery), Job::of((), delivery));
+        timely(&cx, self.deliverer.deliver(&cx, &job)).await
+    }
+}
+
+#[async_trait]
+impl<D: Deliver> Run for Delivering<D> {
+    async fn run(&self, load: Load) -> Ran {
+        let mut items = Vec::with_capacity(load.items.len());
+        for item in load.items {
+            let delivered = caught(self.deliver(&item.message)).await;
+            items.push((item, outcome(delivered)));
+        }
+        Ran {
+            items,
+            has_marked: false,
         }
     }
 }
@@ -81,5 +129,11 @@ impl<E: Event, W: Work<E>> Run for Working<E, W> {
 impl<E, W> fmt::Debug for Working<E, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Working").finish_non_exhaustive()
+    }
+}
+
+impl<D> fmt::Debug for Delivering<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivering").finish_non_exhaustive()
     }
 }

@@ -3,8 +3,9 @@
 use super::handing::Handing;
 use super::pool::{Heard, Pool, Refusal, Side};
 use super::telemetry::OfQueue;
-use super::{Answer, Ask, Lease, Leased, QueueReport, Queues, check_lease};
+use super::{Answer, Ask, Lease, Leased, MAX_LEASE, QueueReport, Queues, check_lease};
 use crate::Error;
+use crate::consume::letter;
 use crate::consume::run::Run;
 use crate::consume::{Consumer, Group, Order, Setup};
 use crate::engine::check_name;
@@ -19,9 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long messages that are out are waited for when the desk closes: workers answer over the wire,
-/// which closes too.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long messages of a partition that goes to another member of the group may be answered for.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a message may go on failing: its attempts are counted, whatever they take.
+const AGE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// How many deaths of the broker's process, with a message alone, are laid to the message: its worker may
+/// be in the same process.
+const STARTS: u32 = 8;
 
 /// What a desk may hold.
 #[derive(Clone, Debug)]
@@ -105,6 +110,8 @@ impl Desk {
             Err(Error::UnknownGroup { .. }) => {
                 let report = engine.inspect(cx, &ask.topic, None).await?;
                 check_name("group", &ask.group)?;
+                // Its other topics have both names in theirs.
+                check_name("topic and group", &letter::retry(&ask.topic, &ask.group))?;
                 report.partitions.len()
             }
             Err(error) => return Err(error),
@@ -113,6 +120,8 @@ impl Desk {
             .order(Order::None)
             .attempts(u32::MAX)
             .drain(DRAIN)
+            .give_up_after(AGE)
+            .starts(STARTS)
             .concurrency(self.0.options.out as usize)
             .in_flight(self.0.options.out);
         let mut table = self.0.table.lock();
@@ -190,7 +199,7 @@ async fn run(inner: Arc<Inner>, queue: Arc<Queue>, consumer: Consumer) {
 impl Queues for Desk {
     async fn pull(&self, cx: &Context, ask: &Ask) -> Result<Vec<Leased>, Error> {
         ask.check()?;
-        let end = (Instant::now() + ask.wait).min(cx.deadline().instant());
+        let end = (Instant::now() + ask.wait.min(MAX_LEASE)).min(cx.deadline().instant());
         loop {
             let queue = self.queue(cx, ask).await?;
             match queue.pool.wait(ask) {

@@ -92,7 +92,7 @@ struct State {
     telling: BTreeMap<Of, Telling>,
     /// What was answered lately, the oldest first.
     answered: VecDeque<u128>,
-    answers: BTreeMap<u128, Discriminant<Answer>>,
+    answers: BTreeMap<u128, (Discriminant<Answer>, Of)>,
     /// When each worker last asked.
     workers: BTreeMap<String, Instant>,
     /// When those who went were last looked for.
@@ -129,7 +129,8 @@ struct Held {
 #[derive(Debug)]
 struct Telling {
     nonce: u128,
-    told: oneshot::Sender<bool>,
+    /// Everybody who gave this answer.
+    told: Vec<oneshot::Sender<bool>>,
 }
 
 /// A place in the line. Whoever gives it up gives back what came meanwhile.
@@ -188,7 +189,6 @@ impl Pool {
                 ended,
             };
             state.offers.push_back(offer);
-            state.used = Instant::now();
         }
         // Not given at once: more of them may come in this moment, to be shared and sent together.
         self.hurried.notify_one();
@@ -246,7 +246,7 @@ impl Pool {
                 if offer.ended.is_closed() {
                     continue;
                 }
-                bytes += offer.delivery.record.size();
+                bytes += size(&offer.delivery);
                 if bytes > BYTES && !leased.is_empty() {
                     state.offers.push_front(offer);
                     break;
@@ -312,11 +312,7 @@ impl Pool {
             return self.extend(&mut state, nonce, now + *by);
         }
         let Some(held) = state.remove(nonce) else {
-            if state.answers.get(&nonce) == Some(&discriminant(answer)) {
-                return Heard::Noted;
-            }
-            self.telemetry.late.inc();
-            return Heard::Over;
+            return self.answer_again(&mut state, nonce, answer);
         };
         let (of, attempt) = (held.offer.of, held.offer.delivery.attempts + 1);
         let telemetry = &self.telemetry;
@@ -358,6 +354,7 @@ impl Pool {
         let is_told = matches!(answer, Answer::Done | Answer::Reject(_));
         let telling = is_told.then(|| {
             let (told, telling) = oneshot::channel();
+            let told = vec![told];
             state.telling.insert(of, Telling { nonce, told });
             telling
         });
@@ -368,9 +365,28 @@ impl Pool {
             return Heard::Over;
         }
         counted.inc();
-        state.remember(nonce, discriminant(answer));
+        state.remember(nonce, (discriminant(answer), of));
         self.measure(&state);
         telling.map_or(Heard::Noted, Heard::Telling)
+    }
+
+    /// An answer for a lease that is over: the same that ended it, or one that comes too late.
+    fn answer_again(&self, state: &mut State, nonce: u128, answer: &Answer) -> Heard {
+        let before = state.answers.get(&nonce).copied();
+        let Some((_, of)) = before.filter(|(before, _)| *before == discriminant(answer)) else {
+            self.telemetry.late.inc();
+            return Heard::Over;
+        };
+        // The engine may not know yet: then this one waits for it too.
+        let telling = state.telling.get_mut(&of);
+        match telling.filter(|telling| telling.nonce == nonce) {
+            Some(telling) => {
+                let (told, hears) = oneshot::channel();
+                telling.told.push(told);
+                Heard::Telling(hears)
+            }
+            None => Heard::Noted,
+        }
     }
 
     fn extend(&self, state: &mut State, nonce: u128, until: Instant) -> Heard {
@@ -409,8 +425,10 @@ impl Pool {
                 self.telemetry.late.inc();
                 state.answers.remove(&telling.nonce);
             }
-            if telling.told.send(is_heard).is_err() {
-                tracing::trace!("whoever answered has gone, and may answer again");
+            for told in telling.told {
+                if told.send(is_heard).is_err() {
+                    tracing::trace!("whoever answered has gone, and may answer again");
+                }
             }
         }
     }
@@ -424,9 +442,32 @@ impl Pool {
         };
         // Whoever offered it is told by the end of its channel.
         state.offers.retain(|offer| !is_lost(&offer.of));
-        if partitions.is_none() {
-            state.telling.retain(|of, _| !is_lost(of));
+        if partitions.is_some() {
+            return;
         }
+        // Nobody will be told of what was answered, and what is out comes again to others.
+        let State {
+            telling,
+            answers,
+            out,
+            ends,
+            ..
+        } = &mut *state;
+        telling.retain(|of, telling| {
+            let is_lost = is_lost(of);
+            if is_lost {
+                answers.remove(&telling.nonce);
+            }
+            !is_lost
+        });
+        out.retain(|nonce, held| {
+            let is_lost = is_lost(&held.offer.of);
+            if is_lost {
+                ends.remove(&(held.until, *nonce));
+            }
+            !is_lost
+        });
+        self.measure(&state);
     }
 
     /// Gives what came, and ends leases whose time is over; when the next one's is. Nothing once it closed itself, because
@@ -481,15 +522,20 @@ impl Pool {
         }
     }
 
-    /// Nothing more is handed out. What is out may be answered for.
+    /// Nothing more is handed out, and what is out is over: nobody can answer for it here any more.
     pub(super) fn close(&self) {
-        Self::shut(&mut self.state.lock());
+        let mut state = self.state.lock();
+        Self::shut(&mut state);
+        self.measure(&state);
     }
 
     fn shut(state: &mut State) {
         state.is_closed = true;
         state.waiting.clear();
+        // Whoever offered them is told by the end of its channel.
         state.offers.clear();
+        state.out.clear();
+        state.ends.clear();
     }
 
     /// Nobody tells the engine anything any more.
@@ -497,8 +543,6 @@ impl Pool {
         let mut state = self.state.lock();
         Self::shut(&mut state);
         state.telling.clear();
-        state.out.clear();
-        state.ends.clear();
         self.measure(&state);
     }
 
@@ -561,7 +605,7 @@ impl State {
         Some(held)
     }
 
-    fn remember(&mut self, nonce: u128, answer: Discriminant<Answer>) {
+    fn remember(&mut self, nonce: u128, answer: (Discriminant<Answer>, Of)) {
         if self.answered.len() >= REMEMBERED
             && let Some(oldest) = self.answered.pop_front()
         {
@@ -612,9 +656,157 @@ impl Drop for Place<'_> {
     }
 }
 
+/// About how many bytes a message has on any wire, with how it failed and where it comes from.
+fn size(delivery: &Delivery) -> usize {
+    let failures = delivery.failures.iter();
+    let failures = failures.map(|failure| failure.message.len() + failure.class.len() + 32);
+    let (record, failures): (_, usize) = (&delivery.record, failures.sum());
+    // Its id and its source are in its effect too.
+    let effect = record.id.len() + record.source.len();
+    record.size() + effect + record.kind.len() + failures + 256
+}
+
 fn position(token: Token) -> Position {
     Position {
         partition: token.partition,
         offset: token.offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+    use crate::engine::Failure as Kept;
+    use backlot_service::Metrics;
+    use std::sync::Arc;
+    use tokio::task::JoinSet;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn pool() -> Arc<Pool> {
+        let telemetry = OfQueue::new(&Metrics::new(), "t", "g");
+        let seams = (Clock::real(), Dice::seeded(1));
+        Arc::new(Pool::new(1, ("t", "g"), 10, seams, telemetry))
+    }
+
+    fn of(offset: u64) -> Of {
+        let token = Token {
+            partition: 0,
+            offset,
+            epoch: 1,
+        };
+        let side = Side::Topic;
+        Of { side, token }
+    }
+
+    fn delivery(offset: u64, failures: Vec<Kept>) -> Delivery {
+        Delivery {
+            token: of(offset).token,
+            stored: Timestamp(0),
+            starts: 0,
+            attempts: 0,
+            failures,
+            record: Record::new(offset.to_string(), "Errand", "shop", "{}"),
+        }
+    }
+
+    async fn offer(pool: &Arc<Pool>, offers: &mut JoinSet<End>, deliveries: Vec<Delivery>) {
+        let before = pool.report().ready;
+        let count = deliveries.len();
+        for delivery in deliveries {
+            let (pool, of) = (Arc::clone(pool), of(delivery.token.offset));
+            offers.spawn(async move { pool.offer(of, delivery).await });
+        }
+        while pool.report().ready < before + count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn pull(pool: &Pool, max: usize) -> Vec<Leased> {
+        let ask = Ask {
+            max,
+            ..Ask::new("t", "g", "w")
+        };
+        pool.wait(&ask).unwrap().until(Instant::now()).await
+    }
+
+    fn nonce(leased: &Leased) -> u128 {
+        leased.lease.number().unwrap().1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_given_again_waits_for_the_engine_too() {
+        let (pool, mut offers) = (pool(), JoinSet::new());
+        offer(
+            &pool,
+            &mut offers,
+            vec![delivery(0, vec![]), delivery(1, vec![])],
+        )
+        .await;
+        let leased = pull(&pool, 2).await;
+        let answer = |at: usize| pool.answer(nonce(&leased[at]), &Answer::Done);
+        let telling = |heard| match heard {
+            Heard::Telling(told) => told,
+            other => panic!("{other:?}"),
+        };
+        let (first, again) = (telling(answer(0)), telling(answer(0)));
+        let done = [(of(0).token, Settle::Done)];
+        pool.settled(Side::Topic, &done, &[]);
+        assert_eq!((first.await, again.await), (Ok(true), Ok(true)));
+        assert!(matches!(answer(0), Heard::Noted), "now it is known");
+
+        let (first, again) = (telling(answer(1)), telling(answer(1)));
+        pool.lost(Side::Topic, None);
+        assert!(first.await.is_err() && again.await.is_err(), "nobody knows");
+        assert!(matches!(answer(1), Heard::Over), "it was never told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_out_is_over_when_the_engine_is_lost() {
+        let (pool, mut offers) = (pool(), JoinSet::new());
+        offer(&pool, &mut offers, vec![delivery(0, vec![])]).await;
+        let leased = pull(&pool, 1).await;
+        pool.lost(Side::Again, None);
+        let extend = || pool.answer(nonce(&leased[0]), &Answer::Extend(LONG));
+        assert!(matches!(extend(), Heard::Noted), "it is of the other topic");
+        pool.lost(Side::Topic, None);
+        assert!(matches!(extend(), Heard::Over));
+        let ended = offers.join_next().await.unwrap().unwrap();
+        assert!(matches!(ended, End::Withdrawn), "its place is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_closes_although_messages_come_if_nobody_asks_for_them() {
+        let (pool, mut offers) = (pool(), JoinSet::new());
+        let idle = Duration::from_secs(60);
+        assert_eq!(pull(&pool, 1).await, []);
+        for offset in 0..5 {
+            tokio::time::advance(idle / 5 - Duration::from_millis(1)).await;
+            assert!(pool.sweep(idle).is_some(), "{offset}");
+            offer(&pool, &mut offers, vec![delivery(offset, vec![])]).await;
+        }
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(pool.sweep(idle).is_none());
+        assert!(pool.is_closed());
+        while let Some(ended) = offers.join_next().await {
+            assert!(matches!(ended.unwrap(), End::Withdrawn));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_handed_out_at_once_fits_with_how_it_failed() {
+        let (pool, mut offers) = (pool(), JoinSet::new());
+        let failed = Kept {
+            at_ms: 0,
+            class: "transient:UNKNOWN".into(),
+            message: "x".repeat(1000),
+        };
+        let failures = vec![failed; 10];
+        let deliveries = (0..1000).map(|offset| delivery(offset, failures.clone()));
+        offer(&pool, &mut offers, deliveries.collect()).await;
+        let leased = pull(&pool, 1000).await;
+        let bytes: usize = leased.iter().map(|it| it.failures.len() * 1000).sum();
+        assert!(bytes > 1_000_000 && bytes <= BYTES, "{bytes}");
     }
 }

@@ -1,6 +1,6 @@
 //! A worker's end of a queue of events.
 
-use super::{Answer, Ask, Lease, Leased, Queues};
+use super::{Answer, Ask, Lease, Leased, MAX_LEASE, Queues};
 use crate::event::{self, Event};
 use crate::{Error, Record};
 use backlot_core::{Context, Timestamp};
@@ -84,7 +84,7 @@ impl<E: Event> Puller<E> {
         max: usize,
         wait: Duration,
     ) -> Result<Vec<Pulled<E>>, Error> {
-        let end = Instant::now() + wait;
+        let end = Instant::now() + wait.min(MAX_LEASE);
         loop {
             let ask = Ask {
                 max,
@@ -100,9 +100,11 @@ impl<E: Event> Puller<E> {
                     Err(error) => refused.push((leased.lease, Answer::Reject(error.to_string()))),
                 }
             }
-            if !refused.is_empty() {
-                // Whose lease is over by now comes again, and is refused again.
-                self.queues.answer(cx, refused).await?;
+            if !refused.is_empty()
+                && let Err(error) = self.queues.answer(cx, refused).await
+            {
+                // They come again when their leases are over, and are refused again.
+                tracing::warn!(%error, topic = self.ask.topic, "what is no event could not be refused");
             }
             if is_empty || !pulled.is_empty() {
                 return Ok(pulled);

@@ -30,6 +30,8 @@ async fn start(site: &Site, engine: &Engine) -> Process {
     }
     // Many commits, and so many moments to die in.
     sets.push("rating.batch=500".to_owned());
+    // What a copy had when it died need not be waited for long.
+    sets.push("rating.lease=2s".to_owned());
     let mut arguments = vec!["fleet", "--no-sample", "--replicas", "2"];
     for set in &sets {
         arguments.extend(["--set", set]);

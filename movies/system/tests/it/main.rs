@@ -8,6 +8,7 @@
 mod alone;
 mod databases;
 mod dead;
+mod docs;
 mod embedded;
 mod fleet;
 mod import;
