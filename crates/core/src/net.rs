@@ -14,6 +14,15 @@ pub trait Network: Send + Sync + std::fmt::Debug + 'static {
     fn bind<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
     /// Connects to `address` (`host:port`). The caller brings the deadline.
     fn connect<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Stream>>;
+    /// Where `address` (`host:port`) is, for those who have to know before they connect. The caller
+    /// brings the deadline. A network without names of its own knows numbers alone.
+    fn resolve<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            let known: Result<SocketAddr, _> = address.parse();
+            let unknown = |_| io::Error::new(io::ErrorKind::NotFound, "no such host");
+            Ok(vec![known.map_err(unknown)?])
+        })
+    }
 }
 
 /// Accepts connections.
@@ -136,6 +145,10 @@ impl Network for Tcp {
             stream.set_nodelay(true)?;
             Ok(Stream::Tcp(stream))
         })
+    }
+
+    fn resolve<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(tokio::net::lookup_host(address).await?.collect()) })
     }
 }
 

@@ -31,5 +31,6 @@ pub fn services() -> Vec<Service> {
         movies_rating::service(),
         movies_movie::service(),
         movies_web::service(),
+        backlot_webhooks::service(),
     ]
 }

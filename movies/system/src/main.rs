@@ -1,7 +1,7 @@
 //! The `movies` command.
 
 use backlot::app::cli::Options;
-use backlot::app::{dead, fleet, group, process, topics};
+use backlot::app::{dead, fleet, group, process, queues, topics};
 use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
 use std::process::ExitCode;
@@ -54,6 +54,8 @@ enum Task {
     Movie,
     /// Run the page alone
     Web,
+    /// Run the pushing of messages to HTTP endpoints alone
+    Webhooks,
     /// Run the services in a simulated world, with faults drawn from a seed
     #[command(disable_help_flag = true)]
     Sim {
@@ -73,6 +75,8 @@ enum Task {
     Topics(topics::Arguments),
     /// Say how far each group of readers is behind
     Lag(topics::LagArguments),
+    /// Say what workers have out of each queue, and who waits
+    Queues(queues::Arguments),
     /// Stop a group of readers, resume it, move it in the log, remove it
     Group(group::Arguments),
     /// Make files of these kinds, of any size, to try an import with
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
         Some(Task::Rating) => service("rating"),
         Some(Task::Movie) => service("movie"),
         Some(Task::Web) => service("web"),
+        Some(Task::Webhooks) => service("webhooks"),
         Some(Task::Sim { arguments }) => sim::run(&arguments),
         Some(Task::Token(arguments)) => token::run(&arguments, &options),
         Some(Task::Call(arguments)) => call::run(&arguments, &options),
@@ -107,6 +112,7 @@ fn main() -> ExitCode {
         Some(Task::Dead(arguments)) => dead::run(&arguments, &PRODUCT, &options),
         Some(Task::Topics(arguments)) => topics::run(&arguments, &PRODUCT, &options),
         Some(Task::Lag(arguments)) => topics::lag(&arguments, &PRODUCT, &options),
+        Some(Task::Queues(arguments)) => queues::run(&arguments, &PRODUCT, &options),
         Some(Task::Group(arguments)) => group::run(&arguments, &PRODUCT, &options),
         Some(Task::Generate(arguments)) => generate::run(&arguments),
     }

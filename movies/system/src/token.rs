@@ -12,7 +12,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The services of Movies, for whom a token is meant.
-pub(crate) const AUDIENCE: [&str; 6] = ["auth", "broker", "metadata", "movie", "rating", "web"];
+pub(crate) const AUDIENCE: [&str; 7] = [
+    "auth", "broker", "metadata", "movie", "rating", "web", "webhooks",
+];
 
 /// What `movies token` is told.
 #[derive(Debug, clap::Args)]
@@ -25,7 +27,7 @@ pub struct Arguments {
     /// May import: edit the catalogue, and rate on behalf of anybody
     #[arg(long)]
     importer: bool,
-    /// May do all that the broker can: publish, read in any group, move it
+    /// May do all that the broker can: publish, read in any group, move it; and manage webhooks
     #[arg(long)]
     operator: bool,
 }

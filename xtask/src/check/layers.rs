@@ -29,6 +29,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "webhooks",
+        &[
+            "core",
+            "service",
+            "storage",
+            "rpc",
+            "cluster",
+            "messaging",
+            "broker",
+            "app",
+        ],
+    ),
+    (
         "facade",
         &[
             "core",
@@ -39,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "messaging",
             "broker",
             "app",
+            "webhooks",
         ],
     ),
     (
@@ -69,7 +83,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("build", &[]),
     ("movies", &["facade", "movies"]),
-    ("system", &["facade", "movies"]),
+    ("system", &["facade", "movies", "webhooks"]),
     ("tests", &["facade", "movies", "system", "sim", "tests"]),
     ("xtask", &[]),
 ];

@@ -11,7 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The services of Movies, in the order they start.
-pub(crate) const SERVICES: [&str; 6] = ["broker", "auth", "metadata", "rating", "movie", "web"];
+pub(crate) const SERVICES: [&str; 7] = [
+    "broker", "auth", "metadata", "rating", "movie", "web", "webhooks",
+];
 
 /// Where one installation lives.
 pub(crate) struct Site {

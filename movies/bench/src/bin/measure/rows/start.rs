@@ -109,7 +109,9 @@ impl<'a> Movies<'a> {
             .arg("--exit-with-parent")
             .arg("--data")
             .arg(&self.data);
-        for service in ["broker", "auth", "metadata", "rating", "movie", "web"] {
+        for service in [
+            "broker", "auth", "metadata", "rating", "movie", "web", "webhooks",
+        ] {
             let listen = match service {
                 "web" => &self.web,
                 "movie" => &self.movie,

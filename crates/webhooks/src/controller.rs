@@ -1,0 +1,299 @@
+//! Rules of endpoints, and what of them is one commit.
+
+use crate::guard::Guard;
+use crate::model::{Endpoint, Target, check_name, group};
+use crate::repository::Endpoints;
+use crate::signature::Secret;
+use backlot_core::{Clock, Code, Context, Dice, Error, Permission, Rule, Timestamp};
+use backlot_messaging::Engine;
+use backlot_messaging::engine::{Begin, Subscription};
+use backlot_storage::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use url::Url;
+
+/// The most endpoints: each is a group that every instance reads.
+const MOST: i64 = 1000;
+
+/// What operators may do.
+struct Operate;
+
+impl Permission for Operate {
+    fn name(&self) -> &'static str {
+        "manage webhooks"
+    }
+
+    fn rule(&self) -> Rule {
+        Rule::Role("operator")
+    }
+}
+
+pub(crate) struct Controller {
+    store: Store,
+    engine: Arc<dyn Engine>,
+    guard: Arc<Guard>,
+    clock: Clock,
+    dice: Dice,
+    /// What secrets are drawn with.
+    key: [u8; 32],
+    /// Rises when this instance changes something.
+    changes: watch::Sender<u64>,
+}
+
+impl Controller {
+    pub(crate) fn new(
+        store: Store,
+        engine: Arc<dyn Engine>,
+        guard: Arc<Guard>,
+        (clock, dice): (Clock, Dice),
+        key: [u8; 32],
+    ) -> Self {
+        Controller {
+            store,
+            engine,
+            guard,
+            clock,
+            dice,
+            key,
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Whoever has to know that something changed here.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Makes one, and answers its secret too, or changes one that is there.
+    pub(crate) async fn put(
+        &self,
+        cx: &Context,
+        name: &str,
+        target: Target,
+    ) -> Result<(Endpoint, Option<Secret>), Error> {
+        cx.allow(Operate, "")?;
+        check_name(name)?;
+        self.url(&target.url)?;
+        // Nobody waits for messages of a topic that is misspelt.
+        self.engine.inspect(cx, &target.topic, None).await?;
+        if self.find(cx, name).await?.is_none() {
+            // It gets what is published from now on: its group begins before there is anything to push.
+            let subscription = Subscription {
+                from: Begin::Newest,
+                member: crate::NAME.to_owned(),
+                ..Subscription::new(&target.topic, group(name))
+            };
+            self.engine.attach(cx, &subscription).await?.close().await?;
+        }
+        let drawn = Secret::drawn(&self.key, &self.dice);
+        let target = target.usual();
+        let put = {
+            let (name, drawn) = (name.to_owned(), drawn.clone());
+            self.store
+                .write(cx, move |tx| {
+                    let (name, target, drawn) = (name.clone(), target.clone(), drawn.clone());
+                    Box::pin(async move {
+                        let mut endpoints = Endpoints::in_tx(tx);
+                        let (endpoint, is_new) = match endpoints.get(&name).await? {
+                            Some(before) => {
+                                if before.target.topic != target.topic {
+                                    return Err(Error::failed_precondition(format!(
+                                        "topic: webhook {name:?} reads {:?}, and cannot change to {:?}: make one of another name",
+                                        before.target.topic, target.topic
+                                    )));
+                                }
+                                let revision = before.revision + 1;
+                                (Endpoint { target, revision, ..before }, false)
+                            }
+                            None => {
+                                if endpoints.count().await? >= MOST {
+                                    return Err(Error::resource_exhausted(format!(
+                                        "there are {MOST} webhooks, and no more may be: delete some"
+                                    )));
+                                }
+                                let made = Endpoint {
+                                    name,
+                                    target,
+                                    secret: drawn,
+                                    old: None,
+                                    disabled: None,
+                                    revision: 1,
+                                };
+                                (made, true)
+                            }
+                        };
+                        endpoints.put(&endpoint).await?;
+                        Ok((endpoint, is_new))
+                    })
+                })
+                .await?
+        };
+        let (endpoint, is_new) = put;
+        self.changed();
+        Ok((endpoint, is_new.then_some(drawn)))
+    }
+
+    /// A URL that may be called, as far as can be said before its host is resolved.
+    pub(crate) fn url(&self, text: &str) -> Result<Url, Error> {
+        self.guard.url(text).map_err(|refusal| {
+            let said = refusal.to_string();
+            Error::invalid_argument(format!("url: {said}")).with_violation("url", said)
+        })
+    }
+
+    pub(crate) async fn get(&self, cx: &Context, name: &str) -> Result<Endpoint, Error> {
+        cx.allow(Operate, "")?;
+        self.find(cx, name).await?.ok_or_else(|| unknown(name))
+    }
+
+    async fn find(&self, cx: &Context, name: &str) -> Result<Option<Endpoint>, Error> {
+        let name = name.to_owned();
+        self.store
+            .read(cx, move |tx| {
+                let name = name.clone();
+                Box::pin(async move { Ok::<_, Error>(Endpoints::in_tx(tx).get(&name).await?) })
+            })
+            .await
+    }
+
+    pub(crate) async fn list(&self, cx: &Context) -> Result<Vec<Endpoint>, Error> {
+        cx.allow(Operate, "")?;
+        self.all(cx).await
+    }
+
+    /// All of them, for whoever pushes.
+    pub(crate) async fn all(&self, cx: &Context) -> Result<Vec<Endpoint>, Error> {
+        self.store
+            .read(cx, |tx| {
+                Box::pin(async move { Ok::<_, Error>(Endpoints::in_tx(tx).all().await?) })
+            })
+            .await
+    }
+
+    pub(crate) async fn delete(&self, cx: &Context, name: &str) -> Result<(), Error> {
+        cx.allow(Operate, "")?;
+        let deleted = {
+            let name = name.to_owned();
+            self.store
+                .write(cx, move |tx| {
+                    let name = name.clone();
+                    Box::pin(
+                        async move { Ok::<_, Error>(Endpoints::in_tx(tx).delete(&name).await?) },
+                    )
+                })
+                .await?
+        };
+        if !deleted {
+            return Err(unknown(name));
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// A new secret, beside which the one before signs for so long.
+    pub(crate) async fn rotate(
+        &self,
+        cx: &Context,
+        name: &str,
+        keep: Duration,
+    ) -> Result<Secret, Error> {
+        cx.allow(Operate, "")?;
+        let drawn = Secret::drawn(&self.key, &self.dice);
+        let (secret, until) = (drawn.clone(), self.clock.wall().plus(keep));
+        self.change(cx, name, move |endpoint| {
+            let old = std::mem::replace(&mut endpoint.secret, secret.clone());
+            endpoint.old = Some((old, until));
+        })
+        .await?;
+        Ok(drawn)
+    }
+
+    pub(crate) async fn enable(&self, cx: &Context, name: &str) -> Result<(), Error> {
+        cx.allow(Operate, "")?;
+        self.change(cx, name, |endpoint| endpoint.disabled = None)
+            .await
+    }
+
+    pub(crate) async fn disable(&self, cx: &Context, name: &str, why: &str) -> Result<(), Error> {
+        cx.allow(Operate, "")?;
+        let (why, now) = (why.to_owned(), self.clock.wall());
+        self.change(cx, name, move |endpoint| {
+            // What stopped it first is what there is to know.
+            endpoint.disabled.get_or_insert((why.clone(), now));
+        })
+        .await
+    }
+
+    /// Stops pushing to this endpoint as it is, for whoever pushes: one that was changed, deleted or made
+    /// again since is another.
+    pub(crate) async fn stop(
+        &self,
+        cx: &Context,
+        endpoint: &Endpoint,
+        why: &str,
+    ) -> Result<(), Error> {
+        let (why, now) = (why.to_owned(), self.clock.wall());
+        let stopped = endpoint.clone();
+        let changed = self
+            .change(cx, &endpoint.name, move |endpoint| {
+                if *endpoint == stopped {
+                    endpoint.disabled = Some((why.clone(), now));
+                }
+            })
+            .await;
+        match changed {
+            Err(error) if error.code() == Code::NotFound => Ok(()),
+            changed => changed,
+        }
+    }
+
+    async fn change(
+        &self,
+        cx: &Context,
+        name: &str,
+        change: impl Fn(&mut Endpoint) + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let change = Arc::new(change);
+        let named = name.to_owned();
+        let found = self
+            .store
+            .write(cx, move |tx| {
+                let (name, change) = (named.clone(), Arc::clone(&change));
+                Box::pin(async move {
+                    let mut endpoints = Endpoints::in_tx(tx);
+                    let Some(mut endpoint) = endpoints.get(&name).await? else {
+                        return Ok::<_, Error>(false);
+                    };
+                    let before = endpoint.clone();
+                    change(&mut endpoint);
+                    if endpoint != before {
+                        endpoint.revision += 1;
+                        endpoints.put(&endpoint).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .await?;
+        if !found {
+            return Err(unknown(name));
+        }
+        self.changed();
+        Ok(())
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// The time, as it is signed.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::not_found(format!(
+        "there is no webhook {name:?}: put it first, or correct its name"
+    ))
+}
