@@ -12,8 +12,8 @@ use backlot_cluster::Memory;
 use backlot_core::net::{Listener, Network, Tcp};
 use backlot_core::principal::{Token, User};
 use backlot_core::{Context, Env, Principal};
-use backlot_messaging::engine::{Engine, Outgoing, TopicSpec};
 use backlot_messaging::Record;
+use backlot_messaging::engine::{Engine, Outgoing, TopicSpec};
 use backlot_rpc::{Binding, Client};
 use backlot_webhooks::contract::webhooks::v1 as proto;
 use backlot_webhooks::contract::{WEBHOOK_SERVICE, WebhookClient};
@@ -60,7 +60,11 @@ async fn endpoint(mut listener: Box<dyn Listener>, taken: Arc<AtomicU64>) {
         });
         connections.spawn(async move {
             // It ends with whoever opened it.
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
@@ -116,7 +120,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         webhooks.put_webhook(&cx(), request).await?;
         let records = (0..COUNT).map(|number| {
             let body = format!("{{\"order\":{number:0>189}}}");
-            Outgoing::new(TOPIC, Record::new(number.to_string(), "OrderPlaced", "shop", body))
+            Outgoing::new(
+                TOPIC,
+                Record::new(number.to_string(), "OrderPlaced", "shop", body),
+            )
         });
         taken.store(0, Ordering::Relaxed);
         let began = Instant::now();
@@ -125,8 +132,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let took = Instant::now() - began;
-        println!("{concurrency:>8} {:>18.0}", COUNT as f64 / took.as_secs_f64());
-        webhooks.delete_webhook(&cx(), proto::DeleteWebhookRequest { name }).await?;
+        println!(
+            "{concurrency:>8} {:>18.0}",
+            COUNT as f64 / took.as_secs_f64()
+        );
+        webhooks
+            .delete_webhook(&cx(), proto::DeleteWebhookRequest { name })
+            .await?;
     }
     running.stop().await;
     Ok(())

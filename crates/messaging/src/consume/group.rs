@@ -48,6 +48,8 @@ pub struct Group {
     pub(super) drain: Duration,
     pub(super) deadline: Duration,
     pub(super) durability: Durability,
+    /// Whether the engine is told at once what was done, because somebody waits for that.
+    pub(super) is_prompt: bool,
     #[cfg(feature = "testing")]
     pub(super) sabotage: super::sabotage::Sabotage,
 }
@@ -75,6 +77,7 @@ impl Group {
             drain: Duration::from_secs(4),
             deadline: Duration::from_secs(30),
             durability: Durability::Memory,
+            is_prompt: false,
             #[cfg(feature = "testing")]
             sabotage: super::sabotage::Sabotage::default(),
         }
@@ -198,6 +201,12 @@ impl Group {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Somebody waits for each message to be settled: nothing is gathered for a moment first.
+    pub(crate) fn prompt(mut self) -> Self {
+        self.is_prompt = true;
         self
     }
 

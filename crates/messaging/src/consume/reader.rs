@@ -557,6 +557,9 @@ impl Reader {
         for (message, class) in letters {
             self.bury(&message, class);
         }
+        if self.group.is_prompt {
+            self.settling.hurry();
+        }
         if is_away {
             self.away = self.away.saturating_add(1);
             self.resume = Some(now + AWAY.wait(self.away, &self.dice));

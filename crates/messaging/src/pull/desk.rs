@@ -122,6 +122,7 @@ impl Desk {
             .drain(DRAIN)
             .give_up_after(AGE)
             .starts(STARTS)
+            .prompt()
             .concurrency(self.0.options.out as usize)
             .in_flight(self.0.options.out);
         let mut table = self.0.table.lock();
