@@ -58,6 +58,10 @@ async fn queues(arguments: &Arguments, reached: &Reached) -> Result<ExitCode, Re
             .iter()
             .flat_map(|queue| queue.out.iter().map(|out| lease_row(queue, out, now)))
             .collect();
+        if rows.is_empty() {
+            out::line("no worker has a message now")?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let head = [
             "TOPIC", "GROUP", "WORKER", "MESSAGE", "AT", "ATTEMPT", "SINCE", "LEFT",
         ];

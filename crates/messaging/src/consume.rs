@@ -291,13 +291,6 @@ impl Consumer {
 }
 
 #[async_trait]
-impl<D: Deliver> Deliver for Arc<D> {
-    async fn deliver(&self, cx: &Context, job: &Job<()>) -> Result<(), Failure> {
-        D::deliver(self, cx, job).await
-    }
-}
-
-#[async_trait]
 impl<E: Event, C: Consume<E>> Consume<E> for Arc<C> {
     async fn consume(&self, cx: &Context, tx: &mut Tx, event: E) -> Result<(), Failure> {
         C::consume(self, cx, tx, event).await

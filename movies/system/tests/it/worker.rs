@@ -25,7 +25,7 @@ fn worker(site: &Site, name: &str) -> Process {
         .start()
 }
 
-/// Versions of films that were written, and how often.
+/// The effects that were written, and how often each.
 fn written(file: &Path) -> BTreeMap<String, usize> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let mut effects = BTreeMap::new();
@@ -38,7 +38,7 @@ fn written(file: &Path) -> BTreeMap<String, usize> {
     effects
 }
 
-/// How many messages of the queue are not done, and how many instances the registry knows.
+/// How many messages of the queue are not done, once somebody pulled from it.
 async fn lag(site: &Site) -> Option<u64> {
     let ended = site
         .movies(&["lag", "rating-changes", "--json"])
@@ -50,6 +50,7 @@ async fn lag(site: &Site) -> Option<u64> {
     mine["lag"].as_u64()
 }
 
+/// How many workers the registry knows.
 async fn announced(site: &Site) -> usize {
     let answer = get(&site.registry(), "/v1/services/python-worker").await;
     let answer = answer.unwrap().json();
