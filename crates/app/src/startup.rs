@@ -6,7 +6,7 @@ use backlot_core::{BoxFuture, Clock, Dice, Env};
 use backlot_messaging::consume::{Consume, Consumer, Group, Setup, Work};
 use backlot_messaging::follow::{Follow, Follower};
 use backlot_messaging::outbox::Carrier;
-use backlot_messaging::pull::Queues;
+use backlot_messaging::pull::{self, Queues};
 use backlot_messaging::{Bus, Engine, Event};
 use backlot_rpc::{Binding, Client, Mount, Remote};
 use backlot_service::health::Health;
@@ -228,15 +228,26 @@ impl Startup {
         Ok(())
     }
 
-    /// Does the work that events ask for, each at least once.
+    /// Does the work that events ask for, each at least once. Work in no order is pulled from the
+    /// group's queue message by message, by as many instances as there are; work in order comes by
+    /// partitions.
     ///
     /// # Errors
     /// As [`consume`](Startup::consume).
     pub fn work<E: Event>(&mut self, group: Group, worker: impl Work<E>) -> Result<(), StartError> {
-        let name = format!("worker {}", group.name());
-        let consumer =
-            Consumer::working(&self.setup()?, group, worker).map_err(backlot_core::Error::from)?;
-        self.own(name, |stop| consumer.run(stop));
+        let (name, setup) = (format!("worker {}", group.name()), self.setup()?);
+        match setup.engine.queues() {
+            Some(queues) if group.is_unordered() => {
+                let worker = pull::Worker::new(&setup, queues, group, worker)
+                    .map_err(backlot_core::Error::from)?;
+                self.own(name, |stop| worker.run(stop));
+            }
+            _ => {
+                let consumer =
+                    Consumer::working(&setup, group, worker).map_err(backlot_core::Error::from)?;
+                self.own(name, |stop| consumer.run(stop));
+            }
+        }
         Ok(())
     }
 

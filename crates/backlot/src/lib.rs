@@ -36,7 +36,7 @@ pub use backlot_service as service;
 pub use backlot_app::broker::service as broker_service;
 pub use backlot_app::{Owner, Service, StartError, Startup, World, owners};
 pub use backlot_core::{
-    BoxFuture, Clock, Code, Context, Criticality, Deadline, Dice, Env, Error, Idempotency,
+    BoxFuture, Clock, Code, Context, Criticality, Deadline, Dice, Env, Error, Idempotency, Offload,
     Permission, Principal, Rule, Timestamp,
 };
 pub use backlot_rpc::{Binding, Client, Mount, Streaming};

@@ -1,7 +1,7 @@
 //! Everything a service takes from outside, in one bundle of seams.
 
 use crate::net::{Network, Tcp};
-use crate::{Clock, Dice};
+use crate::{Clock, Dice, Offload};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ pub struct Env {
     pub dice: Dice,
     /// The network.
     pub net: Arc<dyn Network>,
+    /// Where long computations run.
+    pub offload: Offload,
     /// Environment variables, read once at the start.
     pub variables: Arc<BTreeMap<String, String>>,
     /// When to stop.
@@ -31,6 +33,7 @@ impl Env {
             clock: Clock::real(),
             dice: Dice::from_entropy(),
             net: Tcp::network(),
+            offload: Offload::threads(),
             // Variables that are not Unicode are nobody's configuration.
             variables: Arc::new(
                 std::env::vars_os()

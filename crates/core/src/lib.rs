@@ -23,7 +23,7 @@
 //! | [`idempotency`] | keys that make a write safe to repeat |
 //! | [`discovery`] | instances of a service and the resolver contract |
 //! | [`backoff`] | full-jitter arithmetic |
-//! | [`env`](mod@env) | the seams in one bundle: [`clock`], [`dice`], [`net`], variables, shutdown |
+//! | [`env`](mod@env) | the seams in one bundle: [`clock`], [`dice`], [`net`], [`offload`], variables, shutdown |
 
 pub mod backoff;
 pub mod clock;
@@ -36,6 +36,7 @@ pub mod env;
 pub mod error;
 pub mod idempotency;
 pub mod net;
+pub mod offload;
 pub mod principal;
 pub mod trace;
 
@@ -47,6 +48,7 @@ pub use dice::Dice;
 pub use env::Env;
 pub use error::{Error, Violation};
 pub use idempotency::Idempotency;
+pub use offload::Offload;
 pub use principal::{Permission, Principal, Rule};
 
 /// A boxed future that may move between threads.

@@ -90,9 +90,9 @@
 //! It logs, at `error`: messages that are given up; at `warn`: engines that are away. Its metrics
 //! are in [`telemetry`](crate::telemetry).
 
-mod caught;
-mod effects;
-mod failure;
+pub(crate) mod caught;
+pub(crate) mod effects;
+pub(crate) mod failure;
 mod group;
 pub(crate) mod identity;
 pub(crate) mod lanes;

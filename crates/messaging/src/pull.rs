@@ -62,9 +62,11 @@ mod handing;
 mod pool;
 mod puller;
 mod telemetry;
+mod worker;
 
 pub use desk::{Desk, Options};
 pub use puller::{Pulled, Puller};
+pub use worker::Worker;
 
 use crate::engine::{Failure, Position};
 use crate::{Error, Record};

@@ -9,7 +9,7 @@ use crate::trace::Trace;
 use backlot_cluster::Registry;
 use backlot_cluster::embedded::Client as RegistryClient;
 use backlot_core::env::Shutdown;
-use backlot_core::{Dice, Env};
+use backlot_core::{Dice, Env, Offload};
 use backlot_rpc::contract::Service;
 use backlot_rpc::{Binding, Client, Remote};
 use backlot_service::tasks::Tasks;
@@ -38,6 +38,7 @@ impl Host {
             clock: clock(),
             dice: dice.branch("process 0"),
             net: Arc::new(Simulated::new(name, trace.clone())),
+            offload: Offload::here(),
             variables: Arc::default(),
             shutdown: Shutdown::new(),
         };

@@ -10,7 +10,7 @@ use backlot_app::{Node, World};
 use backlot_cluster::Config as RegistryConfig;
 use backlot_cluster::embedded::{Client, Server};
 use backlot_core::env::{Phase, Shutdown};
-use backlot_core::{Dice, Env};
+use backlot_core::{Dice, Env, Offload};
 use backlot_service::config::Problems;
 use backlot_service::tasks::Tasks;
 use std::sync::Arc;
@@ -59,6 +59,7 @@ impl Program {
             clock: crate::clock::clock(),
             dice: Dice::seeded(0),
             net: Arc::new(crate::network::Simulated::new(host, crate::Trace::new())),
+            offload: Offload::here(),
             variables: Arc::default(),
             shutdown: Shutdown::new(),
         };

@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Runs work; a panic ends it with what it said.
-pub(super) struct Caught<'t, R>(BoxFuture<'t, R>);
+pub(crate) struct Caught<'t, R>(BoxFuture<'t, R>);
 
 /// What is half done belongs to the handler, which ends here; ours is behind its answer.
-pub(super) fn caught<'t, R>(work: impl Future<Output = R> + Send + 't) -> Caught<'t, R> {
+pub(crate) fn caught<'t, R>(work: impl Future<Output = R> + Send + 't) -> Caught<'t, R> {
     Caught(Box::pin(work))
 }
 

@@ -9,6 +9,7 @@ use super::group::Group;
 use super::lanes::Item;
 use super::run::{Load, Outcome, Ran, Run};
 use super::{Consume, Setup};
+use crate::Record;
 use crate::engine::Delivery;
 use crate::event::{self, Event};
 use crate::outbox::TRACEPARENT;
@@ -123,14 +124,14 @@ impl<E, C> fmt::Debug for Effects<E, C> {
 
 /// Makes the contexts of handlers.
 #[derive(Debug)]
-pub(super) struct Contexts {
+pub(crate) struct Contexts {
     service: &'static str,
     dice: Dice,
     deadline: std::time::Duration,
 }
 
 impl Contexts {
-    pub(super) fn new(setup: &Setup, group: &Group) -> Self {
+    pub(crate) fn new(setup: &Setup, group: &Group) -> Self {
         Contexts {
             service: setup.service,
             dice: setup.env.dice.split(),
@@ -139,8 +140,8 @@ impl Contexts {
     }
 
     /// The service's own, in the next span of the publisher's trace.
-    pub(super) fn of(&self, delivery: &Delivery) -> Context {
-        let header = delivery.record.headers.get(TRACEPARENT);
+    pub(crate) fn of(&self, record: &Record) -> Context {
+        let header = record.headers.get(TRACEPARENT);
         let trace = header.map_or(TraceContext::NONE, TraceContext::parse);
         Context::system(self.service)
             .with_timeout(self.deadline)

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// The most bytes that are kept of what a failure says.
 const MESSAGE_BYTES: usize = 1024;
+/// When a message that is not to blame is tried again.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// Why a message failed or died, as the header `dlq-class` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +94,17 @@ pub(super) enum Verdict {
     Unbatched,
 }
 
+/// What a failure asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    /// Another attempt, after this time or a growing pause.
+    Retry(Option<Duration>),
+    /// The same attempt after this time.
+    Later(Duration),
+    /// None.
+    Dead,
+}
+
 impl Failure {
     /// An attempt failed, and another may succeed. What is said is for people who look after the
     /// system.
@@ -167,6 +180,17 @@ impl Failure {
         self
     }
 
+    /// What becomes of a message that failed so, for whoever counts its attempts elsewhere.
+    pub(crate) fn asks(&self) -> Asks {
+        match self.verdict {
+            Verdict::Dead | Verdict::Exhausted => Asks::Dead,
+            Verdict::Retry | Verdict::Unbatched => Asks::Retry(None),
+            Verdict::RetryAfter(wait) => Asks::Retry(Some(wait)),
+            Verdict::Later(wait) => Asks::Later(wait),
+            Verdict::Late | Verdict::Away => Asks::Later(AWAY),
+        }
+    }
+
     /// Which kind it is.
     #[must_use]
     pub fn class(&self) -> Class {
@@ -218,14 +242,14 @@ impl Failure {
         }
     }
 
-    pub(super) fn panicked(words: &str) -> Self {
+    pub(crate) fn panicked(words: &str) -> Self {
         Failure {
             class: Class::Panic,
             ..Failure::new(Code::Internal, format!("the handler panicked: {words}"))
         }
     }
 
-    pub(super) fn late() -> Self {
+    pub(crate) fn late() -> Self {
         let said = "the handler was not done by its deadline";
         Failure::new(Code::DeadlineExceeded, said)
     }

@@ -32,20 +32,20 @@ pub enum Order {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Group {
-    pub(super) name: String,
-    pub(super) topic: Option<String>,
+    pub(crate) name: String,
+    pub(crate) topic: Option<String>,
     pub(super) order: Order,
-    pub(super) attempts: u32,
-    pub(super) backoff: Backoff,
+    pub(crate) attempts: u32,
+    pub(crate) backoff: Backoff,
     pub(super) age: Duration,
     pub(super) starts: u32,
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
     pub(super) batch: Option<usize>,
     pub(super) linger: Duration,
     pub(super) from: Begin,
     pub(super) in_flight: Option<u32>,
-    pub(super) lease: Duration,
-    pub(super) drain: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) drain: Duration,
     pub(super) deadline: Duration,
     pub(super) durability: Durability,
     /// Whether the engine is told at once what was done, because somebody waits for that.
@@ -197,6 +197,12 @@ impl Group {
         self
     }
 
+    /// Whether its messages wait for none of each other.
+    #[must_use]
+    pub fn is_unordered(&self) -> bool {
+        self.order == Order::None
+    }
+
     /// What the engine must promise of what it has accepted. Default: nothing.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
@@ -225,7 +231,7 @@ impl Group {
         })
     }
 
-    pub(super) fn needs(&self) -> Needs {
+    pub(crate) fn needs(&self) -> Needs {
         Needs {
             durability: self.durability,
             order: self.order != Order::None,

@@ -48,7 +48,7 @@ impl<E: Event, W: Work<E>> Working<E, W> {
 
     async fn work(&self, delivery: &Delivery) -> Result<bool, Failure> {
         let event = event::decode::<E>(&delivery.record)?;
-        let (cx, job) = (self.contexts.of(delivery), Job::of(event, delivery));
+        let (cx, job) = (self.contexts.of(&delivery.record), Job::of(event, delivery));
         timely(&cx, self.worker.work(&cx, &job)).await
     }
 }
@@ -91,7 +91,7 @@ impl<D: Deliver> Delivering<D> {
     }
 
     async fn deliver(&self, delivery: &Delivery) -> Result<bool, Failure> {
-        let (cx, job) = (self.contexts.of(delivery), Job::of((), delivery));
+        let (cx, job) = (self.contexts.of(&delivery.record), Job::of((), delivery));
         timely(&cx, self.deliverer.deliver(&cx, &job)).await
     }
 }

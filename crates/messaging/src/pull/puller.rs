@@ -1,6 +1,7 @@
 //! A worker's end of a queue of events.
 
 use super::{Answer, Ask, Lease, Leased, MAX_LEASE, Queues};
+use crate::consume::Job;
 use crate::event::{self, Event};
 use crate::{Error, Record};
 use backlot_core::{Context, Timestamp};
@@ -127,6 +128,28 @@ impl<E> Pulled<E> {
         }
     }
 
+    /// The job, and what answers for it.
+    pub(super) fn split(self) -> (Job<E>, Pulled<()>) {
+        let answering = Pulled {
+            event: (),
+            effect: self.effect.clone(),
+            attempt: self.attempt,
+            stored: self.stored,
+            until: self.until,
+            record: self.record.clone(),
+            lease: self.lease,
+            queues: self.queues,
+        };
+        let job = Job {
+            event: self.event,
+            effect: self.effect,
+            attempt: self.attempt,
+            stored: self.stored,
+            record: self.record,
+        };
+        (job, answering)
+    }
+
     /// It is done. Answers whether it still was this worker's: if not, it comes again, or did.
     ///
     /// # Errors
@@ -146,6 +169,15 @@ impl<E> Pulled<E> {
         after: Option<Duration>,
     ) -> Result<bool, Error> {
         let failure = Some(why.into());
+        self.answer(cx, Answer::Retry { after, failure }).await
+    }
+
+    /// It was not tried, and comes again after this time.
+    ///
+    /// # Errors
+    /// As [`done`](Pulled::done).
+    pub async fn put_off(&self, cx: &Context, wait: Duration) -> Result<bool, Error> {
+        let (after, failure) = (Some(wait), None);
         self.answer(cx, Answer::Retry { after, failure }).await
     }
 

@@ -7,3 +7,4 @@ mod life;
 mod pulling;
 mod settling;
 mod stage;
+mod working;

@@ -240,7 +240,7 @@ async fn commit<E: Event, C: Consume<E>>(
     let Some(first) = part.items.first() else {
         return (part, Ok(()));
     };
-    let cx = inner.contexts.of(&first.message);
+    let cx = inner.contexts.of(&first.message.record);
     let shared = Arc::new(Shared {
         inner: Arc::clone(inner),
         place: place.clone(),

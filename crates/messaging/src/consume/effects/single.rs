@@ -16,7 +16,7 @@ pub(super) async fn run<E: Event, C: Consume<E>>(
     // Read here and not in the transaction, which others wait for; only an attempt that the
     // database asks for again reads it again.
     let decoded = Inner::<E, C>::decode(delivery)?;
-    let cx = inner.contexts.of(delivery);
+    let cx = inner.contexts.of(&delivery.record);
     let shared = Arc::new(Shared {
         inner: Arc::clone(inner),
         event: Mutex::new(Some(decoded)),
