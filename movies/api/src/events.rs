@@ -4,13 +4,17 @@
 //! |---|---|---|
 //! | [`RatingSubmitted`] | `ratings` | somebody rates a record, or takes the rating back |
 //! | [`RatingsChanged`] | `rating-changes` | what ratings of records come to now |
+//! | [`PosterUploaded`] | `posters` | a file shall be a film's poster |
+//! | [`PosterChecked`] | `poster-checks` | what came of that file |
 //!
 //! What was released of a version never changes: `tests/golden` holds bodies of every version, and
 //! each must still be read.
 
 mod changed;
+mod poster;
 mod stars;
 mod submitted;
 
 pub use changed::{MAX_CHANGES, RatingsChanged, RecordChange};
+pub use poster::{MAX_PICTURE_BYTES, MAX_PICTURES, Picture, PosterChecked, PosterUploaded};
 pub use submitted::{EventType, RatingSubmitted, Submitted};

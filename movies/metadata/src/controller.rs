@@ -1,5 +1,6 @@
 //! The rules of the catalogue.
 
+mod posters;
 mod uploads;
 
 use crate::filter::Filter;

@@ -1,5 +1,7 @@
 //! Ways in.
 
+mod events;
 mod grpc;
 
+pub(crate) use events::Posters;
 pub(crate) use grpc::Grpc;

@@ -25,8 +25,11 @@ mod words;
 
 pub use config::Config;
 
+use backlot::messaging::caps::Durability;
+use backlot::messaging::consume::Group;
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
+use movies_api::events::PosterUploaded;
 use std::sync::Arc;
 
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
@@ -39,7 +42,13 @@ pub fn service() -> Service {
 
 async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
     let store = cx.store(&config.store, repository::MIGRATIONS).await?;
-    let films = Arc::new(controller::Controller::new(store, cx.clock().clone()));
+    let films = Arc::new(controller::Controller::new(
+        store.clone(),
+        cx.clock().clone(),
+    ));
+    cx.relay(&store, |carrier| carrier.topic::<PosterUploaded>())?;
+    let posters = Group::new("posters").durability(Durability::Disk);
+    cx.consume(posters, &store, handler::Posters(Arc::clone(&films)))?;
     let entered = films.enter_first().await;
     let all_entered = entered.map_err(|source| StartError::Store {
         service: "metadata",

@@ -1,6 +1,7 @@
 //! The words of the catalogue.
 
 use crate::words::{self, Words};
+use serde::{Deserialize, Serialize};
 
 /// A film.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +16,40 @@ pub(crate) struct Film {
     pub(crate) genres: Vec<String>,
     /// Empty when unknown.
     pub(crate) imdb_id: String,
-    /// The SHA-256 of its poster; empty without one. Uploads alone set it.
+    /// The SHA-256 of the file that its poster was made of; empty without one. Uploads alone set it.
     pub(crate) poster: String,
+    /// Its poster in different sizes, the smallest first. Set with it.
+    pub(crate) pictures: Vec<Picture>,
+}
+
+/// A picture that can be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Picture {
+    /// Of its file.
+    pub(crate) sha256: String,
+    /// In pixels.
+    pub(crate) width: u32,
+    /// In pixels.
+    pub(crate) height: u32,
+}
+
+/// How far a poster is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The file that is shown; empty without one.
+    pub(crate) shown: String,
+    pub(crate) pictures: Vec<Picture>,
+    /// The file that was uploaded last.
+    pub(crate) uploaded: String,
+    /// Why it cannot be shown; empty when nothing is known against it.
+    pub(crate) refused: String,
+}
+
+impl Progress {
+    /// Whether nothing more happens to it by itself.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.refused.is_empty() || self.uploaded == self.shown
+    }
 }
 
 impl Film {

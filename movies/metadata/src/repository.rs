@@ -6,12 +6,15 @@
 //! | [`shelves`] | the order of the catalogue |
 //! | [`facets`] | how many films genres and decades have |
 //! | [`uploads`] | files, and what is on its way to be one |
+//! | [`posters`] | which files films are shown by |
 
 mod facets;
+mod posters;
 mod postings;
 mod shelves;
 mod uploads;
 
+pub(crate) use posters::Posters;
 pub(crate) use shelves::{Shelf, Stride};
 pub(crate) use uploads::Uploads;
 
@@ -23,6 +26,8 @@ use backlot::Timestamp;
 use backlot::storage::{
     In, Migration, Migrations, Param, Row, Rows, Sql, StoreError, Tx, in_list, params, rows, sql,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 pub(crate) const MIGRATIONS: Migrations = &[
@@ -38,41 +43,50 @@ pub(crate) const MIGRATIONS: Migrations = &[
     Migration::new(4, "shelves", include_str!("../migrations/4_shelves.sql"))
         .mysql(include_str!("../migrations/4_shelves.mysql.sql"))
         .postgres(include_str!("../migrations/4_shelves.postgres.sql")),
+    Migration::new(5, "posters", include_str!("../migrations/5_posters.sql"))
+        .mysql(include_str!("../migrations/5_posters.mysql.sql"))
+        .postgres(include_str!("../migrations/5_posters.postgres.sql")),
 ];
 
 const SELECT: Sql = sql!(
-    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, pictures,
+            number
      FROM movies WHERE id = ?"
 );
 const SELECT_MANY: In = in_list!(
-    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, pictures,
+            number
      FROM movies WHERE id IN (",
     ")"
 );
 /// Of films that were there before there were names.
 const SELECT_UNENTERED: Sql = sql!(
-    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, number
+    "SELECT id, title, description, director, year, cast_names, genres, imdb_id, poster, pictures,
+            number
      FROM movies WHERE number = 0 LIMIT ?"
 );
 const UNENTERED: Sql = sql!("SELECT id FROM movies WHERE number = 0 LIMIT 1");
 const UPSERT: Rows = rows! {
     default: [
         "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
-        imdb_id, poster, number, changed_at) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        imdb_id, poster, pictures, number, changed_at) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         " ON CONFLICT (id) DO UPDATE SET sort_key = excluded.sort_key, title = excluded.title,
         description = excluded.description, director = excluded.director, year = excluded.year,
         cast_names = excluded.cast_names, genres = excluded.genres, imdb_id = excluded.imdb_id,
-        poster = excluded.poster, number = excluded.number, changed_at = excluded.changed_at"
+        poster = excluded.poster, pictures = excluded.pictures,
+        number = excluded.number,
+        changed_at = excluded.changed_at"
     ],
     mysql: [
         "INSERT INTO movies (id, sort_key, title, description, director, year, cast_names, genres,
-        imdb_id, poster, number, changed_at) VALUES ",
-        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        imdb_id, poster, pictures, number, changed_at) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         " ON DUPLICATE KEY UPDATE sort_key = VALUES(sort_key), title = VALUES(title),
         description = VALUES(description), director = VALUES(director), year = VALUES(year),
         cast_names = VALUES(cast_names), genres = VALUES(genres), imdb_id = VALUES(imdb_id),
-        poster = VALUES(poster), number = VALUES(number), changed_at = VALUES(changed_at)"
+        poster = VALUES(poster), pictures = VALUES(pictures), number = VALUES(number),
+        changed_at = VALUES(changed_at)"
     ],
 };
 const PLACES_OF_NUMBERS: In = in_list!(
@@ -153,8 +167,10 @@ impl<'t> Films<'t> {
             created += u32::from(before.is_none());
             let mut film = film.clone();
             film.poster = String::new();
+            film.pictures = Vec::new();
             if let Some(before) = &before {
                 film.poster.clone_from(&before.film.poster);
+                film.pictures.clone_from(&before.film.pictures);
                 if before.film == film && before.number != 0 {
                     continue;
                 }
@@ -216,12 +232,13 @@ impl<'t> Films<'t> {
                 sort_key,
                 list(&film.cast)?,
                 list(&film.genres)?,
+                list(&film.pictures)?,
                 number,
             ));
         }
         let params: Vec<Param<'_>> = rows
             .iter()
-            .flat_map(|(film, sort_key, cast, genres, number)| {
+            .flat_map(|(film, sort_key, cast, genres, pictures, number)| {
                 params![
                     &film.id,
                     sort_key,
@@ -233,12 +250,13 @@ impl<'t> Films<'t> {
                     genres,
                     &film.imdb_id,
                     &film.poster,
+                    pictures,
                     number,
                     catalogue.changed_at
                 ]
             })
             .collect();
-        UPSERT.execute(self.tx, 12, &params).await?;
+        UPSERT.execute(self.tx, 13, &params).await?;
         postings.write(self.tx).await?;
         shelves.write(self.tx).await?;
         facets.write(self.tx).await?;
@@ -250,7 +268,7 @@ impl<'t> Films<'t> {
         let mut kept = BTreeMap::new();
         for row in SELECT_MANY.query(self.tx, ids, &[]).await? {
             let film = read_film(&row)?;
-            let number = row.get(9)?;
+            let number = row.get(10)?;
             kept.insert(film.id.clone(), Kept { film, number });
         }
         Ok(kept)
@@ -281,7 +299,7 @@ impl<'t> Films<'t> {
             Ok(Change {
                 id: row.get(0)?,
                 year: row.get(1)?,
-                genres: names_in(row, 2)?,
+                genres: list_in(row, 2)?,
                 at: row.get(3)?,
             })
         });
@@ -373,22 +391,23 @@ fn read_film(row: &Row) -> Result<Film, StoreError> {
         description: row.get(2)?,
         director: row.get(3)?,
         year: row.get(4)?,
-        cast: names_in(row, 5)?,
-        genres: names_in(row, 6)?,
+        cast: list_in(row, 5)?,
+        genres: list_in(row, 6)?,
         imdb_id: row.get(7)?,
         poster: row.get(8)?,
+        pictures: list_in(row, 9)?,
     })
 }
 
-fn list(names: &[String]) -> Result<String, StoreError> {
-    serde_json::to_string(names).map_err(|error| StoreError::sql(error.to_string()))
+fn list(items: &[impl Serialize]) -> Result<String, StoreError> {
+    serde_json::to_string(items).map_err(|error| StoreError::sql(error.to_string()))
 }
 
-fn names_in(row: &Row, column: usize) -> Result<Vec<String>, StoreError> {
+fn list_in<T: DeserializeOwned>(row: &Row, column: usize) -> Result<Vec<T>, StoreError> {
     let text: &str = row.get(column)?;
     serde_json::from_str(text).map_err(|error| StoreError::Column {
         column,
-        expected: "a JSON array of strings".to_owned(),
+        expected: "a JSON array".to_owned(),
         found: error.to_string(),
     })
 }

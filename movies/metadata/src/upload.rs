@@ -57,6 +57,13 @@ impl Hash {
     }
 }
 
+/// Hashes what is at hand.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    let mut hash = Hash::new();
+    hash.add(bytes);
+    hash.finish()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

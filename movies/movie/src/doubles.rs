@@ -57,6 +57,18 @@ fn film(id: &str) -> Metadata {
 
 #[async_trait]
 impl api::Metadata for Films {
+    async fn get_poster(
+        &self,
+        _cx: &Context,
+        request: api::GetPosterRequest,
+    ) -> Result<api::GetPosterResponse, Error> {
+        present(&self.away)?;
+        Ok(api::GetPosterResponse {
+            uploaded: request.movie_id,
+            ..api::GetPosterResponse::default()
+        })
+    }
+
     async fn get_metadata(
         &self,
         _: &Context,

@@ -38,6 +38,7 @@ pub fn services() -> Vec<Service> {
         movies_metadata::service(),
         movies_rating::service(),
         movies_movie::service(),
+        movies_poster::service(),
         probe::service(),
     ]
 }

@@ -11,6 +11,7 @@ mod film;
 mod idempotency;
 mod identity;
 mod mine;
+mod pictures;
 mod power;
 mod rating;
 mod requests;
@@ -127,6 +128,8 @@ scenarios! {
     upload::a_file_sent_in_pieces_becomes_the_poster,
     upload::an_upload_that_broke_off_goes_on_where_it_stopped,
     upload::what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_it,
+    upload::a_file_that_is_no_picture_is_refused_with_the_reason_and_what_was_shown_stays,
+    upload::a_poster_that_was_replaced_is_gone,
     chart::a_chart_follows_new_ratings,
     chart::charts_are_of_a_genre_a_decade_or_both,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,

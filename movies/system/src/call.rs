@@ -90,29 +90,7 @@ async fn call(
 ) -> Result<io::Result<()>, Error> {
     let (service, method) = find(&arguments.method)?;
     let transcoder = Transcoder::of(service)?;
-    let address = match &arguments.to {
-        Some(address) => address.clone(),
-        None => configuration
-            .service(service.target)
-            .map(|service| service.listen().to_owned())
-            .unwrap_or_default(),
-    };
-    let instance = Instance {
-        id: address.clone(),
-        service: service.target.to_owned(),
-        address,
-        version: String::new(),
-        metadata: BTreeMap::new(),
-    };
-    let (_instances, watched) = watch::channel(InstanceSet::new(vec![instance]));
-    let remote = Remote::new(
-        service,
-        service.target,
-        watched,
-        &Metrics::new(),
-        env,
-        &Tasks::new(env),
-    );
+    let remote = remote(service, arguments.to.as_deref(), configuration, env);
     let cx = context(arguments, method, service);
     let reply = if method.shape == Shape::ClientStream {
         let requests = requests(arguments, method, service).await?;
@@ -134,6 +112,45 @@ async fn call(
             Ok(Ok(()))
         }
     }
+}
+
+/// A service at this address, or at its configured one.
+pub(crate) fn remote(
+    service: &'static Service,
+    address: Option<&str>,
+    configuration: &Configuration,
+    env: &Env,
+) -> Remote {
+    let configured = configuration.service(service.target);
+    let address = address.or(configured.map(|service| service.listen()));
+    let address = address.unwrap_or_default().to_owned();
+    let instance = Instance {
+        id: address.clone(),
+        service: service.target.to_owned(),
+        address,
+        version: String::new(),
+        metadata: BTreeMap::new(),
+    };
+    let (_instances, watched) = watch::channel(InstanceSet::new(vec![instance]));
+    Remote::new(
+        service,
+        service.target,
+        watched,
+        &Metrics::new(),
+        env,
+        &Tasks::new(env),
+    )
+}
+
+/// Whoever the token names: it speaks for itself, and services find out.
+pub(crate) fn bearer(token: &str, service: &Service) -> Principal {
+    Principal::User(Arc::new(User {
+        subject: String::new(),
+        roles: Default::default(),
+        audience: [service.target.to_owned()].into(),
+        expires: Timestamp(i64::MAX),
+        token: Token::new(token.trim()),
+    }))
 }
 
 /// The requests of a method that takes many. Lines of the standard input are read as they are sent.
@@ -186,17 +203,10 @@ fn context(arguments: &Arguments, method: &Method, service: &Service) -> Context
     };
     let cx =
         Context::background().with_timeout(Duration::from_secs(arguments.timeout.unwrap_or(usual)));
-    let Some(token) = &arguments.token else {
-        return cx;
-    };
-    // The token speaks for itself: whom it names is for the service to find out.
-    cx.with_principal(Principal::User(Arc::new(User {
-        subject: String::new(),
-        roles: Default::default(),
-        audience: [service.target.to_owned()].into(),
-        expires: Timestamp(i64::MAX),
-        token: Token::new(token.trim()),
-    })))
+    match &arguments.token {
+        Some(token) => cx.with_principal(bearer(token, service)),
+        None => cx,
+    }
 }
 
 /// The method of this name; the package may be left out.

@@ -8,6 +8,7 @@ pub mod import;
 pub mod sample;
 pub mod sim;
 pub mod token;
+pub mod upload;
 
 use backlot::Service;
 use backlot::app::cli::Product;
@@ -31,6 +32,7 @@ pub fn services() -> Vec<Service> {
         movies_rating::service(),
         movies_movie::service(),
         movies_web::service(),
+        movies_poster::service(),
         backlot_webhooks::service(),
     ]
 }

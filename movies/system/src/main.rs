@@ -3,7 +3,7 @@
 use backlot::app::cli::Options;
 use backlot::app::{dead, fleet, group, process, queues, topics};
 use clap::{Parser, Subcommand};
-use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token};
+use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token, upload};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -54,6 +54,8 @@ enum Task {
     Movie,
     /// Run the page alone
     Web,
+    /// Run the maker of posters alone
+    Poster,
     /// Run the pushing of messages to HTTP endpoints alone
     Webhooks,
     /// Run the services in a simulated world, with faults drawn from a seed
@@ -67,6 +69,8 @@ enum Task {
     Token(token::Arguments),
     /// Call a method over gRPC with a request in JSON
     Call(call::Arguments),
+    /// Give a film its poster
+    Upload(upload::Arguments),
     /// Bring in films and ratings: MovieLens, IMDb's data sets, rating events
     Import(import::Arguments),
     /// Find dead letters, look at them, mend them, send them again
@@ -104,10 +108,12 @@ fn main() -> ExitCode {
         Some(Task::Rating) => service("rating"),
         Some(Task::Movie) => service("movie"),
         Some(Task::Web) => service("web"),
+        Some(Task::Poster) => service("poster"),
         Some(Task::Webhooks) => service("webhooks"),
         Some(Task::Sim { arguments }) => sim::run(&arguments),
         Some(Task::Token(arguments)) => token::run(&arguments, &options),
         Some(Task::Call(arguments)) => call::run(&arguments, &options),
+        Some(Task::Upload(arguments)) => upload::run(&arguments, &options),
         Some(Task::Import(arguments)) => import::run(&arguments, &options),
         Some(Task::Dead(arguments)) => dead::run(&arguments, &PRODUCT, &options),
         Some(Task::Topics(arguments)) => topics::run(&arguments, &PRODUCT, &options),

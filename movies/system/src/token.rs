@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments, options: &Options) -> ExitCode {
     }
 }
 
-fn make(
+pub(crate) fn make(
     name: &str,
     roles: BTreeSet<String>,
     data: &Path,

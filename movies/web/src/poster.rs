@@ -12,7 +12,7 @@ mod seed;
 mod tile;
 
 use canvas::{Canvas, HEIGHT, WIDTH};
-use movies_api::metadata::v1::Metadata;
+use movies_api::metadata::{self, v1::Metadata};
 use palette::{Colour, Era, Palette};
 pub(crate) use picture::{FileName, Picture};
 use seed::Seed;
@@ -34,6 +34,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) genres: &'a [String],
     /// The name of its uploaded poster; empty without one.
     pub(crate) file: &'a str,
+    /// The same in different sizes, if there are any.
+    pub(crate) pictures: &'a [metadata::v1::Picture],
 }
 
 impl<'a> Subject<'a> {
@@ -46,6 +48,7 @@ impl<'a> Subject<'a> {
             director: &film.director,
             genres: &film.genres,
             file: &film.poster,
+            pictures: &film.pictures,
         }
     }
 }

@@ -5,7 +5,8 @@ use backlot::messaging::record::MAX_PAYLOAD;
 use backlot::messaging::{Record, partition};
 use backlot::{Code, Timestamp};
 use movies_api::events::{
-    EventType, MAX_CHANGES, RatingSubmitted, RatingsChanged, RecordChange, Submitted,
+    EventType, MAX_CHANGES, MAX_PICTURE_BYTES, MAX_PICTURES, Picture, PosterChecked,
+    PosterUploaded, RatingSubmitted, RatingsChanged, RecordChange, Submitted,
 };
 use std::collections::BTreeMap;
 
@@ -246,4 +247,43 @@ fn what_an_event_costs() {
     time("decode a body of the books", &mut || {
         std::hint::black_box(event::decode::<RatingSubmitted>(&books).unwrap());
     });
+}
+
+#[test]
+fn every_word_ever_released_about_a_poster_is_read() {
+    let uploaded = read_all::<PosterUploaded>("poster-uploaded");
+    assert_eq!(uploaded["v1-png"].media_type, "image/png");
+    let checked = read_all::<PosterChecked>("poster-checked");
+    assert_eq!(
+        checked["v1-pictures"].pictures[0],
+        Picture {
+            width: 160,
+            height: 240,
+            bytes: vec![0xff, 0xd8, 0xff, 0xe0]
+        }
+    );
+    let refused = checked["v1-refused"].refused.as_deref();
+    assert_eq!(refused, Some("it ends in the middle of the picture"));
+}
+
+#[test]
+fn the_largest_pictures_fit_into_an_event() {
+    let picture = Picture {
+        width: u32::MAX,
+        height: u32::MAX,
+        bytes: vec![0xff; MAX_PICTURE_BYTES / MAX_PICTURES],
+    };
+    let event = PosterChecked {
+        movie_id: "\u{1}".repeat(64),
+        sha256: "0".repeat(64),
+        pictures: vec![picture; MAX_PICTURES],
+        refused: None,
+    };
+    let stamp = Stamp {
+        id: "1".into(),
+        source: "test".into(),
+        time: Timestamp(0),
+    };
+    let record = event::encode(&event, stamp).unwrap();
+    assert!(record.payload.len() < MAX_PAYLOAD - 16 * 1024);
 }

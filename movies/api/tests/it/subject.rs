@@ -160,6 +160,14 @@ pub(crate) struct Films;
 
 #[async_trait::async_trait]
 impl Metadata for Films {
+    async fn get_poster(
+        &self,
+        _: &Context,
+        _: GetPosterRequest,
+    ) -> Result<GetPosterResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
     async fn get_metadata(
         &self,
         _cx: &Context,

@@ -17,6 +17,7 @@ fn catalogue() -> (Controller, Arc<AtomicI64>) {
         move || Timestamp(now.load(Ordering::Relaxed))
     });
     let store = sqlite::memory(MIGRATIONS, clock.clone()).unwrap();
+    let store = store.originating("metadata", backlot::Dice::seeded(1));
     (Controller::new(store, clock), now)
 }
 

@@ -1,9 +1,11 @@
 //! The rules of uploads: bytes come in pieces, are checked as a whole, and become a film's poster.
 
 use super::{Controller, Edit, no_film};
-use crate::repository::{Films, Uploads};
+use crate::repository::{Films, Posters, Uploads};
 use crate::upload::{self, File, Hash, LARGEST, SEGMENT, Upload};
+use backlot::messaging::outbox::Publishing as _;
 use backlot::{Context, Error};
+use movies_api::events::PosterUploaded;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,8 +117,8 @@ impl Controller {
             .await
     }
 
-    /// Ends an upload: checks its bytes and makes them the film's poster. Bytes that are not what
-    /// was announced, or no image, are thrown away with the upload.
+    /// Ends an upload: checks its bytes, and asks for pictures of them to be the film's poster. Bytes
+    /// that are not what was announced, or begin like no image, are thrown away with the upload.
     pub(crate) async fn finish_upload(&self, cx: &Context, id: String) -> Result<File, Error> {
         cx.allow(Edit, "")?;
         // Read before the write, so that no other write waits while ten megabytes are hashed. What
@@ -126,7 +128,6 @@ impl Controller {
             Some(upload) => return Err(unfinished(&upload)),
             None => None,
         };
-        let now = self.clock.wall();
         let finished: Result<(String, u32, String, String), String> = self
             .store
             .write_once(cx, cx.idempotency(), move |tx| {
@@ -145,12 +146,6 @@ impl Controller {
                             return Ok(Err(reason));
                         }
                     };
-                    if !uploads
-                        .set_poster(&upload.film, &upload.sha256, now)
-                        .await?
-                    {
-                        return Err(no_film(&upload.film));
-                    }
                     let file = match uploads.file(&upload.sha256).await? {
                         Some(file) => file,
                         None => {
@@ -164,7 +159,22 @@ impl Controller {
                             file
                         }
                     };
-                    uploads.remove(&upload).await?;
+                    let mut posters = Posters::in_tx(tx);
+                    let progress = posters.progress(&upload.film).await?;
+                    let progress = progress.ok_or_else(|| no_film(&upload.film))?;
+                    posters
+                        .want(&upload.film, &upload.sha256, "", &progress)
+                        .await?;
+                    Uploads::in_tx(tx).remove(&upload).await?;
+                    if progress.shown != upload.sha256 || progress.pictures.is_empty() {
+                        tx.publish(&PosterUploaded {
+                            movie_id: upload.film,
+                            sha256: upload.sha256,
+                            size: upload.size,
+                            media_type: file.media_type.clone(),
+                        })
+                        .await?;
+                    }
                     Ok::<_, Error>(Ok((file.sha256, file.size, file.media_type, file.content)))
                 })
             })

@@ -2,7 +2,7 @@
 
 use crate::controller::{Controller, segments};
 use crate::filter::Filter;
-use crate::model::Film;
+use crate::model::{Film, Picture};
 use crate::upload::{File, Upload};
 use async_trait::async_trait;
 use backlot::{Context, Error, Streaming};
@@ -11,12 +11,14 @@ use movies_api::metadata::v1::Metadata;
 use movies_api::{
     AppendUploadRequest, AppendUploadResponse, BatchGetMetadataRequest, BatchGetMetadataResponse,
     BatchPutMetadataRequest, BatchPutMetadataResponse, FinishUploadRequest, FinishUploadResponse,
-    GetFileRequest, GetFileResponse, GetMetadataRequest, GetMetadataResponse, ListFacetsRequest,
-    ListFacetsResponse, ListMetadataChangesRequest, ListMetadataChangesResponse,
-    ListMetadataRequest, ListMetadataResponse, PutMetadataRequest, PutMetadataResponse,
-    SearchMetadataRequest, SearchMetadataResponse, StartUploadRequest, StartUploadResponse,
+    GetFileRequest, GetFileResponse, GetMetadataRequest, GetMetadataResponse, GetPosterRequest,
+    GetPosterResponse, ListFacetsRequest, ListFacetsResponse, ListMetadataChangesRequest,
+    ListMetadataChangesResponse, ListMetadataRequest, ListMetadataResponse, PutMetadataRequest,
+    PutMetadataResponse, SearchMetadataRequest, SearchMetadataResponse, StartUploadRequest,
+    StartUploadResponse,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct Grpc(pub(crate) Arc<Controller>);
 
@@ -188,6 +190,21 @@ impl api::Metadata for Grpc {
         })
     }
 
+    async fn get_poster(
+        &self,
+        cx: &Context,
+        request: GetPosterRequest,
+    ) -> Result<GetPosterResponse, Error> {
+        let wait = Duration::from_millis(request.wait_ms.into());
+        let progress = self.0.poster(cx, &request.movie_id, wait).await?;
+        Ok(GetPosterResponse {
+            poster: progress.shown,
+            pictures: progress.pictures.into_iter().map(Into::into).collect(),
+            uploaded: progress.uploaded,
+            refused: progress.refused,
+        })
+    }
+
     /// One segment at a time is in memory, whatever the size.
     async fn get_file(
         &self,
@@ -245,6 +262,7 @@ impl From<Film> for Metadata {
             genres,
             imdb_id,
             poster,
+            pictures,
         } = film;
         Metadata {
             id,
@@ -256,6 +274,22 @@ impl From<Film> for Metadata {
             genres,
             imdb_id,
             poster,
+            pictures: pictures.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<Picture> for api::metadata::v1::Picture {
+    fn from(picture: Picture) -> Self {
+        let Picture {
+            sha256,
+            width,
+            height,
+        } = picture;
+        api::metadata::v1::Picture {
+            sha256,
+            width,
+            height,
         }
     }
 }
@@ -272,6 +306,8 @@ impl From<Metadata> for Film {
             genres,
             imdb_id,
             poster,
+            // As the poster they are set by uploads alone.
+            pictures: _,
         } = metadata;
         Film {
             id,
@@ -283,6 +319,7 @@ impl From<Metadata> for Film {
             genres,
             imdb_id,
             poster,
+            pictures: Vec::new(),
         }
     }
 }

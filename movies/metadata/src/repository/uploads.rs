@@ -29,7 +29,11 @@ const PUT_SEGMENT: Sql = sql! {
             ON DUPLICATE KEY UPDATE bytes = VALUES(bytes)",
 };
 const DELETE_SEGMENTS: Sql = sql!("DELETE FROM segments WHERE content = ?");
-const SET_POSTER: Sql = sql!("UPDATE movies SET poster = ?, changed_at = ? WHERE id = ?");
+const DELETE_FILE: Sql = sql!("DELETE FROM files WHERE sha256 = ?");
+/// Who still needs a file: films, and uploads that count on its bytes.
+const NEEDED: Sql = sql!(
+    "SELECT 1 FROM needs WHERE sha256 = ? UNION ALL SELECT 1 FROM uploads WHERE sha256 = ? LIMIT 1"
+);
 
 /// Uploads and files within one transaction.
 pub(crate) struct Uploads<'t> {
@@ -107,7 +111,7 @@ impl<'t> Uploads<'t> {
         self.tx.query_one(SELECT_SEGMENT, params).await?.get(0)
     }
 
-    /// Removes an upload; and its bytes, unless a file has them.
+    /// Removes an upload; and its bytes, unless they are those of a file that is needed.
     pub(crate) async fn remove(&mut self, upload: &Upload) -> Result<(), StoreError> {
         let file = self.file(&upload.sha256).await?;
         if file.is_none_or(|file| file.content != upload.content) {
@@ -115,7 +119,8 @@ impl<'t> Uploads<'t> {
             self.tx.execute(DELETE_SEGMENTS, params).await?;
         }
         let params = params![&upload.id];
-        self.tx.execute(DELETE_UPLOAD, params).await.map(drop)
+        self.tx.execute(DELETE_UPLOAD, params).await?;
+        self.release(&upload.sha256).await
     }
 
     /// Removes some of the uploads that nobody touched since `then`.
@@ -144,16 +149,41 @@ impl<'t> Uploads<'t> {
         self.tx.execute(INSERT_FILE, params).await.map(drop)
     }
 
-    /// Makes a file the poster of a film; whether there is such a film.
-    pub(crate) async fn set_poster(
+    /// Keeps bytes as a file of their own, unless they are there.
+    pub(crate) async fn keep_bytes(
         &mut self,
-        film: &str,
         sha256: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let changed_at = super::begin_change(self.tx, now).await?.changed_at;
-        let params = params![sha256, changed_at, film];
-        Ok(self.tx.execute(SET_POSTER, params).await? > 0)
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        if self.file(sha256).await?.is_some() {
+            return Ok(());
+        }
+        for (segment, bytes) in bytes.chunks(SEGMENT as usize).enumerate() {
+            let params = params![sha256, segment as u32, bytes];
+            self.tx.execute(PUT_SEGMENT, params).await?;
+        }
+        let file = File {
+            sha256: sha256.to_owned(),
+            size: bytes.len() as u32,
+            media_type: media_type.to_owned(),
+            content: sha256.to_owned(),
+        };
+        self.keep(&file).await
+    }
+
+    /// Deletes a file that nobody needs any more.
+    pub(crate) async fn release(&mut self, sha256: &str) -> Result<(), StoreError> {
+        let Some(file) = self.file(sha256).await? else {
+            return Ok(());
+        };
+        let params = params![sha256, sha256];
+        if self.tx.query_opt(NEEDED, params).await?.is_none() {
+            let params = params![&file.content];
+            self.tx.execute(DELETE_SEGMENTS, params).await?;
+            self.tx.execute(DELETE_FILE, params![sha256]).await?;
+        }
+        Ok(())
     }
 }
 

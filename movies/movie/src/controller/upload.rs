@@ -7,7 +7,7 @@ use movies_api as api;
 use movies_api::{AppendUploadRequest, FinishUploadRequest, StartUploadRequest, UploadFileRequest};
 
 impl Controller {
-    /// Takes a file in pieces and makes it the film's poster.
+    /// Takes a file in pieces and has the film's poster made of it.
     pub(crate) async fn upload(
         &self,
         cx: &Context,
@@ -60,6 +60,15 @@ impl Controller {
         request: StartUploadRequest,
     ) -> Result<u32, Error> {
         Ok(self.start(cx, request).await?.received)
+    }
+
+    /// How far a film's poster is.
+    pub(crate) async fn poster(
+        &self,
+        cx: &Context,
+        request: api::GetPosterRequest,
+    ) -> Result<api::GetPosterResponse, Error> {
+        self.metadata.get_poster(cx, request).await
     }
 
     async fn start(&self, cx: &Context, request: StartUploadRequest) -> Result<api::Upload, Error> {

@@ -105,4 +105,12 @@ impl api::Movie for Grpc {
         let received = self.0.received(cx, request).await?;
         Ok(api::GetUploadResponse { received })
     }
+
+    async fn get_poster(
+        &self,
+        cx: &Context,
+        request: api::GetPosterRequest,
+    ) -> Result<api::GetPosterResponse, Error> {
+        self.0.poster(cx, request).await
+    }
 }

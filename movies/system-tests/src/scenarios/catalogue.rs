@@ -1,5 +1,7 @@
 //! Finding films, and giving them posters.
 
+use super::pictures::{GREEN as IMAGE, GREEN_HASH as HASH};
+use super::upload::shown;
 use crate::Clients;
 use backlot::Code;
 use movies_api::metadata::v1::Metadata;
@@ -8,11 +10,6 @@ use movies_api::{
     GetFileRequest, GetMetadataRequest, ListFacetsRequest, ListMetadataChangesRequest,
     ListMetadataRequest, SearchMetadataRequest, StartUploadRequest,
 };
-
-/// What a PNG begins with.
-const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\nand so on";
-/// What `IMAGE` hashes to.
-const HASH: &str = "bd5363518ed014d47ae1c46ab28e0f1dc4872fe413444cb54d0c2a1058b8a038";
 
 fn film(id: &str, title: &str, year: i32, person: &str, genre: &str) -> Metadata {
     Metadata {
@@ -231,6 +228,7 @@ pub(super) async fn a_poster_comes_in_pieces_and_back_whole(world: &Clients) {
         (HASH, "image/png")
     );
 
+    shown(world, "poster", HASH).await;
     let request = GetMetadataRequest {
         movie_id: "poster".to_owned(),
     };

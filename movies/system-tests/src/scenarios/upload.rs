@@ -1,16 +1,17 @@
 //! Giving a film its poster through the service that clients call: one stream, which may break off.
 
+use super::pictures::{
+    BLUE as HALVES, BLUE_HASH as HASH_OF_HALVES, DISGUISED, DISGUISED_HASH, FLEETING,
+    FLEETING_HASH, GREEN, GREEN_HASH, RED as IMAGE, RED_HASH as HASH,
+};
 use crate::Clients;
 use backlot::{Code, Context, Error, Streaming};
-use movies_api::{GetMetadataRequest, GetUploadRequest, UploadFileRequest, UploadFileResponse};
+use movies_api::{
+    GetFileRequest, GetMetadataRequest, GetPosterRequest, GetPosterResponse, GetUploadRequest,
+    UploadFileRequest, UploadFileResponse,
+};
+use std::time::Duration;
 
-/// What a PNG begins with.
-const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\nand so forth";
-/// What `IMAGE` hashes to.
-const HASH: &str = "ab5f11437e76e39be2c9010d8a5924e544d000018e7a3d5df8f7a04c3c1a08b0";
-/// Bytes and hash of the file that breaks off: content that is known already counts as received.
-const HALVES: &[u8] = b"\x89PNG\r\n\x1a\nin two halves!";
-const HASH_OF_HALVES: &str = "9b5060b1ac76447f3ea7bfad64d140e08a699841e81103ecf9b8a0de72b1fd54";
 /// Of other bytes.
 const OTHER: &str = "bd5363518ed014d47ae1c46ab28e0f1dc4872fe413444cb54d0c2a1058b8a038";
 
@@ -43,6 +44,24 @@ async fn upload(
     world.movie.upload_file(cx, Streaming::of(requests)).await
 }
 
+/// How far a film's poster is, when nothing happens to it any more.
+async fn settled(world: &Clients, film: &str) -> GetPosterResponse {
+    let request = GetPosterRequest {
+        movie_id: film.to_owned(),
+        wait_ms: 20_000,
+    };
+    let cx = world.nobody().with_timeout(Duration::from_secs(30));
+    world.worked("the poster", world.movie.get_poster(&cx, request).await)
+}
+
+/// Waits until the film is shown by this file.
+pub(super) async fn shown(world: &Clients, film: &str, sha256: &str) {
+    let poster = settled(world, film).await;
+    assert_eq!(poster.refused, "");
+    assert_eq!(poster.poster, sha256, "{poster:?}");
+    world.transcript.add("pictures", &poster.pictures);
+}
+
 async fn poster(world: &Clients, film: &str) -> String {
     let request = GetMetadataRequest {
         movie_id: film.to_owned(),
@@ -64,6 +83,7 @@ pub(super) async fn a_file_sent_in_pieces_becomes_the_poster(world: &Clients) {
         (file.sha256.as_str(), file.media_type.as_str()),
         (HASH, "image/png")
     );
+    shown(world, "sent", HASH).await;
     assert_eq!(poster(world, "sent").await, HASH);
     // The same again changes nothing.
     world.answered("again", upload(world, &world.editor(), pieces).await);
@@ -96,6 +116,7 @@ pub(super) async fn an_upload_that_broke_off_goes_on_where_it_stopped(world: &Cl
     world.refused("a gap", outcome, Code::FailedPrecondition);
     let rest = vec![from(9), piece(9, HALVES.len())];
     world.answered("the rest", upload(world, &cx, rest).await);
+    shown(world, "broken-off", HASH_OF_HALVES).await;
     assert_eq!(poster(world, "broken-off").await, HASH_OF_HALVES);
 }
 
@@ -151,4 +172,78 @@ pub(super) async fn what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_
         world.refused(what, outcome, code);
     }
     assert_eq!(poster(world, "refused").await, "");
+}
+
+/// Sends a file whole.
+async fn give(world: &Clients, film: &str, bytes: &[u8], sha256: &str) {
+    let request = UploadFileRequest {
+        movie_id: film.to_owned(),
+        filename: "poster.png".to_owned(),
+        size: bytes.len() as u32,
+        sha256: sha256.to_owned(),
+        offset: 0,
+        chunk: bytes.to_vec(),
+    };
+    world.answered("given", upload(world, &world.editor(), vec![request]).await);
+}
+
+/// Whether there is such a file.
+async fn is_kept(world: &Clients, sha256: &str) -> bool {
+    let request = GetFileRequest {
+        sha256: sha256.to_owned(),
+    };
+    // A stream tells with its first part at the latest.
+    let first = match world.metadata.get_file(&world.nobody(), request).await {
+        Ok(mut file) => file.next().await.transpose(),
+        Err(error) => Err(error),
+    };
+    match first {
+        Ok(_) => true,
+        Err(error) if error.code() == Code::NotFound => false,
+        Err(error) => panic!("{}", error.chain()),
+    }
+}
+
+pub(super) async fn a_file_that_is_no_picture_is_refused_with_the_reason_and_what_was_shown_stays(
+    world: &Clients,
+) {
+    world.film("disguised").await;
+    give(world, "disguised", GREEN, GREEN_HASH).await;
+    shown(world, "disguised", GREEN_HASH).await;
+    give(world, "disguised", DISGUISED, DISGUISED_HASH).await;
+    let poster = settled(world, "disguised").await;
+    assert_eq!(
+        (&*poster.poster, &*poster.uploaded),
+        (GREEN_HASH, DISGUISED_HASH)
+    );
+    assert!(
+        poster.refused.starts_with("it is no PNG that can be read"),
+        "{poster:?}"
+    );
+    assert_eq!(
+        poster.pictures.len(),
+        1,
+        "three sizes of one so small are one"
+    );
+    assert!(is_kept(world, &poster.pictures[0].sha256).await);
+}
+
+pub(super) async fn a_poster_that_was_replaced_is_gone(world: &Clients) {
+    world.film("replaced").await;
+    world.film("keeping").await;
+    give(world, "replaced", FLEETING, FLEETING_HASH).await;
+    assert_ne!(settled(world, "replaced").await.refused, "");
+    // Who has a cure can look at it, and send it through again.
+    assert!(is_kept(world, FLEETING_HASH).await);
+    give(world, "replaced", IMAGE, HASH).await;
+    shown(world, "replaced", HASH).await;
+    assert!(!is_kept(world, FLEETING_HASH).await);
+    give(world, "keeping", IMAGE, HASH).await;
+    shown(world, "keeping", HASH).await;
+    let red = settled(world, "replaced").await.pictures;
+    give(world, "replaced", HALVES, HASH_OF_HALVES).await;
+    shown(world, "replaced", HASH_OF_HALVES).await;
+    for kept in [HASH, &*red[0].sha256] {
+        assert!(is_kept(world, kept).await, "another film needs it");
+    }
 }

@@ -40,6 +40,12 @@ impl Site {
             .build()
             .unwrap();
         let running = runtime.block_on(Running::start(Ways::Direct));
+        // A service that is not ready yet may say so; afterwards none may.
+        let clients = &running.clients;
+        runtime.block_on(clients.eventually("the charts are drawn", async || {
+            let request = movies_api::GetChartRequest::default();
+            clients.movie.get_chart(&clients.nobody(), request).await
+        }));
         let addresses = ["auth", "metadata", "movie", "rating"]
             .map(|name| (name, runtime.block_on(running.address(name))))
             .into();

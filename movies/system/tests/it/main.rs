@@ -14,6 +14,7 @@ mod fleet;
 mod import;
 mod kills;
 mod pages;
+mod posters;
 mod printing;
 mod refusals;
 mod site;

@@ -8,20 +8,48 @@ use std::fmt;
 #[derive(Debug)]
 pub(crate) enum Picture {
     Drawn(Poster),
-    Uploaded(FileName),
+    Uploaded(Uploaded),
+}
+
+/// An uploaded poster in one size or several.
+#[derive(Debug)]
+pub(crate) struct Uploaded {
+    /// What is shown where no size can be chosen.
+    file: FileName,
+    /// The files with their widths in pixels.
+    sizes: Vec<(FileName, u32)>,
+    /// How wide it is on the page as far as a browser cannot tell by itself, in pixels.
+    wide: u32,
 }
 
 impl Picture {
     /// The picture of a film; `place` starts the ids of a drawing.
     pub(crate) fn of(subject: Subject<'_>, place: &str) -> Self {
-        let file = FileName::parse(subject.file).map(Picture::Uploaded);
-        file.unwrap_or_else(|| Picture::Drawn(Poster::of(subject, place)))
+        let uploaded = Uploaded::of(subject, 240).map(Picture::Uploaded);
+        uploaded.unwrap_or_else(|| Picture::Drawn(Poster::of(subject, place)))
     }
 
     /// The same for a thumb's size.
     pub(crate) fn small(subject: Subject<'_>, place: &str) -> Self {
-        let file = FileName::parse(subject.file).map(Picture::Uploaded);
-        file.unwrap_or_else(|| Picture::Drawn(Poster::small(subject, place)))
+        let uploaded = Uploaded::of(subject, 64).map(Picture::Uploaded);
+        uploaded.unwrap_or_else(|| Picture::Drawn(Poster::small(subject, place)))
+    }
+}
+
+impl Uploaded {
+    fn of(subject: Subject<'_>, wide: u32) -> Option<Self> {
+        let named = subject.pictures.iter().filter_map(|picture| {
+            let file = FileName::parse(&picture.sha256)?;
+            Some((file, picture.width))
+        });
+        let sizes: Vec<_> = named.collect();
+        let enough = sizes.iter().find(|(_, width)| *width >= wide);
+        let file = match enough.or(sizes.last()) {
+            Some((file, _)) => file.clone(),
+            // Of an older version of the catalogue, which showed what was uploaded.
+            None => FileName::parse(subject.file)?,
+        };
+        Some(Uploaded { file, sizes, wide })
     }
 }
 
@@ -29,11 +57,24 @@ impl fmt::Display for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Picture::Drawn(poster) => poster.fmt(f),
-            Picture::Uploaded(FileName(name)) => write!(
-                f,
-                "<img class=\"poster\" src=\"/posters/{name}\" width=\"200\" height=\"300\" alt=\"\" loading=\"lazy\" decoding=\"async\">"
-            ),
+            Picture::Uploaded(poster) => poster.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Uploaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FileName(name) = &self.file;
+        write!(f, "<img class=\"poster\" src=\"/posters/{name}\"")?;
+        if self.sizes.len() > 1 {
+            f.write_str(" srcset=\"")?;
+            for (place, (FileName(name), width)) in self.sizes.iter().enumerate() {
+                let comma = if place == 0 { "" } else { ", " };
+                write!(f, "{comma}/posters/{name} {width}w")?;
+            }
+            write!(f, "\" sizes=\"auto, {}px\"", self.wide)?;
+        }
+        f.write_str(" width=\"200\" height=\"300\" alt=\"\" loading=\"lazy\" decoding=\"async\">")
     }
 }
 

@@ -43,6 +43,37 @@ async fn an_uploaded_poster_is_shown_and_kept_for_ever() {
 }
 
 #[tokio::test]
+async fn browsers_choose_among_the_sizes_of_a_poster() {
+    let mut film = film(ALIEN, "Alien", 1979, &["Horror"]);
+    film.poster = name();
+    let picture = |digits: &str, width| movies_api::metadata::v1::Picture {
+        sha256: digits.repeat(32),
+        width,
+        height: width * 3 / 2,
+    };
+    film.pictures = vec![
+        picture("a0", 160),
+        picture("a1", 320),
+        picture("..", 500),
+        picture("a2", 640),
+    ];
+    let site = Site::of(House::new([(film, 3, 4.0)]));
+    let [small, medium, large] = ["a0", "a1", "a2"].map(|digits| digits.repeat(32));
+    let srcset = format!(
+        "srcset=\"/posters/{small} 160w, /posters/{medium} 320w, /posters/{large} 640w\" sizes=\"auto, 240px\""
+    );
+    let page = site.get("/movies/alien-1979").await.text;
+    let img = format!("<img class=\"poster\" src=\"/posters/{medium}\" {srcset}");
+    assert!(page.contains(&img));
+    assert!(
+        !page.contains(&name()),
+        "what was uploaded is not handed out"
+    );
+    let chart = site.get("/charts").await.text;
+    assert!(chart.contains(&format!("src=\"/posters/{small}\" srcset=")));
+}
+
+#[tokio::test]
 async fn what_is_no_picture_is_not_handed_out() {
     for media_type in ["text/html", "image/svg+xml", ""] {
         let answer = site(media_type).get(&format!("/posters/{}", name())).await;

@@ -1,8 +1,11 @@
 //! Posters, in pieces.
 
 use super::*;
+use crate::model::Progress;
 use crate::upload::{Hash, LARGEST, SEGMENT, Upload};
+use backlot::messaging::consume::Failure;
 use backlot::storage::{Sql, params, sql};
+use movies_api::events::PosterChecked;
 
 const SEGMENTS: Sql = sql!("SELECT COUNT(*) FROM segments");
 const UPLOADS: Sql = sql!("SELECT COUNT(*) FROM uploads");
@@ -65,6 +68,177 @@ async fn file(films: &Controller, sha256: &str) -> Vec<u8> {
     bytes
 }
 
+/// A JPEG, as far as anybody looks.
+fn picture(of: &str, width: u32) -> movies_api::events::Picture {
+    movies_api::events::Picture {
+        width,
+        height: width * 3 / 2,
+        bytes: [b"\xff\xd8\xff", of.as_bytes(), &width.to_be_bytes()].concat(),
+    }
+}
+
+/// Says what came of a file.
+async fn check(films: &Controller, event: PosterChecked) -> Result<(), Failure> {
+    let now = films.now();
+    let outcome: Result<Result<(), Failure>, Error> = films
+        .store
+        .write(&Context::background(), move |tx| {
+            let event = event.clone();
+            Box::pin(async move { Ok(Controller::checked(tx, event, now).await) })
+        })
+        .await;
+    outcome.unwrap()
+}
+
+fn pictures(film: &str, sha256: &str) -> PosterChecked {
+    PosterChecked {
+        movie_id: film.into(),
+        sha256: sha256.into(),
+        pictures: [160, 320].map(|width| picture(sha256, width)).into(),
+        refused: None,
+    }
+}
+
+async fn show(films: &Controller, film: &str, sha256: &str) {
+    check(films, pictures(film, sha256)).await.unwrap();
+}
+
+fn refusal(film: &str, sha256: &str, reason: &str) -> PosterChecked {
+    PosterChecked {
+        movie_id: film.into(),
+        sha256: sha256.into(),
+        pictures: Vec::new(),
+        refused: Some(reason.into()),
+    }
+}
+
+async fn progress(films: &Controller, film: &str) -> Progress {
+    let cx = Context::background();
+    films.poster(&cx, film, Duration::ZERO).await.unwrap()
+}
+
+/// Uploads a file of this film whole.
+async fn give(films: &Controller, film: &str, bytes: &[u8]) -> String {
+    let upload = send(films, start(films, film, bytes).await, bytes, 524_288).await;
+    let kept = films.finish_upload(&editor(), upload.id).await.unwrap();
+    kept.sha256
+}
+
+async fn is_kept(films: &Controller, sha256: &str) -> bool {
+    match films.file(&Context::background(), sha256).await {
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error.code(), Code::NotFound);
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_shown_when_pictures_were_made_of_it_and_until_then_what_was_shown_stays() {
+    let (films, now) = with_films().await;
+    let first = give(&films, "a", &image(100)).await;
+    let waiting = progress(&films, "a").await;
+    assert_eq!((&*waiting.shown, &waiting.uploaded), ("", &first));
+    assert!(!waiting.is_settled());
+    now.fetch_add(5, Ordering::Relaxed);
+    show(&films, "a", &first).await;
+    let shown = progress(&films, "a").await;
+    assert_eq!((&shown.shown, shown.pictures.len()), (&first, 2));
+    let cx = Context::background();
+    let (changes, _) = films.changes(&cx, 1_005, 9, "").await.unwrap();
+    assert_eq!(changes[0].id, "a");
+    assert_eq!(
+        films.get(&cx, "a".into()).await.unwrap().pictures,
+        shown.pictures
+    );
+    let second = give(&films, "a", &image(200)).await;
+    let between = progress(&films, "a").await;
+    assert_eq!(
+        (&between.shown, &between.uploaded, &between.pictures),
+        (&first, &second, &shown.pictures)
+    );
+    // Late words about a file that nobody waits for change nothing.
+    show(&films, "a", &first).await;
+    check(&films, refusal("a", &first, "x")).await.unwrap();
+    assert_eq!(progress(&films, "a").await, between);
+    show(&films, "nobody", &first).await;
+    show(&films, "a", &second).await;
+    assert_eq!(progress(&films, "a").await.shown, second);
+}
+
+#[tokio::test]
+async fn what_was_replaced_is_deleted_unless_another_film_needs_it() {
+    let (films, _) = with_films().await;
+    let shared = image(70_000);
+    let first = give(&films, "a", &shared).await;
+    show(&films, "a", &first).await;
+    give(&films, "b", &shared).await;
+    show(&films, "b", &first).await;
+    let made = progress(&films, "a").await.pictures;
+    let second = give(&films, "a", &image(200)).await;
+    show(&films, "a", &second).await;
+    assert!(is_kept(&films, &first).await && is_kept(&films, &made[1].sha256).await);
+    // One that somebody is about to give a film, and is there already, counts as well.
+    films.put(&editor(), film("c", "C")).await.unwrap();
+    let begun = start(&films, "c", &shared).await;
+    let third = give(&films, "b", &image(300)).await;
+    show(&films, "b", &third).await;
+    assert!(!is_kept(&films, &made[1].sha256).await);
+    assert!(is_kept(&films, &first).await);
+    films.finish_upload(&editor(), begun.id).await.unwrap();
+    show(&films, "c", &first).await;
+    assert_eq!(file(&films, &first).await, shared);
+    let fourth = give(&films, "c", &image(400)).await;
+    show(&films, "c", &fourth).await;
+    assert!(!is_kept(&films, &first).await);
+    // Three films, each with what was uploaded and two pictures, one segment each.
+    assert_eq!(counted(&films, SEGMENTS).await, 9);
+}
+
+#[tokio::test]
+async fn a_refused_file_is_kept_until_there_is_another_and_may_be_shown_after_all() {
+    let (films, _) = with_films().await;
+    let first = give(&films, "a", &image(100)).await;
+    let long = "é".repeat(400);
+    check(&films, refusal("a", &first, &long)).await.unwrap();
+    let refused = progress(&films, "a").await;
+    assert_eq!((&*refused.shown, refused.refused.len()), ("", 500));
+    assert!(refused.is_settled() && is_kept(&films, &first).await);
+    show(&films, "a", &first).await;
+    assert_eq!(progress(&films, "a").await.refused, "");
+    let second = give(&films, "a", &image(200)).await;
+    check(&films, refusal("a", &second, "too dark"))
+        .await
+        .unwrap();
+    assert_eq!(progress(&films, "a").await.shown, first);
+    // The same file again is looked at again.
+    assert_eq!(give(&films, "a", &image(200)).await, second);
+    assert_eq!(progress(&films, "a").await.refused, "");
+    let third = give(&films, "a", &image(300)).await;
+    assert!(!is_kept(&films, &second).await, "nobody waits for it");
+    show(&films, "a", &third).await;
+    assert!(!is_kept(&films, &first).await);
+}
+
+#[tokio::test]
+async fn what_is_no_picture_or_none_at_all_is_not_shown_to_anybody() {
+    let (films, _) = with_films().await;
+    let sha256 = give(&films, "a", &image(100)).await;
+    let mut page = pictures("a", &sha256);
+    page.pictures[1].bytes = b"<!doctype html>".to_vec();
+    let mut flat = pictures("a", &sha256);
+    flat.pictures[0].height = 0;
+    let none = PosterChecked {
+        pictures: Vec::new(),
+        ..page.clone()
+    };
+    for wrong in [page, flat, none] {
+        let failure = check(&films, wrong).await.unwrap_err();
+        assert!(failure.message().starts_with("pictures: "), "{failure}");
+    }
+}
+
 async fn counted(films: &Controller, what: Sql) -> i64 {
     let counted = films.store.read(&Context::background(), move |tx| {
         Box::pin(async move { tx.query_one(what, params![]).await?.get::<i64>(0) })
@@ -92,6 +266,7 @@ async fn a_poster_comes_in_pieces_and_back_whole() {
             (hash(&bytes), size)
         );
         assert_eq!(kept.media_type, "image/png");
+        show(&films, "a", &kept.sha256).await;
         assert_eq!(file(&films, &kept.sha256.to_uppercase()).await, bytes);
         let cx = Context::background();
         assert_eq!(
@@ -221,10 +396,13 @@ async fn what_is_there_already_is_not_sent_again() {
     films.finish_upload(&editor(), of_a.id).await.unwrap();
     films.finish_upload(&editor(), of_b.id).await.unwrap();
     assert_eq!(counted(&films, SEGMENTS).await, 1);
+    show(&films, "a", &hash(&bytes)).await;
+    show(&films, "b", &hash(&bytes)).await;
     films.put(&editor(), film("c", "C")).await.unwrap();
     let of_c = start(&films, "c", &bytes).await;
     assert_eq!(of_c.received, 100);
     films.finish_upload(&editor(), of_c.id).await.unwrap();
+    show(&films, "c", &hash(&bytes)).await;
     let again = start(&films, "a", &bytes).await;
     films.finish_upload(&editor(), again.id).await.unwrap();
     let cx = Context::background();

@@ -11,6 +11,14 @@ fn not_asked<T>() -> Result<T, Error> {
 
 #[async_trait::async_trait]
 impl api::Metadata for House {
+    async fn get_poster(
+        &self,
+        _: &Context,
+        _: GetPosterRequest,
+    ) -> Result<GetPosterResponse, Error> {
+        not_asked()
+    }
+
     async fn get_file(
         &self,
         _: &Context,

@@ -59,6 +59,14 @@ fn is_of(film: &Metadata, genre: &str, decade: i32) -> bool {
 
 #[async_trait::async_trait]
 impl api::Movie for House {
+    async fn get_poster(
+        &self,
+        _: &Context,
+        _: GetPosterRequest,
+    ) -> Result<GetPosterResponse, Error> {
+        Err(Error::unimplemented("the page does not ask for this"))
+    }
+
     async fn get_movie_details(
         &self,
         _: &Context,

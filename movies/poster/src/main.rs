@@ -1,0 +1,5 @@
+//! Runs the poster worker alone.
+
+fn main() -> std::process::ExitCode {
+    backlot::main(movies_poster::service())
+}
