@@ -7,5 +7,6 @@ fn main() -> Result<(), backlot_build::Error> {
         .file("movies/rating/v1/rating.proto")
         .file("movies/movie/v1/movie.proto")
         .file("movies/auth/v1/auth.proto")
+        .file("movies/mail/v1/mail.proto")
         .compile()
 }

@@ -247,6 +247,7 @@ async fn start(
         metrics.clone(),
         health.clone(),
     );
+    startup.is_local = address.ip().is_loopback();
     (prepared.start)(&mut startup).await?;
 
     let edge = edge(&startup, prepared.name, &world, env, tasks).tracing(env.dice.branch("edge"));

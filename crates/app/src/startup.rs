@@ -45,6 +45,8 @@ pub struct Startup {
     service: &'static str,
     /// The name of this instance among others of the service.
     instance: String,
+    /// Whether it listens on loopback alone.
+    pub(crate) is_local: bool,
     world: World,
     env: Env,
     tasks: Tasks,
@@ -73,6 +75,7 @@ impl Startup {
         Startup {
             service,
             instance,
+            is_local: false,
             world,
             env,
             tasks,
@@ -312,6 +315,13 @@ impl Startup {
     /// When it cannot be read or made.
     pub fn secret(&self, name: &str) -> Result<[u8; 32], StartError> {
         (self.world.secrets)(name)
+    }
+
+    /// Whether the service listens on loopback alone: what anybody may see there who can reach it
+    /// needs no more than that.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// The seams to the outside. Its shutdown is this service's own.

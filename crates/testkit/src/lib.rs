@@ -28,6 +28,7 @@
 //! | [`proxy`] | a wire that can be cut |
 //! | [`http`](mod@http) | requests over HTTP/1.1, and bytes that are no request |
 //! | [`grpc`] | gRPC from bytes |
+//! | [`smtp`] | a mail server that answers as it is told |
 //! | [`token`] | tokens of any shape, signed |
 //! | [`folder`](mod@folder) | folders that go with their test |
 //! | [`disk`] | a disk that loses its power, fills up, fails and lies |
@@ -44,6 +45,7 @@ pub mod knob;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod smtp;
 pub mod token;
 pub mod wait;
 

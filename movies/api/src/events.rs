@@ -6,15 +6,20 @@
 //! | [`RatingsChanged`] | `rating-changes` | what ratings of records come to now |
 //! | [`PosterUploaded`] | `posters` | a file shall be a film's poster |
 //! | [`PosterChecked`] | `poster-checks` | what came of that file |
+//! | [`MailWished`] | `mail-wishes` | a user wants mail, or none |
+//! | [`MailAnswered`] | `mail-answers` | somebody followed a link in a message |
+//! | [`MailDue`] | `mail` | a message is to be sent |
 //!
 //! What was released of a version never changes: `tests/golden` holds bodies of every version, and
 //! each must still be read.
 
 mod changed;
+mod mail;
 mod poster;
 mod stars;
 mod submitted;
 
 pub use changed::{MAX_CHANGES, RatingsChanged, RecordChange};
+pub use mail::{MailAnswered, MailDue, MailWished, address};
 pub use poster::{MAX_PICTURE_BYTES, MAX_PICTURES, Picture, PosterChecked, PosterUploaded};
 pub use submitted::{EventType, RatingSubmitted, Submitted};

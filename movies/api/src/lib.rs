@@ -7,6 +7,7 @@
 //! | ratings of any record | [`trait@Rating`] | [`fn@rating`] | [`RatingClient`] |
 //! | films with their ratings | [`trait@Movie`] | [`fn@movie`] | [`MovieClient`] |
 //! | who asks | [`trait@Auth`] | [`fn@auth`] | [`AuthClient`] |
+//! | mail to people | [`trait@Mail`] | [`fn@mail`] | [`MailClient`] |
 //!
 //! What is published, and on which topic, is in [`events`].
 //!

@@ -22,7 +22,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let audience = ["auth", "metadata", "movie", "rating", "web"];
+        let audience = ["auth", "mail", "metadata", "movie", "rating", "web"];
         Config {
             issuer: "movies".into(),
             audience: audience.map(String::from).into(),

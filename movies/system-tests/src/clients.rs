@@ -36,6 +36,8 @@ pub struct Clients {
     pub movie: api::MovieClient,
     /// The issuer of tokens.
     pub auth: api::AuthClient,
+    /// Mail to people.
+    pub mail: api::MailClient,
     /// The log of events.
     pub broker: BrokerClient,
     /// What a callee sees.
@@ -72,6 +74,7 @@ impl Clients {
             rating: bound(&binding),
             movie: bound(&binding),
             auth: bound(&binding),
+            mail: bound(&binding),
             broker: bound(&binding),
             probe: bound(&binding),
             tokens,

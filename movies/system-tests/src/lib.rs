@@ -39,6 +39,7 @@ pub fn services() -> Vec<Service> {
         movies_rating::service(),
         movies_movie::service(),
         movies_poster::service(),
+        movies_mail::service(),
         probe::service(),
     ]
 }

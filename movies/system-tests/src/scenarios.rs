@@ -10,6 +10,7 @@ mod failure;
 mod film;
 mod idempotency;
 mod identity;
+mod mail;
 mod mine;
 mod pictures;
 mod power;
@@ -130,11 +131,16 @@ scenarios! {
     upload::what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_it,
     upload::a_file_that_is_no_picture_is_refused_with_the_reason_and_what_was_shown_stays,
     upload::a_poster_that_was_replaced_is_gone,
+    mail::a_user_who_wants_mail_gets_one_welcome_and_says_yes_by_its_link,
+    mail::the_mailbox_is_for_operators_and_a_subscription_for_its_user,
     chart::a_chart_follows_new_ratings,
     chart::charts_are_of_a_genre_a_decade_or_both,
     #[power] power::without_ratings_a_film_still_comes_marked_and_they_return,
     #[power] power::without_the_catalogue_there_is_no_film,
     #[power] power::acknowledged_ratings_survive_a_restart,
+    #[power] power::without_the_log_browsing_and_rating_go_on_and_everything_catches_up,
+    #[power] power::without_mail_all_else_goes_on_and_it_catches_up,
+    #[power] power::without_a_maker_of_posters_all_else_goes_on_and_it_catches_up,
     #[power] chart::a_chart_outlives_the_ratings_it_comes_from,
     #[power] power::a_watcher_is_told_to_reconnect_when_the_service_stops,
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The services that tokens are meant for, unless a scenario says otherwise.
-pub const AUDIENCE: [&str; 6] = ["auth", "broker", "metadata", "movie", "probe", "rating"];
+pub const AUDIENCE: [&str; 7] = [
+    "auth", "broker", "mail", "metadata", "movie", "probe", "rating",
+];
 /// The issuer that services believe.
 pub const ISSUER: &str = "movies";
 

@@ -50,11 +50,12 @@ pub struct Arguments {
 }
 
 /// The contracts of Movies, and of its broker.
-const SERVICES: [&Service; 5] = [
+const SERVICES: [&Service; 6] = [
     &api::METADATA_SERVICE,
     &api::RATING_SERVICE,
     &api::MOVIE_SERVICE,
     &api::AUTH_SERVICE,
+    &api::MAIL_SERVICE,
     &BROKER_SERVICE,
 ];
 

@@ -33,6 +33,7 @@ pub fn services() -> Vec<Service> {
         movies_movie::service(),
         movies_web::service(),
         movies_poster::service(),
+        movies_mail::service(),
         backlot_webhooks::service(),
     ]
 }

@@ -56,6 +56,8 @@ enum Task {
     Web,
     /// Run the maker of posters alone
     Poster,
+    /// Run the sender of mail alone
+    Mail,
     /// Run the pushing of messages to HTTP endpoints alone
     Webhooks,
     /// Run the services in a simulated world, with faults drawn from a seed
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
         Some(Task::Movie) => service("movie"),
         Some(Task::Web) => service("web"),
         Some(Task::Poster) => service("poster"),
+        Some(Task::Mail) => service("mail"),
         Some(Task::Webhooks) => service("webhooks"),
         Some(Task::Sim { arguments }) => sim::run(&arguments),
         Some(Task::Token(arguments)) => token::run(&arguments, &options),

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The services of Movies, for whom a token is meant.
-pub(crate) const AUDIENCE: [&str; 7] = [
-    "auth", "broker", "metadata", "movie", "rating", "web", "webhooks",
+pub(crate) const AUDIENCE: [&str; 8] = [
+    "auth", "broker", "mail", "metadata", "movie", "rating", "web", "webhooks",
 ];
 
 /// What `movies token` is told.

@@ -3,7 +3,8 @@
 //!
 //! Everything but the live parts works without script. The page holds no data: it asks the movie
 //! service for films and charts, the rating service for ratings, the metadata service for uploaded
-//! posters and the auth service for tokens.
+//! posters, the auth service for tokens and the mail service for who gets mail. What people want of
+//! mail it says in the log of events.
 
 mod address;
 mod assets;
@@ -25,9 +26,11 @@ mod tally;
 mod trail;
 mod view;
 mod when;
+mod wishes;
 
 pub use config::Config;
 pub use page::{Page, Ports};
+pub use wishes::Wishes;
 
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
@@ -45,6 +48,8 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         movies: Arc::new(cx.client::<api::MovieClient>()),
         ratings: Arc::new(cx.client::<api::RatingClient>()),
         auth: Arc::new(cx.client::<api::AuthClient>()),
+        mail: Arc::new(cx.client::<api::MailClient>()),
+        wishes: Arc::new(cx.bus()?),
     };
     let page = Page::new(config, ports, cx.env());
     cx.routes(page.router());

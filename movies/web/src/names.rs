@@ -57,9 +57,9 @@ impl Names {
         let user = Arc::new(User {
             subject: name.to_string(),
             roles: BTreeSet::new(),
-            // The page acts for people towards ratings alone; the token itself says what it is
-            // meant for and is verified there.
-            audience: BTreeSet::from(["rating".to_owned()]),
+            // The page acts for people towards these alone; the token itself says what it is meant
+            // for and is verified there.
+            audience: BTreeSet::from(["rating".to_owned(), "mail".to_owned()]),
             expires: Timestamp::of_seconds(picked.expires_at),
             token: Token::new(picked.token),
         });

@@ -4,6 +4,7 @@ use crate::assets::{self, Assets};
 use crate::config::Config;
 use crate::names::Names;
 use crate::ranks::Ranks;
+use crate::wishes::Wishes;
 use crate::{headers, route, same_origin};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -36,6 +37,10 @@ pub struct Ports {
     pub ratings: Arc<dyn api::Rating>,
     /// Gives tokens for names.
     pub auth: Arc<dyn api::Auth>,
+    /// Knows who gets mail.
+    pub mail: Arc<dyn api::Mail>,
+    /// Keeps what people want of it.
+    pub wishes: Arc<dyn Wishes>,
 }
 
 impl std::fmt::Debug for Ports {
@@ -92,11 +97,22 @@ impl Page {
             .route("/movies/{id}/rating/delete", post(route::rating::delete))
             .route("/name", get(route::name::ask).post(route::name::pick))
             .route("/name/forget", post(route::name::forget))
+            .route("/mail", get(route::mail::show).post(route::mail::want))
+            .route("/mail/stop", post(route::mail::stop))
+            .route(
+                "/mail/confirm/{token}",
+                get(route::mail::confirm).post(route::mail::confirmed),
+            )
             .route("/posters/{sha256}", get(route::poster::show))
             .route("/assets/{file}", get(assets::show))
             .fallback(route::missing)
             .layer(DefaultBodyLimit::max(LARGEST_FORM))
             .layer(from_fn(same_origin::only))
+            // Mail programs come from nowhere, with a token.
+            .route(
+                "/mail/leave/{token}",
+                get(route::mail::leave).post(route::mail::left),
+            )
             .layer(map_response(headers::add))
             // Live ratings and pictures stay as they are.
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))

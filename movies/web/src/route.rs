@@ -5,6 +5,7 @@ pub(crate) mod chart;
 pub(crate) mod film;
 pub(crate) mod home;
 pub(crate) mod live;
+pub(crate) mod mail;
 pub(crate) mod mine;
 pub(crate) mod name;
 pub(crate) mod poster;

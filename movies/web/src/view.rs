@@ -6,6 +6,7 @@ pub(crate) mod chart;
 pub(crate) mod facets;
 pub(crate) mod film;
 pub(crate) mod home;
+pub(crate) mod mail;
 pub(crate) mod message;
 pub(crate) mod mine;
 pub(crate) mod name;

@@ -5,8 +5,9 @@ use backlot::messaging::record::MAX_PAYLOAD;
 use backlot::messaging::{Record, partition};
 use backlot::{Code, Timestamp};
 use movies_api::events::{
-    EventType, MAX_CHANGES, MAX_PICTURE_BYTES, MAX_PICTURES, Picture, PosterChecked,
-    PosterUploaded, RatingSubmitted, RatingsChanged, RecordChange, Submitted,
+    EventType, MAX_CHANGES, MAX_PICTURE_BYTES, MAX_PICTURES, MailAnswered, MailDue, MailWished,
+    Picture, PosterChecked, PosterUploaded, RatingSubmitted, RatingsChanged, RecordChange,
+    Submitted,
 };
 use std::collections::BTreeMap;
 
@@ -286,4 +287,16 @@ fn the_largest_pictures_fit_into_an_event() {
     };
     let record = event::encode(&event, stamp).unwrap();
     assert!(record.payload.len() < MAX_PAYLOAD - 16 * 1024);
+}
+
+#[test]
+fn every_word_ever_released_about_mail_is_read() {
+    let wished = read_all::<MailWished>("mail-wished");
+    assert_eq!(
+        wished["v1-wished"].address().unwrap().as_deref(),
+        Some("ann@example.com")
+    );
+    assert_eq!(wished["v1-none"].address().unwrap(), None);
+    assert!(read_all::<MailAnswered>("mail-answered")["v1-yes"].wanted);
+    assert_eq!(read_all::<MailDue>("mail-due")["v1-welcome"].id, "w1");
 }

@@ -56,6 +56,14 @@ fn left_out<T>() -> Result<T, Error> {
 
 #[async_trait]
 impl api::Metadata for Constant {
+    async fn get_poster(
+        &self,
+        _: &Context,
+        _: api::GetPosterRequest,
+    ) -> Result<api::GetPosterResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
     async fn get_metadata(
         &self,
         _cx: &Context,

@@ -4,7 +4,7 @@ use super::watch::watch;
 use crate::Clients;
 use backlot::Code;
 use backlot::broker::contract::broker::v1 as broker;
-use backlot::messaging::Event as _;
+use backlot::messaging::Event;
 use broker::next_response::Told;
 use movies_api::events::RatingSubmitted;
 use movies_api::{Aggregate, GetRatingRequest};
@@ -13,7 +13,7 @@ use std::time::Duration;
 const LONG: Duration = Duration::from_secs(30);
 
 /// What is published.
-struct Event<'e> {
+struct Submission<'e> {
     id: &'e str,
     /// Without one it is a body alone.
     version: u32,
@@ -21,7 +21,7 @@ struct Event<'e> {
     body: &'e str,
 }
 
-async fn submit(world: &Clients, event: Event<'_>) {
+async fn submit(world: &Clients, event: Submission<'_>) {
     let kind = if event.version == 0 {
         ""
     } else {
@@ -36,9 +36,14 @@ async fn submit(world: &Clients, event: Event<'_>) {
         payload: event.body.as_bytes().to_vec(),
         ..broker::Record::default()
     };
+    publish::<RatingSubmitted>(world, record).await;
+}
+
+/// Publishes a record as an event of this type.
+pub(super) async fn publish<E: Event>(world: &Clients, record: broker::Record) {
     let request = broker::PublishRequest {
         messages: vec![broker::Outgoing {
-            topic: "ratings".to_owned(),
+            topic: E::TOPIC.to_owned(),
             record: Some(record),
             dedupe: true,
             ..broker::Outgoing::default()
@@ -47,8 +52,8 @@ async fn submit(world: &Clients, event: Event<'_>) {
     };
     // Made by whoever comes first, publisher or reader.
     let topic = broker::EnsureTopicRequest {
-        topic: RatingSubmitted::TOPIC.to_owned(),
-        partitions: RatingSubmitted::PARTITIONS,
+        topic: E::TOPIC.to_owned(),
+        partitions: E::PARTITIONS,
         ..broker::EnsureTopicRequest::default()
     };
     let made = world.broker.ensure_topic(&world.operator(), topic).await;
@@ -69,7 +74,7 @@ fn body(user: &str, film: &str, value: Option<&str>) -> String {
 }
 
 /// The first aggregate of a film that is at least of this version.
-async fn reaches(world: &Clients, film: &str, version: u32) -> Aggregate {
+pub(super) async fn reaches(world: &Clients, film: &str, version: u32) -> Aggregate {
     let cx = world.nobody().with_timeout(LONG);
     let watching = world.rating.watch_ratings(&cx, watch(film)).await;
     let mut stream = world.worked("watch", watching);
@@ -141,7 +146,7 @@ pub(super) async fn a_rating_submitted_as_an_event_is_counted_once_and_taken_bac
         ("s3", "ann", Some("1")),
     ] {
         let body = &body(user, film, value);
-        let event = Event {
+        let event = Submission {
             id,
             version: 2,
             key: film,
@@ -171,7 +176,7 @@ pub(super) async fn a_rating_submitted_as_an_event_is_counted_once_and_taken_bac
     };
     assert_eq!((all.count, all.mean), (2, Some(1.5)));
     let taken_back = &body("bob", film, None);
-    let event = Event {
+    let event = Submission {
         id: "s4",
         version: 2,
         key: film,
@@ -186,7 +191,7 @@ pub(super) async fn a_rating_submitted_as_an_event_is_counted_once_and_taken_bac
 pub(super) async fn the_books_form_of_an_event_is_taken(world: &Clients) {
     let film = "of-the-books";
     let body = r#"{"userId":"105","recordId":"of-the-books","recordType":"movie","value":5,"providerId":"test-provider","eventType":"put"}"#;
-    let event = Event {
+    let event = Submission {
         id: "books-1",
         version: 0,
         key: film,
@@ -205,7 +210,7 @@ pub(super) async fn a_wrong_event_goes_to_the_dead_letters_and_others_go_on(worl
         ("wrong-3", 9, body("ann", film, Some("4"))),
         ("right-1", 2, body("ann", film, Some("3"))),
     ] {
-        let event = Event {
+        let event = Submission {
             id,
             version,
             key: film,
@@ -240,19 +245,24 @@ pub(super) async fn every_change_is_published_with_its_version(world: &Clients) 
     world.rate("ann", film, 3).await;
     world.rate("ann", film, 8).await;
     for (version, value) in [(1, "1.5"), (2, "4")] {
-        let group = format!("look-for-version-{version}");
-        let (says, it) = (
-            format!(r#""recordId":"{film}""#),
-            format!(r#""version":{version},"#),
-        );
-        let text = find(world, "rating-changes", &group, |record| {
-            let text = String::from_utf8_lossy(&record.payload).into_owned();
-            (text.contains(&says) && text.contains(&it)).then_some(text)
-        })
-        .await;
+        let text = publishes(world, film, version).await;
         let (who, value) = (r#""userId":"ann""#, format!(r#""value":{value}"#));
         assert!(text.contains(who) && text.contains(&value), "{text}");
     }
+}
+
+/// Waits until this version of a film's aggregate is in the log; the event.
+pub(super) async fn publishes(world: &Clients, film: &str, version: u32) -> String {
+    let group = format!("look-for-{film}-{version}");
+    let (says, it) = (
+        format!(r#""recordId":"{film}""#),
+        format!(r#""version":{version},"#),
+    );
+    find(world, "rating-changes", &group, |record| {
+        let text = String::from_utf8_lossy(&record.payload).into_owned();
+        (text.contains(&says) && text.contains(&it)).then_some(text)
+    })
+    .await
 }
 
 pub(super) async fn the_log_is_for_operators(world: &Clients) {

@@ -1,5 +1,9 @@
 //! Services stop and start again.
 
+use super::events::{publishes, reaches};
+use super::mail::{welcome, wish};
+use super::pictures::{BLUE, BLUE_HASH, RED, RED_HASH};
+use super::upload::{give, shown};
 use super::watch::watch;
 use crate::Clients;
 use crate::clients::rating;
@@ -129,4 +133,52 @@ pub(super) async fn a_watcher_is_told_to_reconnect_when_the_service_stops(world:
     let mut stream = world.eventually("it can be watched again", watching).await;
     let first = world.some("the present", stream.next().await);
     world.answered("the present", first);
+}
+
+/// Films are found and rated, as ever.
+async fn goes_on(world: &Clients, film: &str) {
+    let page = ListMoviesRequest::default();
+    let page = world.movie.list_movies(&world.nobody(), page).await;
+    world.worked("a page", page);
+    world.rate("ann", film, 8).await;
+    world.rate("bob", film, 6).await;
+    let answer = world.worked("the film", details(world, film).await);
+    let rating = world.some("its rating", answer.movie).rating;
+    assert_eq!(world.some("its rating", rating).count, 2);
+}
+
+pub(super) async fn without_the_log_browsing_and_rating_go_on_and_everything_catches_up(
+    world: &Clients,
+) {
+    world.film("unlogged").await;
+    world.power().stop("broker").await;
+    goes_on(world, "unlogged").await;
+    give(world, "unlogged", RED, RED_HASH).await;
+    world.power().start("broker").await;
+    // What was acknowledged meanwhile is in the log, in its order, and done.
+    publishes(world, "unlogged", 2).await;
+    shown(world, "unlogged", RED_HASH).await;
+    assert_eq!(reaches(world, "unlogged", 2).await.count, 2);
+}
+
+pub(super) async fn without_mail_all_else_goes_on_and_it_catches_up(world: &Clients) {
+    world.film("unmailed").await;
+    world.power().stop("mail").await;
+    wish(world, "wish-unmailed", "ida", "ida@example.com").await;
+    goes_on(world, "unmailed").await;
+    world.power().start("mail").await;
+    let message = welcome(world, "ida@example.com").await;
+    assert_eq!(message.subject, "Welcome to Movies, ida");
+}
+
+pub(super) async fn without_a_maker_of_posters_all_else_goes_on_and_it_catches_up(world: &Clients) {
+    world.film("unmade").await;
+    world.power().stop("poster").await;
+    give(world, "unmade", BLUE, BLUE_HASH).await;
+    goes_on(world, "unmade").await;
+    let answer = world.worked("the film", details(world, "unmade").await);
+    let facts = world.some("the film", answer.movie).metadata;
+    assert_eq!(world.some("its facts", facts).poster, "");
+    world.power().start("poster").await;
+    shown(world, "unmade", BLUE_HASH).await;
 }

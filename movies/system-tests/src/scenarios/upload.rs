@@ -175,7 +175,7 @@ pub(super) async fn what_is_wrong_with_an_upload_is_told_and_no_poster_comes_of_
 }
 
 /// Sends a file whole.
-async fn give(world: &Clients, film: &str, bytes: &[u8], sha256: &str) {
+pub(super) async fn give(world: &Clients, film: &str, bytes: &[u8], sha256: &str) {
     let request = UploadFileRequest {
         movie_id: film.to_owned(),
         filename: "poster.png".to_owned(),

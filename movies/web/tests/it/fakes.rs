@@ -2,6 +2,8 @@
 
 #[path = "fakes/files.rs"]
 mod files;
+#[path = "fakes/mail.rs"]
+mod mail;
 #[path = "fakes/movie.rs"]
 mod movie;
 #[path = "fakes/rating.rs"]
@@ -24,6 +26,12 @@ pub(crate) struct House {
     pub(crate) outside: Mutex<Vec<(String, String, f64, u32)>>,
     /// Uploaded posters by their names.
     pub(crate) files: Mutex<BTreeMap<String, (String, Vec<u8>)>>,
+    /// Who gets mail.
+    pub(crate) subscribers: Mutex<BTreeMap<String, GetSubscriptionResponse>>,
+    /// What people want of mail, in words.
+    pub(crate) wishes: Mutex<Vec<String>>,
+    /// Nothing is kept of that.
+    pub(crate) log_away: AtomicBool,
     /// No ratings to be had.
     pub(crate) ratings_away: AtomicBool,
     /// No films to be had.
@@ -84,6 +92,9 @@ impl House {
             own: Mutex::default(),
             outside: Mutex::default(),
             files: Mutex::default(),
+            subscribers: Mutex::default(),
+            wishes: Mutex::default(),
+            log_away: AtomicBool::new(false),
             ratings_away: AtomicBool::new(false),
             movies_away: AtomicBool::new(false),
             writes: Mutex::default(),
@@ -97,6 +108,8 @@ impl House {
             movies: Arc::<House>::clone(self),
             ratings: Arc::<House>::clone(self),
             auth: Arc::<House>::clone(self),
+            mail: Arc::<House>::clone(self),
+            wishes: Arc::<House>::clone(self),
         };
         Page::new(
             Config {

@@ -7,6 +7,7 @@ mod fakes;
 mod files;
 mod lists;
 mod live;
+mod mail;
 mod mine;
 mod pages;
 mod posters;

@@ -110,7 +110,7 @@ impl<'a> Movies<'a> {
             .arg("--data")
             .arg(&self.data);
         for service in [
-            "broker", "auth", "metadata", "rating", "movie", "web", "poster", "webhooks",
+            "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks",
         ] {
             let listen = match service {
                 "web" => &self.web,
