@@ -13,6 +13,7 @@ mod embedded;
 mod fleet;
 mod import;
 mod kills;
+mod mail;
 mod pages;
 mod posters;
 mod printing;

@@ -18,7 +18,7 @@ const FILMS: u32 = 40;
 /// A picture like no other, large enough that a worker is at it for a moment.
 fn picture(seed: u32, format: ImageFormat) -> Vec<u8> {
     let picture = RgbImage::from_fn(1000, 1500, |x, y| {
-        Rgb([(x ^ y) as u8, (x * seed >> 4) as u8, (y + seed * 5) as u8])
+        Rgb([(x ^ y) as u8, ((x * seed) >> 4) as u8, (y + seed * 5) as u8])
     });
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
