@@ -179,6 +179,14 @@ macro_rules! unused {
 
 #[async_trait]
 impl api::Metadata for Services {
+    async fn get_poster(
+        &self,
+        _: &Context,
+        _: api::GetPosterRequest,
+    ) -> Result<api::GetPosterResponse, Error> {
+        Err(Error::unimplemented("not part of this double"))
+    }
+
     async fn batch_get_metadata(
         &self,
         cx: &Context,
