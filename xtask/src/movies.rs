@@ -14,7 +14,9 @@ use crate::machine::Stopwatch;
 /// How long it may take until it has said where the page is and that its sample is loaded.
 const START: Duration = Duration::from_secs(120);
 /// All that listen.
-const SERVICES: &[&str] = &["broker", "auth", "metadata", "rating", "movie", "web"];
+const SERVICES: &[&str] = &[
+    "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks", "console",
+];
 
 /// Movies, running until this is dropped.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub(crate) struct Movies {
     pub(crate) page: String,
     /// Where ratings are, likewise.
     pub(crate) rating: String,
+    /// Where films with their ratings are, likewise.
+    pub(crate) movie: String,
+    /// Where the operators' page is, likewise.
+    pub(crate) console: String,
 }
 
 impl Movies {
@@ -64,14 +70,19 @@ impl Movies {
             child,
             page: String::new(),
             rating: String::new(),
+            movie: String::new(),
+            console: String::new(),
         };
-        let (mut page, mut rating, mut loaded) = (None, None, false);
+        let (mut page, mut loaded) = (None, false);
+        let (mut rating, mut movie, mut console) = (None, None, None);
         let watch = Stopwatch::start();
         loop {
             match said.recv_timeout(limit.saturating_sub(watch.elapsed())) {
                 Ok(line) => {
                     page = page.or_else(|| url_of("page", &line));
                     rating = rating.or_else(|| url_of("rating ", &line));
+                    movie = movie.or_else(|| url_of("movie ", &line));
+                    console = console.or_else(|| url_of("console ", &line));
                     loaded = loaded || line.contains("loaded the sample");
                 }
                 Err(end) => {
@@ -94,6 +105,8 @@ impl Movies {
             if loaded && let Some(page) = page.take() {
                 movies.page = page;
                 movies.rating = rating.unwrap_or_default();
+                movies.movie = movie.unwrap_or_default();
+                movies.console = console.unwrap_or_default();
                 return Ok(movies);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::{StartError, StoreConfig, World, relay};
 use backlot_broker::contract::{BrokerClient, QueueClient};
+use backlot_cluster::Registry;
 use backlot_core::{BoxFuture, Clock, Dice, Env};
 use backlot_messaging::consume::{Consume, Consumer, Group, Setup, Work};
 use backlot_messaging::follow::{Follow, Follower};
@@ -315,6 +316,12 @@ impl Startup {
     /// When it cannot be read or made.
     pub fn secret(&self, name: &str) -> Result<[u8; 32], StartError> {
         (self.world.secrets)(name)
+    }
+
+    /// Who knows which instances there are, of every service.
+    #[must_use]
+    pub fn registry(&self) -> Arc<dyn Registry> {
+        Arc::clone(&self.world.registry)
     }
 
     /// Whether the service listens on loopback alone: what anybody may see there who can reach it

@@ -10,7 +10,13 @@ const PRODUCT: Product = Product {
     name: "backlot",
     variables: "BACKLOT",
     data: "data",
-    services: || vec![broker::service(), backlot_webhooks::service()],
+    services: || {
+        vec![
+            broker::service(),
+            backlot_webhooks::service(),
+            backlot_console::service(),
+        ]
+    },
 };
 
 /// A durable log of events, and what failed in it.
@@ -22,6 +28,7 @@ const PRODUCT: Product = Product {
   backlot --data /var/lib/movies dead     dead letters of a system, whether it runs or not
   backlot dead redrive averages --dry-run
   backlot lag                             how far each group of readers is behind
+  backlot console                         the operators' page on port 8089, beside a broker
   backlot queues --leases                 which message is with which worker, until when"
 )]
 struct Command {
@@ -37,6 +44,8 @@ enum Task {
     Broker,
     /// Run the pushing of messages to HTTP endpoints until it is told to stop
     Webhooks,
+    /// Run the operators' page until it is told to stop
+    Console,
     /// Find dead letters, look at them, mend them, send them again
     Dead(dead::Arguments),
     /// List the topics of the log
@@ -54,6 +63,7 @@ fn main() -> ExitCode {
     match task {
         Task::Broker => process::run(&PRODUCT, broker::NAME, &options),
         Task::Webhooks => process::run(&PRODUCT, backlot_webhooks::NAME, &options),
+        Task::Console => process::run(&PRODUCT, backlot_console::NAME, &options),
         Task::Dead(arguments) => dead::run(&arguments, &PRODUCT, &options),
         Task::Topics(arguments) => topics::run(&arguments, &PRODUCT, &options),
         Task::Lag(arguments) => topics::lag(&arguments, &PRODUCT, &options),

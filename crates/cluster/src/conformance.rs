@@ -22,6 +22,7 @@ where
     a_registered_instance_shows_with_all_it_said(&*make().await).await;
     a_set_is_in_order_of_id(&*make().await).await;
     services_do_not_see_each_other(&*make().await).await;
+    services_that_have_instances_are_listed(&*make().await).await;
     a_deregistered_instance_is_gone(&*make().await).await;
     a_dropped_registration_is_gone(&*make().await).await;
     a_watch_begun_later_sees_what_is_there(&*make().await).await;
@@ -70,6 +71,23 @@ async fn services_do_not_see_each_other(registry: &dyn Registry) {
         ["rating-1"],
         "a service's set holds its own instances"
     );
+}
+
+async fn services_that_have_instances_are_listed(registry: &dyn Registry) {
+    let rating = registry.register(instance("rating", "rating-1", 8082));
+    let movie = registry.register(instance("movie", "movie-1", 8083));
+    registered(&rating).await;
+    registered(&movie).await;
+    // Watched by somebody, and nobody is there.
+    let _watch = registry.resolver().watch("mail");
+    let listed = registry.services().await;
+    assert_eq!(
+        listed.ok(),
+        Some(vec!["movie".to_owned(), "rating".to_owned()])
+    );
+    movie.deregister().await;
+    let listed = registry.services().await;
+    assert_eq!(listed.ok(), Some(vec!["rating".to_owned()]));
 }
 
 async fn a_deregistered_instance_is_gone(registry: &dyn Registry) {

@@ -3,6 +3,7 @@
 
 use crate::registry::{Registration, Registry};
 use backlot_core::discovery::{Instance, InstanceSet, Resolver};
+use backlot_core::{BoxFuture, Error};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -59,6 +60,11 @@ impl Registry for Fixed {
 
     fn resolver(&self) -> Arc<dyn Resolver> {
         Arc::new(self.clone())
+    }
+
+    fn services(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
+        let names = self.0.known.keys().cloned().collect();
+        Box::pin(std::future::ready(Ok(names)))
     }
 }
 

@@ -18,7 +18,7 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(1);
 
 /// A client of one address. It keeps a connection and opens another when that one is gone.
-pub(crate) struct Http {
+pub struct Http {
     net: Arc<dyn Network>,
     address: String,
     connection: Option<Connection>,
@@ -32,14 +32,16 @@ struct Connection {
 
 /// An answer.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// All of its body.
+    pub body: Bytes,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+pub enum HttpError {
     /// Nobody listens, or nobody can be reached.
     #[error("cannot connect to {0}")]
     Connect(String, #[source] io::Error),
@@ -57,8 +59,18 @@ pub(crate) enum HttpError {
     Request(#[from] http::Error),
 }
 
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Http")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Http {
-    pub(crate) fn new(net: Arc<dyn Network>, address: impl Into<String>) -> Self {
+    /// A client of `host:port`; it connects when it is first asked for something.
+    #[must_use]
+    pub fn new(net: Arc<dyn Network>, address: impl Into<String>) -> Self {
         Http {
             net,
             address: address.into(),
@@ -68,7 +80,10 @@ impl Http {
 
     /// Sends a request and reads the whole answer within `limit`. All requests of a registry are
     /// idempotent, so one that fails on a kept connection is sent once more on a new one.
-    pub(crate) async fn exchange(
+    ///
+    /// # Errors
+    /// [`HttpError`] when there is no answer.
+    pub async fn exchange(
         &mut self,
         method: Method,
         path: &str,

@@ -25,6 +25,7 @@
 //! | [`fixed`] | a list from the configuration |
 //! | [`embedded`] | the registry over HTTP and JSON: table, server, client |
 //! | [`hosting`] | whoever binds the fixed loopback port hosts the registry |
+//! | [`http1`] | a small client over the network seam, for one address |
 //! | [`config`] | where the registry is, and its times |
 //! | [`error`] | what an operator is told |
 
@@ -35,7 +36,7 @@ pub mod embedded;
 pub mod error;
 pub mod fixed;
 pub mod hosting;
-mod http1;
+pub mod http1;
 pub mod memory;
 pub mod registry;
 

@@ -3,6 +3,7 @@
 
 use crate::registry::{Registration, Registry};
 use backlot_core::discovery::{Instance, InstanceSet, Resolver};
+use backlot_core::{BoxFuture, Error};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +77,14 @@ impl Registry for Memory {
 
     fn resolver(&self) -> Arc<dyn Resolver> {
         Arc::new(self.clone())
+    }
+
+    fn services(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
+        let services = self.0.lock();
+        let there = services.services.iter();
+        let there = there.filter(|(_, service)| !service.instances.is_empty());
+        let names = there.map(|(name, _)| name.clone()).collect();
+        Box::pin(std::future::ready(Ok(names)))
     }
 }
 

@@ -8,9 +8,11 @@
 //!   asked; and MUST NOT drop instances merely because a restarted registry does not know them
 //!   yet (static stability).
 //! * A set MUST be in order of id and MUST hold each id once.
+//! * A list of services MUST name each that has an instance, and none that lost its last one.
 //! * Ids MUST be unique among all instances ever; registering an id again replaces it.
 
 use backlot_core::discovery::{Instance, Resolver};
+use backlot_core::{BoxFuture, Error};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
@@ -23,6 +25,13 @@ pub trait Registry: Send + Sync + fmt::Debug + 'static {
 
     /// Who answers questions about instances.
     fn resolver(&self) -> Arc<dyn Resolver>;
+
+    /// The names of all services that have instances now, in order: for people. The caller brings
+    /// the deadline.
+    ///
+    /// # Errors
+    /// `Unavailable` while the registry cannot be asked.
+    fn services(&self) -> BoxFuture<'_, Result<Vec<String>, Error>>;
 }
 
 /// How a registration fares.

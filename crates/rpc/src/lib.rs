@@ -25,6 +25,7 @@
 //! | [`direct`], [`remote`] | the two ways |
 //! | [`edge`], [`identity`] | headers become a context with a verified principal |
 //! | [`admin`] | metrics, probes and the configuration in force |
+//! | [`same_origin`] | writes of pages come from our own pages |
 //! | [`server`] | one port: gRPC, REST, reflection and health |
 //! | [`rest`] | JSON over HTTP from the same contract |
 //! | [`validate`] | field rules |
@@ -42,6 +43,7 @@ pub mod identity;
 pub mod mount;
 pub mod remote;
 pub mod rest;
+pub mod same_origin;
 pub mod server;
 mod status;
 mod streaming;

@@ -19,6 +19,9 @@ pub enum Format {
 /// What is logged when nobody says otherwise.
 pub const DEFAULT_FILTER: &str = "info";
 
+/// The target of lines that say who did what.
+pub const AUDIT: &str = "audit";
+
 /// A filter nobody can read.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -34,7 +37,7 @@ pub struct BadFilter {
 /// change nothing.
 ///
 /// `filter` is a level, or parts such as `info,backlot_rpc=debug`; empty means
-/// [`DEFAULT_FILTER`].
+/// [`DEFAULT_FILTER`]. Lines of the target [`AUDIT`] pass at `info` unless it names that target.
 ///
 /// # Errors
 /// When the filter is malformed.
@@ -64,6 +67,11 @@ where
         DEFAULT_FILTER
     } else {
         filter.trim()
+    };
+    // Who did what is not for a filter to lose, unless it says so.
+    let filter = &match filter.contains(AUDIT) {
+        true => filter.to_owned(),
+        false => format!("{filter},{AUDIT}=info"),
     };
     let parsed = EnvFilter::builder()
         .parse(filter)
@@ -150,5 +158,23 @@ mod tests {
     fn a_second_start_changes_nothing() {
         init(Format::Text, "error").unwrap();
         init(Format::Json, "error").unwrap();
+    }
+
+    #[test]
+    fn who_did_what_is_logged_whatever_the_filter_unless_it_says_so() {
+        let audited = |filter| {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = subscriber(Format::Text, filter, false, move || writer.clone());
+            tracing::subscriber::with_default(subscriber.unwrap(), || {
+                tracing::info!(target: "audit", who = "olga", "purge by olga");
+            });
+            let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+            text.contains("who=\"olga\"")
+        };
+        for filter in ["", "error", "warn,movies=info"] {
+            assert!(audited(filter), "{filter}");
+        }
+        assert!(!audited("info,audit=off"));
     }
 }

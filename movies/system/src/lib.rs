@@ -35,5 +35,6 @@ pub fn services() -> Vec<Service> {
         movies_poster::service(),
         movies_mail::service(),
         backlot_webhooks::service(),
+        backlot_console::service(),
     ]
 }

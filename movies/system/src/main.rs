@@ -58,6 +58,8 @@ enum Task {
     Poster,
     /// Run the sender of mail alone
     Mail,
+    /// Run the operators' page alone
+    Console,
     /// Run the pushing of messages to HTTP endpoints alone
     Webhooks,
     /// Run the services in a simulated world, with faults drawn from a seed
@@ -112,6 +114,7 @@ fn main() -> ExitCode {
         Some(Task::Web) => service("web"),
         Some(Task::Poster) => service("poster"),
         Some(Task::Mail) => service("mail"),
+        Some(Task::Console) => service("console"),
         Some(Task::Webhooks) => service("webhooks"),
         Some(Task::Sim { arguments }) => sim::run(&arguments),
         Some(Task::Token(arguments)) => token::run(&arguments, &options),

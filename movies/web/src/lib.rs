@@ -20,7 +20,6 @@ mod poster;
 mod query;
 mod ranks;
 mod route;
-mod same_origin;
 mod stars;
 mod tally;
 mod trail;

@@ -42,6 +42,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "console",
+        &[
+            "core",
+            "service",
+            "storage",
+            "rpc",
+            "cluster",
+            "messaging",
+            "broker",
+            "app",
+        ],
+    ),
+    (
         "facade",
         &[
             "core",
@@ -53,6 +66,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "broker",
             "app",
             "webhooks",
+            "console",
         ],
     ),
     (
@@ -83,7 +97,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("build", &[]),
     ("movies", &["facade", "movies"]),
-    ("system", &["facade", "movies", "webhooks"]),
+    ("system", &["facade", "movies", "webhooks", "console"]),
     ("tests", &["facade", "movies", "system", "sim", "tests"]),
     ("xtask", &[]),
 ];

@@ -4,19 +4,24 @@
 mod announce;
 mod follow;
 
-use super::wire::Problem;
+use super::wire::{Problem, Services};
 use crate::config::Config;
 use crate::http1::{Http, HttpError, Reply};
 use crate::registry::{Registration, Registry};
 use backlot_core::backoff::Backoff;
 use backlot_core::discovery::{Instance, InstanceSet, Resolver};
-use backlot_core::{Dice, Env};
+use backlot_core::{BoxFuture, Dice, Env, Error};
 use backlot_service::tasks::Tasks;
+use bytes::Bytes;
+use http::Method;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// How long a list of services may take.
+const LIST: Duration = Duration::from_secs(2);
 
 /// Between tries while the registry cannot be reached: short, so that a takeover is found soon.
 const RETRY: Backoff = Backoff {
@@ -89,6 +94,21 @@ impl Registry for Client {
 
     fn resolver(&self) -> Arc<dyn Resolver> {
         Arc::new(self.clone())
+    }
+
+    fn services(&self) -> BoxFuture<'_, Result<Vec<String>, Error>> {
+        Box::pin(async move {
+            let mut http = self.0.http();
+            let asked = http.exchange(Method::GET, "/v1/services", Bytes::new(), LIST);
+            let read = match asked.await {
+                Ok(reply) => self.0.read::<Services>(reply),
+                Err(error) => Err(error.into()),
+            };
+            let listed = read.map_err(|failure| {
+                Error::unavailable("the registry does not say who is there").with_source(failure)
+            });
+            Ok(listed?.services)
+        })
     }
 }
 

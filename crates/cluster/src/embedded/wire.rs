@@ -20,6 +20,12 @@ pub(super) struct Answer {
     pub(super) instances: Vec<WireInstance>,
 }
 
+/// The names of services.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Services {
+    pub(super) services: Vec<String>,
+}
+
 /// One instance of the service asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct WireInstance {

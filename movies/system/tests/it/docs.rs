@@ -31,10 +31,9 @@ async fn every_line_that_a_document_says_to_run_runs() {
             let mut movies = site.embedded().await;
             let mut script = block;
             // What a reader has at the usual places is elsewhere here.
-            for (service, port) in SERVICES
-                .iter()
-                .zip([8085, 8084, 8081, 8082, 8083, 8080, 8086])
-            {
+            let ports = [8085, 8084, 8081, 8082, 8083, 8080, 8087, 8088, 8086, 8089];
+            assert_eq!(ports.len(), SERVICES.len());
+            for (service, port) in SERVICES.iter().zip(ports) {
                 let usual = format!("127.0.0.1:{port}");
                 script = script.replace(&usual, &site.address(service));
             }

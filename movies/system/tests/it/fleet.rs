@@ -64,7 +64,7 @@ async fn all_services_run_and_end_with_it() {
     let site = Site::new();
     let mut fleet = start(&site, &[]).await;
     film(&site, &mut fleet).await;
-    let all = "broker 1/1 · auth 1/1 · metadata 1/1 · rating 1/1 · movie 1/1 · web 1/1 · poster 1/1 · mail 1/1 · webhooks 1/1";
+    let all = "broker 1/1 · auth 1/1 · metadata 1/1 · rating 1/1 · movie 1/1 · web 1/1 · poster 1/1 · mail 1/1 · webhooks 1/1 · console 1/1";
     let sorted = |line: &str| {
         let mut parts: Vec<String> = line.split(" · ").map(str::to_owned).collect();
         parts.sort();

@@ -6,6 +6,7 @@
 )]
 
 mod alone;
+mod console;
 mod databases;
 mod dead;
 mod docs;

@@ -11,8 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The services of Movies, in the order they start.
-pub(crate) const SERVICES: [&str; 9] = [
-    "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks",
+pub(crate) const SERVICES: [&str; 10] = [
+    "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks", "console",
 ];
 
 /// Where one installation lives.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 /// How many ratings; fewer for a first look.
 const RATINGS: u64 = 5_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
-const SERVICES: [&str; 9] = [
-    "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks",
+const SERVICES: [&str; 10] = [
+    "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks", "console",
 ];
 
 pub(super) async fn measure(bench: &Bench, report: &mut Report) -> Result<()> {

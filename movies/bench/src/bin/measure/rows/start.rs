@@ -111,6 +111,7 @@ impl<'a> Movies<'a> {
             .arg(&self.data);
         for service in [
             "broker", "auth", "metadata", "rating", "movie", "web", "poster", "mail", "webhooks",
+            "console",
         ] {
             let listen = match service {
                 "web" => &self.web,

@@ -2,6 +2,17 @@
 //!
 //! Browsers say who started a request: `sec-fetch-site`, or before that `origin`. A write without
 //! either, or with one that is not ours, is refused. A proxy in front must pass `host` on.
+//!
+//! ```
+//! use axum::Router;
+//! use axum::middleware::from_fn;
+//! use axum::routing::post;
+//! use backlot_rpc::same_origin;
+//!
+//! let page: Router = Router::new()
+//!     .route("/name", post(async || "taken"))
+//!     .layer(from_fn(same_origin::only));
+//! ```
 
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
@@ -10,7 +21,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// Lets reads and our own writes pass.
-pub(crate) async fn only(request: Request, next: Next) -> Response {
+pub async fn only(request: Request, next: Next) -> Response {
     if request.method().is_safe() || is_ours(request.uri(), request.headers()) {
         return next.run(request).await;
     }

@@ -1,0 +1,137 @@
+//! What is known at one moment. A part that cannot be had says why, and the others are shown all
+//! the same.
+
+use backlot_core::discovery::Instance;
+use backlot_core::{Context, Timestamp};
+use backlot_messaging::dead::{Letters, OfGroup, QUEUE, RETRY};
+use backlot_messaging::pull::QueueReport;
+use backlot_messaging::{Engine, Error};
+use std::time::Duration;
+
+/// How long one part may take to be known.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A part, or why it is not there.
+pub(crate) type Part<T> = Result<T, String>;
+
+/// What is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) at: Timestamp,
+    pub(crate) services: Part<Vec<ServiceRow>>,
+    pub(crate) groups: Part<Vec<GroupRow>>,
+    pub(crate) dead: Part<Vec<OfGroup>>,
+    pub(crate) queues: Part<Vec<QueueReport>>,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServiceRow {
+    pub(crate) name: String,
+    /// Whether the registry could not be asked lately.
+    pub(crate) is_stale: bool,
+    pub(crate) instances: Vec<InstanceRow>,
+}
+
+/// An instance, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InstanceRow {
+    pub(crate) instance: Instance,
+    pub(crate) health: Health,
+}
+
+/// How an instance is, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Ready,
+    /// Ready, and something it can do without is not there.
+    Degraded(String),
+    NotReady(String),
+    /// It does not answer its operator.
+    Silent,
+    /// It does not say where it answers its operator.
+    Unknown,
+}
+
+/// A group that reads a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupRow {
+    pub(crate) topic: String,
+    pub(crate) group: String,
+    pub(crate) lag: u64,
+    /// When the oldest message was stored that is not settled.
+    pub(crate) oldest: Option<Timestamp>,
+    pub(crate) retrying: u64,
+    pub(crate) members: usize,
+    pub(crate) is_paused: bool,
+    /// How far it was behind lately, as points of a line.
+    pub(crate) line: String,
+}
+
+/// A call to the log.
+pub(crate) fn cx() -> Context {
+    Context::system("console").with_timeout(PATIENCE)
+}
+
+/// All groups; those that read letters again are counted to the group they are of.
+pub(crate) async fn groups(engine: &dyn Engine) -> Part<Vec<GroupRow>> {
+    let topics = engine.topics(&cx()).await.map_err(told)?;
+    let mut rows: Vec<GroupRow> = Vec::new();
+    let mut again: Vec<GroupRow> = Vec::new();
+    for topic in topics {
+        let name = &topic.spec.name;
+        if topic.groups.is_empty() || name.ends_with(QUEUE) {
+            continue;
+        }
+        let report = match engine.inspect(&cx(), name, None).await {
+            // It went just now.
+            Err(Error::UnknownTopic { .. }) => continue,
+            report => report.map_err(told)?,
+        };
+        let of = report.groups.into_iter().map(|group| GroupRow {
+            topic: name.clone(),
+            lag: group.partitions.iter().map(|part| part.lag).sum(),
+            oldest: group.partitions.iter().filter_map(|part| part.oldest).min(),
+            retrying: group.partitions.iter().map(|part| part.retrying).sum(),
+            members: group.members.len(),
+            is_paused: group.paused,
+            group: group.group,
+            line: String::new(),
+        });
+        match name.ends_with(RETRY) {
+            true => again.extend(of),
+            false => rows.extend(of),
+        }
+    }
+    for retry in again {
+        let main = rows.iter_mut().find(|row| {
+            row.group == retry.group
+                && backlot_messaging::dead::retry_of(&row.topic, &row.group) == retry.topic
+        });
+        if let Some(main) = main {
+            main.lag += retry.lag;
+            main.retrying += retry.lag;
+            main.oldest = [main.oldest, retry.oldest].into_iter().flatten().min();
+        }
+    }
+    Ok(rows)
+}
+
+/// All groups that have or had dead letters.
+pub(crate) async fn dead(engine: &dyn Engine) -> Part<Vec<OfGroup>> {
+    let letters = Letters::of(engine).map_err(told)?;
+    letters.groups(&cx()).await.map_err(told)
+}
+
+/// All queues that workers pulled from lately.
+pub(crate) async fn queues(engine: &dyn Engine) -> Part<Vec<QueueReport>> {
+    match engine.queues() {
+        Some(queues) => queues.queues(&cx()).await.map_err(told),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// An error, for operators.
+pub(crate) fn told(error: Error) -> String {
+    backlot_core::error::chain(&error)
+}

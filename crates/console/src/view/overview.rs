@@ -1,0 +1,174 @@
+//! Everything at a glance, in panels that are drawn anew when their words change.
+
+use super::{ago, live};
+use crate::snapshot::{GroupRow, Health, InstanceRow, Part, ServiceRow, Snapshot};
+use askama::Template;
+use backlot_core::Timestamp;
+use backlot_messaging::dead::OfGroup;
+use backlot_messaging::pull::{Out, QueueReport};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "overview.html")]
+pub(crate) struct Overview {
+    pub(crate) panels: Panels,
+}
+
+/// The panels as they are drawn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Panels {
+    pub(crate) services: String,
+    pub(crate) groups: String,
+    pub(crate) dead: String,
+    pub(crate) queues: String,
+}
+
+#[derive(Template)]
+#[template(path = "services.html")]
+struct Services<'a> {
+    part: &'a Part<Vec<ServiceRow>>,
+}
+
+#[derive(Template)]
+#[template(path = "groups.html")]
+struct Groups<'a> {
+    part: &'a Part<Vec<GroupRow>>,
+    now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "dead_groups.html")]
+struct Dead<'a> {
+    part: &'a Part<Vec<OfGroup>>,
+    now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "queues.html")]
+struct Queues<'a> {
+    part: &'a Part<Vec<QueueReport>>,
+    now: Timestamp,
+}
+
+impl Panels {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let now = snapshot.at;
+        // Writing to a string does not fail.
+        let drawn = |template: Result<String, askama::Error>| template.unwrap_or_default();
+        Panels {
+            services: drawn(
+                Services {
+                    part: &snapshot.services,
+                }
+                .render(),
+            ),
+            groups: drawn(
+                Groups {
+                    part: &snapshot.groups,
+                    now,
+                }
+                .render(),
+            ),
+            dead: drawn(
+                Dead {
+                    part: &snapshot.dead,
+                    now,
+                }
+                .render(),
+            ),
+            queues: drawn(
+                Queues {
+                    part: &snapshot.queues,
+                    now,
+                }
+                .render(),
+            ),
+        }
+    }
+
+    /// Events for those that are other than before.
+    pub(crate) fn changed(&self, before: &Panels) -> Vec<String> {
+        let both = [
+            ("services", &self.services, &before.services),
+            ("groups", &self.groups, &before.groups),
+            ("dead", &self.dead, &before.dead),
+            ("queues", &self.queues, &before.queues),
+        ];
+        let changed = both.into_iter().filter(|(_, now, before)| now != before);
+        changed
+            .map(|(name, now, _)| live::event(name, now))
+            .collect()
+    }
+}
+
+impl Services<'_> {
+    fn state(&self, row: &InstanceRow) -> (&'static str, &'static str) {
+        match row.health {
+            Health::Ready => ("good", "ready"),
+            Health::Degraded(_) => ("fair", "degraded"),
+            Health::NotReady(_) => ("bad", "not ready"),
+            Health::Silent => ("bad", "silent"),
+            Health::Unknown => ("fair", "unknown"),
+        }
+    }
+
+    fn why<'r>(&self, row: &'r InstanceRow) -> &'r str {
+        match &row.health {
+            Health::Degraded(why) | Health::NotReady(why) => why,
+            Health::Ready | Health::Silent | Health::Unknown => "",
+        }
+    }
+
+    fn owner<'r>(&self, row: &'r ServiceRow) -> &'r str {
+        let first = row.instances.first();
+        let owner = first.and_then(|row| row.instance.metadata.get("owner"));
+        owner.map_or("", String::as_str)
+    }
+}
+
+impl Groups<'_> {
+    fn behind(&self, row: &GroupRow) -> String {
+        match (row.lag, row.oldest) {
+            (0, _) | (_, None) => String::new(),
+            (_, Some(oldest)) => ago(oldest, self.now),
+        }
+    }
+
+    fn state(&self, row: &GroupRow) -> (&'static str, &'static str) {
+        match (row.is_paused, row.members, row.lag) {
+            (true, _, _) => ("fair", "paused"),
+            (false, 0, 1..) => ("bad", "nobody reads"),
+            (false, 0, 0) => ("fair", "nobody reads"),
+            (false, _, _) => ("good", "reads"),
+        }
+    }
+}
+
+impl Dead<'_> {
+    fn waiting(&self, group: &OfGroup) -> u64 {
+        group.waiting.values().sum()
+    }
+
+    fn redriven(&self, group: &OfGroup) -> u64 {
+        group.redriven.values().sum()
+    }
+
+    fn age(&self, group: &OfGroup) -> String {
+        group.oldest.map(|at| ago(at, self.now)).unwrap_or_default()
+    }
+
+    fn all(&self) -> u64 {
+        let groups = self.part.as_ref().map_or(&[][..], Vec::as_slice);
+        groups.iter().map(|group| self.waiting(group)).sum()
+    }
+}
+
+impl Queues<'_> {
+    fn left(&self, out: &Out) -> String {
+        ago(self.now, out.until)
+    }
+
+    fn since(&self, out: &Out) -> String {
+        ago(out.since, self.now)
+    }
+}
