@@ -21,6 +21,7 @@ mod names;
 mod reach;
 mod sql;
 mod switches;
+mod tour;
 mod words;
 
 /// A file of the repository: its path from the root, with `/`, and its text.
@@ -85,6 +86,7 @@ pub(crate) fn run() -> Result<()> {
             links::check(&sources, |path| workspace.root.join(path).exists()),
         ),
         ("logs", logs::check(&sources)),
+        ("tour", tour::check(&sources)),
     ] {
         println!(
             "{name:>9}  {}",

@@ -14,6 +14,7 @@ mod pictures;
 mod release;
 mod test;
 mod tools;
+mod tour;
 mod workspace;
 
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ enum Command {
     ReleaseContract,
     /// Measure Movies beside a bare tonic system, as processes and embedded
     Bench(bench::Options),
+    /// Make the index of the tour of its pages
+    Tour,
     /// Take the pictures of the README, of Movies as it is
     Pictures(pictures::Options),
 }
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
         Command::Check => check::run().map(|()| ExitCode::SUCCESS),
         Command::ReleaseContract => release::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(options) => bench::run(&options),
+        Command::Tour => workspace::Workspace::read()
+            .and_then(|workspace| tour::run(&workspace.root))
+            .map(|()| ExitCode::SUCCESS),
         Command::Pictures(options) => pictures::run(&options),
     };
     outcome.unwrap_or_else(|error| {

@@ -233,8 +233,8 @@ impl Startup {
     }
 
     /// Does the work that events ask for, each at least once. Work in no order is pulled from the
-    /// group's queue message by message, by as many instances as there are; work in order comes by
-    /// partitions.
+    /// group's queue message by message, by as many instances as there are, and has of the group what
+    /// [`Worker`](pull::Worker) says; work in order comes by partitions.
     ///
     /// # Errors
     /// As [`consume`](Startup::consume).

@@ -1,5 +1,6 @@
 //! The contract over an engine.
 
+mod audit;
 mod letters;
 mod session;
 mod sessions;
@@ -10,6 +11,7 @@ use crate::contract::broker::v1 as proto;
 use crate::wire::failure::public;
 use crate::wire::{self, lacks};
 use async_trait::async_trait;
+use audit::noted;
 use backlot_core::{Context, Deadline, Env, Error, Timestamp};
 use backlot_messaging::caps::Needs;
 use backlot_messaging::engine::{Begin, Outgoing, Receipt, Seek, Subscription, TopicSpec};
@@ -314,7 +316,8 @@ impl Broker for Server {
             To::Time(time) => Seek::Time(Timestamp(time)),
         };
         let sought = self.engine.seek(cx, &request.topic, &request.group, to);
-        sought.await.map_err(public)?;
+        let of = format!("{} {}", request.topic, request.group);
+        noted(cx, "seek", of, sought.await.map_err(public))?;
         Ok(proto::SeekResponse {})
     }
 
@@ -328,7 +331,9 @@ impl Broker for Server {
         let pausing = self
             .engine
             .pause(cx, &request.topic, &request.group, paused);
-        pausing.await.map_err(public)?;
+        let of = format!("{} {}", request.topic, request.group);
+        let what = if paused { "pause" } else { "resume" };
+        noted(cx, what, of, pausing.await.map_err(public))?;
         Ok(proto::PauseResponse {})
     }
 
@@ -339,7 +344,8 @@ impl Broker for Server {
     ) -> Result<proto::ForgetGroupResponse, Error> {
         self.access.check(cx, &request.secret)?;
         let forgotten = self.engine.forget(cx, &request.topic, &request.group);
-        forgotten.await.map_err(public)?;
+        let of = format!("{} {}", request.topic, request.group);
+        noted(cx, "forget", of, forgotten.await.map_err(public))?;
         Ok(proto::ForgetGroupResponse {})
     }
 
@@ -450,7 +456,7 @@ impl Broker for Server {
             proto::edit_letter_request::To::Payload(payload) => payload.into(),
         };
         let edited = self.letters()?.edit(cx, &id, payload).await;
-        edited.map_err(public)?;
+        noted(cx, "edit", &id, edited.map_err(public))?;
         Ok(proto::EditLetterResponse {})
     }
 

@@ -54,7 +54,13 @@ impl Page {
         let audit = Audit::new(parts.clock.clone());
         let (engine, tasks) = (Arc::clone(&parts.engine), parts.tasks.clone());
         Page(Arc::new(Whole {
-            runs: Runs::new(engine, tasks, parts.clock.clone(), audit.clone()),
+            runs: Runs::new(
+                engine,
+                tasks,
+                parts.clock.clone(),
+                parts.shutdown.clone(),
+                audit.clone(),
+            ),
             audit,
             parts,
         }))

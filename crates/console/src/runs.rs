@@ -3,6 +3,7 @@
 use crate::access::Operator;
 use crate::audit::Audit;
 use crate::snapshot::told;
+use backlot_core::env::{Phase, Shutdown};
 use backlot_core::{Clock, Context, Timestamp};
 use backlot_messaging::Engine;
 use backlot_messaging::dead::{Ended, Letters, Redrive, Report, Which};
@@ -10,6 +11,7 @@ use backlot_service::Tasks;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -92,16 +94,24 @@ struct Inner {
     engine: Arc<dyn Engine>,
     tasks: Tasks,
     clock: Clock,
+    shutdown: Shutdown,
     audit: Audit,
     known: Mutex<(u64, BTreeMap<u64, Arc<Run>>)>,
 }
 
 impl Runs {
-    pub(crate) fn new(engine: Arc<dyn Engine>, tasks: Tasks, clock: Clock, audit: Audit) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        tasks: Tasks,
+        clock: Clock,
+        shutdown: Shutdown,
+        audit: Audit,
+    ) -> Self {
         Runs(Arc::new(Inner {
             engine,
             tasks,
             clock,
+            shutdown,
             audit,
             known: Mutex::default(),
         }))
@@ -158,7 +168,16 @@ impl Runs {
         );
         let (inner, going, which) = (Arc::clone(&self.0), Arc::clone(&run), which.into());
         self.0.tasks.spawn("run of dead letters", async move {
-            let outcome = inner.go(&going, what, which).await;
+            let mut work = pin!(inner.go(&going, what, which));
+            let outcome = tokio::select! {
+                biased;
+                outcome = &mut work => outcome,
+                // What is under way is finished, and told.
+                () = inner.shutdown.reached(Phase::Draining) => {
+                    going.stop();
+                    work.await
+                }
+            };
             let said = match &outcome {
                 Ok(ended) => {
                     let progress = going.progress.borrow();

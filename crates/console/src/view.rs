@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod dead;
 pub(crate) mod group;
+mod indent;
 pub(crate) mod letter;
 pub(crate) mod live;
 pub(crate) mod overview;

@@ -25,6 +25,7 @@
 //! | [`direct`], [`remote`] | the two ways |
 //! | [`edge`], [`identity`] | headers become a context with a verified principal |
 //! | [`admin`] | metrics, probes and the configuration in force |
+//! | [`own_name`] | pages answer to names of ours alone |
 //! | [`same_origin`] | writes of pages come from our own pages |
 //! | [`server`] | one port: gRPC, REST, reflection and health |
 //! | [`rest`] | JSON over HTTP from the same contract |
@@ -41,6 +42,7 @@ pub mod generated;
 pub mod guard;
 pub mod identity;
 pub mod mount;
+pub mod own_name;
 pub mod remote;
 pub mod rest;
 pub mod same_origin;

@@ -17,6 +17,9 @@ use url::Url;
 const MOST: i64 = 1000;
 
 /// What operators may do.
+/// How long a change waits until those who push have taken notice.
+const NOTICE: Duration = Duration::from_secs(2);
+
 struct Operate;
 
 impl Permission for Operate {
@@ -39,6 +42,8 @@ pub(crate) struct Controller {
     key: [u8; 32],
     /// Rises when this instance changes something.
     changes: watch::Sender<u64>,
+    /// Up to which change those who push have taken notice.
+    noticed: watch::Sender<u64>,
 }
 
 impl Controller {
@@ -57,6 +62,7 @@ impl Controller {
             dice,
             key,
             changes: watch::Sender::new(0),
+            noticed: watch::Sender::new(0),
         }
     }
 
@@ -131,6 +137,7 @@ impl Controller {
         };
         let (endpoint, is_new) = put;
         self.changed();
+        self.noticed().await;
         Ok((endpoint, is_new.then_some(drawn)))
     }
 
@@ -188,6 +195,7 @@ impl Controller {
             return Err(unknown(name));
         }
         self.changed();
+        self.noticed().await;
         Ok(())
     }
 
@@ -280,6 +288,20 @@ impl Controller {
         }
         self.changed();
         Ok(())
+    }
+
+    /// Those who push have taken notice of all up to this change.
+    pub(crate) fn notice(&self, change: u64) {
+        self.noticed.send_replace(change);
+    }
+
+    /// Waits a moment until nothing is pushed as it was before: whoever is answered and publishes
+    /// then finds the endpoint as it is. Another instance takes notice when it looks.
+    async fn noticed(&self) {
+        let change = *self.changes.borrow();
+        let mut noticed = self.noticed.subscribe();
+        let waiting = noticed.wait_for(|noticed| *noticed >= change);
+        drop(tokio::time::timeout(NOTICE, waiting).await.map(|_| ()));
     }
 
     fn changed(&self) {

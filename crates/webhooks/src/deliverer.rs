@@ -15,6 +15,7 @@ use backlot_service::telemetry::{Count, Distribution, Metrics};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_128;
@@ -31,10 +32,25 @@ const AGENT: &str = concat!("backlot-webhooks/", env!("CARGO_PKG_VERSION"));
 /// kept by the log, and waited for after the endpoint is enabled.
 const GONE: Duration = Duration::from_secs(1);
 
+/// Whether an endpoint is another by now, or none. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Over(Arc<AtomicBool>);
+
+impl Over {
+    pub(crate) fn tell(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 pub(crate) struct Deliverer {
     endpoint: Endpoint,
     client: Client,
     controller: Arc<Controller>,
+    over: Over,
     done: Count,
     failed: Count,
     gone: Count,
@@ -44,8 +60,7 @@ pub(crate) struct Deliverer {
 impl Deliverer {
     pub(crate) fn new(
         endpoint: Endpoint,
-        client: Client,
-        controller: Arc<Controller>,
+        (client, controller, over): (Client, Arc<Controller>, Over),
         metrics: &Metrics,
     ) -> Self {
         let counted = |outcome| metrics.counter(&DELIVERIES, [endpoint.name.as_str(), outcome]);
@@ -57,6 +72,7 @@ impl Deliverer {
             endpoint,
             client,
             controller,
+            over,
         }
     }
 
@@ -133,6 +149,10 @@ impl Deliverer {
 #[async_trait]
 impl Deliver for Deliverer {
     async fn deliver(&self, cx: &Context, job: &Job<()>) -> Result<(), Failure> {
+        if self.over.is_told() {
+            let said = "the endpoint was changed or deleted since";
+            return Err(Failure::new(Code::Aborted, said).later(GONE));
+        }
         let (began, now) = (Instant::now(), self.controller.now());
         let headers = self.headers(job, now);
         let posting = self.client.post(&headers, &job.record.payload, now);

@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::controller::Controller;
-use crate::deliverer::Deliverer;
+use crate::deliverer::{Deliverer, Over};
 use crate::model::Endpoint;
 use crate::telemetry::ENDPOINTS;
 use crate::transport::Transport;
@@ -36,6 +36,14 @@ struct Running {
     endpoint: Endpoint,
     /// Dropped when it has to stop.
     _stop: oneshot::Sender<()>,
+    /// Told at once, also to what is on its way to be pushed.
+    over: Over,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.over.tell();
+    }
 }
 
 impl Pusher {
@@ -54,13 +62,14 @@ impl Pusher {
         let pushed = self.setup.metrics.gauge(&ENDPOINTS, []);
         let mut stop = std::pin::pin!(stop);
         loop {
-            changes.mark_unchanged();
+            let change = *changes.borrow_and_update();
             if let Err(error) = self.adjust(&mut running, &mut readers).await {
                 tracing::warn!(
                     error = backlot_core::error::chain(&error),
                     "endpoints cannot be read now, and stay as they were"
                 );
             }
+            self.controller.notice(change);
             pushed.set(i64::try_from(running.len()).unwrap_or(i64::MAX));
             tokio::select! {
                 biased;
@@ -96,7 +105,8 @@ impl Pusher {
             if running.contains_key(&name) {
                 continue;
             }
-            match self.reader(&cx, endpoint.clone()).await {
+            let over = Over::default();
+            match self.reader(&cx, endpoint.clone(), over.clone()).await {
                 Ok(reader) => {
                     let (stop, stopped) = oneshot::channel::<()>();
                     readers.spawn(reader.run(async move {
@@ -108,6 +118,7 @@ impl Pusher {
                         Running {
                             endpoint,
                             _stop: stop,
+                            over,
                         },
                     );
                 }
@@ -121,7 +132,12 @@ impl Pusher {
         Ok(())
     }
 
-    async fn reader(&self, cx: &Context, endpoint: Endpoint) -> Result<Consumer, Error> {
+    async fn reader(
+        &self,
+        cx: &Context,
+        endpoint: Endpoint,
+        over: Over,
+    ) -> Result<Consumer, Error> {
         let target = &endpoint.target;
         let url = self.controller.url(&target.url)?;
         let engine = &self.setup.engine;
@@ -145,7 +161,8 @@ impl Pusher {
         let topic = target.topic.clone();
         let client = Client::new(self.transport.clone(), url, concurrency);
         let controller = Arc::clone(&self.controller);
-        let deliverer = Deliverer::new(endpoint, client, controller, &self.setup.metrics);
+        let with = (client, controller, over);
+        let deliverer = Deliverer::new(endpoint, with, &self.setup.metrics);
         Ok(Consumer::delivering(
             &self.setup,
             group,

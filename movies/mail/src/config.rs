@@ -44,7 +44,7 @@ pub struct SmtpConfig {
     pub password: Secret,
     /// A file of certificates (PEM) that are believed besides those that browsers believe.
     pub authorities: Option<PathBuf>,
-    /// How long a message may take.
+    /// How long a connection may take, with all that comes before the message.
     #[serde(with = "human_duration")]
     pub timeout: Duration,
 }

@@ -1,8 +1,9 @@
 //! What messages say.
 
-use crate::model::{self, Subscriber};
+use crate::model::{self, Address};
 use askama::Template;
 use backlot::Error;
+use backlot::Timestamp;
 use movies_api::ChartEntry;
 use movies_api::events::MailDue;
 
@@ -60,10 +61,10 @@ impl Film {
 }
 
 /// The first message to an address: it asks whether more is wanted.
-pub(crate) fn welcome(site: &str, to: &Subscriber) -> Result<MailDue, Error> {
+pub(crate) fn welcome(site: &str, to: &Address, month: i64) -> Result<MailDue, Error> {
     let words = words(site, to, Vec::new());
     Ok(MailDue {
-        id: model::id(&["welcome", &to.user, &to.address]),
+        id: model::id(&["welcome", &to.user, &to.address, &month.to_string()]),
         to: to.address.clone(),
         subject: format!("Welcome to Movies, {}", line(&to.user)),
         text: rendered(WelcomeText(&words))?,
@@ -75,8 +76,8 @@ pub(crate) fn welcome(site: &str, to: &Subscriber) -> Result<MailDue, Error> {
 /// The chart of a period.
 pub(crate) fn chart(
     site: &str,
-    to: &Subscriber,
-    period: i64,
+    to: &Address,
+    period: Timestamp,
     films: Vec<Film>,
 ) -> Result<MailDue, Error> {
     let words = words(site, to, films);
@@ -85,7 +86,7 @@ pub(crate) fn chart(
         format!("The best films: {} leads", first.title)
     });
     Ok(MailDue {
-        id: model::id(&["chart", &to.user, &to.address, &period.to_string()]),
+        id: model::id(&["chart", &to.user, &to.address, &period.0.to_string()]),
         to: to.address.clone(),
         subject,
         text: rendered(ChartText(&words))?,
@@ -94,7 +95,7 @@ pub(crate) fn chart(
     })
 }
 
-fn words<'a>(site: &'a str, to: &'a Subscriber, films: Vec<Film>) -> Words<'a> {
+fn words<'a>(site: &'a str, to: &'a Address, films: Vec<Film>) -> Words<'a> {
     Words {
         site,
         user: &to.user,

@@ -23,6 +23,7 @@ mod repository;
 pub use config::{Config, SmtpConfig};
 pub use post::smtp::Security;
 
+use aws_lc_rs::hmac;
 use backlot::messaging::caps::Durability;
 use backlot::messaging::consume::{Group, Order};
 use backlot::{Service, StartError, Startup, owners};
@@ -33,6 +34,9 @@ use post::mailbox::Mailbox;
 use post::smtp::Smtp;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What the links in messages are made with, in the data folder.
+pub const KEY: &str = "mail.key";
 
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
 #[must_use]
@@ -48,7 +52,7 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         store: store.clone(),
         movies: Arc::new(cx.client::<api::MovieClient>()),
         clock: cx.clock().clone(),
-        dice: cx.dice("mail"),
+        key: hmac::Key::new(hmac::HMAC_SHA256, &cx.secret(KEY)?),
         site: config.site.trim_end_matches('/').to_owned(),
         every: config.every,
     });
@@ -58,10 +62,12 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         keep: config.keep,
     };
     let has_server = !config.smtp.server.is_empty();
+    let connecting = config.smtp.timeout;
     let post = match has_server {
         false => Post::Mailbox(mailbox.clone()),
         true => Post::Smtp(Box::new(Smtp::new(config.smtp, &config.from, cx.env())?)),
     };
+    let patience = connecting + post::smtp::SENDING + Duration::from_secs(10);
     cx.serve(api::mail(handler::Grpc {
         controller: Arc::clone(&controller),
         mailbox: mailbox.clone(),
@@ -80,7 +86,7 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         .concurrency(config.senders)
         .attempts(30)
         .lease(Duration::from_secs(10))
-        .deadline(Duration::from_secs(60));
+        .deadline(patience);
     cx.work(senders, post)?;
     cx.own("charts", async move |stop| {
         tokio::select! {

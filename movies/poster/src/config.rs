@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many files this process works on at once, 1 to 64. Each takes up to 8 bytes of memory per
+    /// How many files this process works on at once, 1 to 64. Each takes up to 16 bytes of memory per
     /// pixel.
     pub workers: usize,
     /// The most bytes of a file; the catalogue takes none above 10 MiB.

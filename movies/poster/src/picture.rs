@@ -11,6 +11,9 @@ use std::io::Cursor;
 const BOXES: [(u32, u32); 3] = [(160, 240), (320, 480), (640, 960)];
 /// How good they are, of 100: less where they would be too large to be published.
 const QUALITIES: [u8; 5] = [82, 70, 50, 30, 10];
+/// The longest side there may be, in pixels: one so long and thin asks for more memory than its pixels
+/// say.
+const LONGEST: u32 = 30_000;
 /// What shows through where a picture is transparent.
 const GROUND: Rgba<u8> = Rgba([255, 255, 255, 255]);
 
@@ -19,10 +22,12 @@ const GROUND: Rgba<u8> = Rgba([255, 255, 255, 255]);
 pub(crate) enum Refused {
     #[error("it has {bytes} bytes, more than {most}")]
     Bytes { bytes: usize, most: u32 },
-    #[error("it has {width} by {height} pixels, more than {most} in all")]
+    #[error("it has {width} by {height} pixels, more than {most} in all or {LONGEST} on a side")]
     Pixels { width: u32, height: u32, most: u32 },
     #[error("it begins like {found}, and was announced as {announced}")]
     Disguised { announced: String, found: String },
+    #[error("it breaks what reads it")]
+    Breaks,
     #[error("it is no {kind} that can be read: {reason}")]
     Broken { kind: &'static str, reason: String },
 }
@@ -85,7 +90,7 @@ fn read(
 ) -> Result<RgbImage, Refused> {
     let broken = |error: image::ImageError| Refused::Broken {
         kind,
-        reason: error.to_string(),
+        reason: reason(&error),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::default();
@@ -94,7 +99,8 @@ fn read(
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > u64::from(config.pixels) {
+    let is_long = width > LONGEST || height > LONGEST;
+    if is_long || u64::from(width) * u64::from(height) > u64::from(config.pixels) {
         return Err(Refused::Pixels {
             width,
             height,
@@ -116,14 +122,41 @@ fn read(
     Ok(flatten(picture))
 }
 
-/// Whether a JPEG has its end, behind the picture itself and not that of a small one within:
-/// decoders show what there is, and fill up the rest with grey.
+/// What is wrong, for people: how the decoder got there is for nobody.
+fn reason(error: &image::ImageError) -> String {
+    if let image::ImageError::IoError(error) = error
+        && error.kind() == std::io::ErrorKind::UnexpectedEof
+    {
+        return "it ends in the middle of the picture".to_owned();
+    }
+    let said = error.to_string();
+    let said = match said.split_once("Format error decoding ") {
+        Some((_, rest)) => rest.split_once(": ").map_or(rest, |(_, reason)| reason),
+        None => &said,
+    };
+    // Some are told by the decoder's own fields.
+    said.split(" { ").next().unwrap_or(said).to_owned()
+}
+
+/// Whether a JPEG has its end, behind the beginning of the picture itself and not that of a small one
+/// within: decoders show what there is, and fill up the rest with grey. What comes behind the end is
+/// nobody's business.
 fn has_end(bytes: &[u8]) -> bool {
-    const SCAN: [u8; 2] = [0xff, 0xda];
-    const END: [u8; 2] = [0xff, 0xd9];
-    let scan = bytes.windows(2).rposition(|two| two == SCAN);
-    let picture = scan.and_then(|scan| bytes.get(scan..)).unwrap_or_default();
-    picture.windows(2).any(|two| two == END)
+    // Segments: a marker, and how long they are with it less the marker.
+    let mut at = 2;
+    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if *marker == 0xda {
+            let picture = bytes.get(at..).unwrap_or_default();
+            return picture.windows(2).any(|two| two == [0xff, 0xd9]);
+        }
+        at += match marker {
+            // A filling byte, and markers that stand alone.
+            0xff => 1,
+            0x01 | 0xd0..=0xd8 => 2,
+            _ => 2 + usize::from(u16::from_be_bytes([*high, *low])),
+        };
+    }
+    false
 }
 
 fn flatten(picture: DynamicImage) -> RgbImage {

@@ -10,6 +10,7 @@ use backlot::{Code, Context, Error, Offload};
 use movies_api as api;
 use movies_api::GetFileRequest;
 use movies_api::events::{PosterChecked, PosterUploaded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +69,11 @@ impl Work<PosterUploaded> for Worker {
         let size = event
             .size
             .max(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        let making = move || picture::make(&bytes, &announced, &config);
+        // A decoder that breaks has been given something that breaks it: that is known for good.
+        let making = move || {
+            let made = || picture::make(&bytes, &announced, &config);
+            catch_unwind(AssertUnwindSafe(made)).unwrap_or(Err(Refused::Breaks))
+        };
         let made = match size > self.config.bytes {
             true => Err(Refused::Bytes {
                 bytes: size as usize,

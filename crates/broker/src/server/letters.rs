@@ -1,6 +1,7 @@
 //! What operators ask of the engine.
 
 use super::Server;
+use super::audit::noted;
 use crate::contract::broker::v1 as proto;
 use crate::wire::failure::public;
 use crate::wire::letters::{self, Meant};
@@ -88,8 +89,16 @@ impl Server {
         }
         let slice = letters::slice_of(meant, &request.after, request.most).map_err(public)?;
         let index = self.letters()?;
-        let moved = self.slice(cx, &*index, &slice, what).await;
-        moved.map(letters::moved).map_err(public)
+        let moved = self.slice(cx, &*index, &slice, what).await.map_err(public);
+        let of = match &moved {
+            Ok(moved) => format!("{} letters of {}", moved.moved, slice_words(&slice)),
+            Err(_) => slice_words(&slice),
+        };
+        let name = match what {
+            Move::Redrive => "redrive",
+            Move::Purge => "purge",
+        };
+        noted(cx, name, of, moved).map(letters::moved)
     }
 
     async fn slice(
@@ -117,6 +126,25 @@ impl Server {
                 index.redrive(cx, which, &Redrive::dry_run(), on).await
             }
             Move::Purge => index.purge(cx, which, true).await,
+        }
+    }
+}
+
+/// Which letters, for the log: a few of them by name, or what they have in common.
+fn slice_words(slice: &Slice) -> String {
+    match slice {
+        Slice::Ids(ids) => {
+            let some: Vec<_> = ids.iter().take(3).map(ToString::to_string).collect();
+            let more = if ids.len() > 3 { " and more" } else { "" };
+            format!("{}{more}", some.join(", "))
+        }
+        Slice::Matching { filter, .. } => {
+            let group = filter.group.as_deref().unwrap_or("all groups");
+            let topic = filter.topic.as_deref().unwrap_or("all topics");
+            match filter.class {
+                Some(class) => format!("{topic} {group}, {class}"),
+                None => format!("{topic} {group}"),
+            }
         }
     }
 }

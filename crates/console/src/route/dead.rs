@@ -11,6 +11,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Extension, Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use backlot_core::Timestamp;
 use backlot_messaging::Error;
 use backlot_messaging::dead::{
     After, Class, Filter, Letters, OfGroup, Page as Places, Redrive, Status,
@@ -85,7 +86,9 @@ pub(crate) struct Chosen {
     per_second: String,
     #[serde(default)]
     limit: String,
-    /// Set by whoever saw what would be done.
+    /// Set by whoever saw what would be done: when that was.
+    #[serde(default)]
+    until: String,
     #[serde(default)]
     really: String,
 }
@@ -135,12 +138,16 @@ async fn moved(
         let letters = Letters::of(&**page.engine())?;
         let group = group(&letters, queue).await?;
         let class = class(&form.class)?;
-        let filter = of(&group, class);
+        let mut filter = of(&group, class);
+        // What died since nobody looked at.
+        let until = number("until", &form.until)?.map(Timestamp);
+        filter.until = Some(until.unwrap_or_else(|| page.clock().wall()));
         let redrive = Redrive {
             dry_run: false,
             per_second: number("per_second", &form.per_second)?,
             limit: number("limit", &form.limit)?,
         };
+        let filter_until = filter.until.map_or(0, |until| until.0);
         if form.really.is_empty() {
             let report = match again {
                 true => {
@@ -154,6 +161,7 @@ async fn moved(
                 false => letters.purge(&cx(), filter, true).await?,
             };
             let asked = Asked {
+                until: filter_until,
                 class: form.class,
                 per_second: form.per_second,
                 limit: form.limit,

@@ -72,6 +72,8 @@ impl Dead {
 
 /// What was chosen on the page.
 pub(crate) struct Asked {
+    /// When it was looked, in milliseconds since 1970 UTC.
+    pub(crate) until: i64,
     pub(crate) class: String,
     pub(crate) per_second: String,
     pub(crate) limit: String,

@@ -1,5 +1,6 @@
 //! All of a dead letter.
 
+use super::indent::indented;
 use super::{ago, time};
 use askama::Template;
 use backlot_core::Timestamp;
@@ -26,11 +27,7 @@ impl Letter {
     ) -> Self {
         let text = typed.or_else(|| {
             let text = std::str::from_utf8(letter.payload()).ok()?;
-            let value: Result<serde_json::Value, _> = serde_json::from_str(text);
-            let pretty = value
-                .ok()
-                .and_then(|value| serde_json::to_string_pretty(&value).ok());
-            Some(pretty.unwrap_or_else(|| text.to_owned()))
+            Some(indented(text))
         });
         Letter {
             text,

@@ -27,7 +27,7 @@ pub enum Order {
 /// use std::time::Duration;
 ///
 /// let group = Group::new("rating-aggregator").order(Order::Key).attempts(5).batch(1000);
-/// let mail = Group::new("mail").order(Order::None).give_up_after(Duration::from_secs(3600));
+/// let mail = Group::new("mail").order(Order::None).lease(Duration::from_secs(10));
 /// # drop((group, mail));
 /// ```
 #[derive(Clone, Debug)]

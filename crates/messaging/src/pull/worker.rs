@@ -183,7 +183,11 @@ impl<E: Event, W: Work<E>> Inner<E, W> {
         let answered = match worked {
             Ok(()) => answering.done(&cx).await,
             Err(failure) => {
-                let said = failure.to_string();
+                // What is empty would say that it was not tried.
+                let said = match failure.message() {
+                    "" => "it failed without a word".to_owned(),
+                    said => said.to_owned(),
+                };
                 match failure.asks() {
                     Asks::Dead => answering.reject(&cx, said).await,
                     Asks::Later(wait) => answering.put_off(&cx, wait).await,

@@ -9,13 +9,14 @@ const LONGEST: usize = 254;
 /// The longest part of it before the `@`.
 const LONGEST_LOCAL: usize = 64;
 
-/// A user wants mail at an address, or none any more.
+/// Somebody who goes by a name wants mail at an address, or takes that back. A name proves nothing: what
+/// an address said yes to stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailWished {
-    /// Who: the publisher has seen the user's token.
+    /// The name.
     pub user_id: String,
-    /// Where; none for no mail.
+    /// Where; none to take back what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! The contract, for gRPC, REST and direct calls alike.
 
 use crate::controller::Controller;
-use crate::model::Message;
+use crate::model::{Message, masked};
 use crate::post::mailbox::Mailbox;
 use async_trait::async_trait;
 use backlot::broker::access::OPERATOR;
@@ -43,14 +43,18 @@ impl api::Mail for Grpc {
         cx: &Context,
         request: GetSubscriptionRequest,
     ) -> Result<GetSubscriptionResponse, Error> {
-        let known = self.controller.subscription(cx, &request.user_id).await?;
-        Ok(
-            known.map_or_else(Default::default, |known| GetSubscriptionResponse {
-                address: known.address,
-                confirmed: known.confirmed,
-                note: known.note,
-            }),
-        )
+        let (user, addresses) = self.controller.subscription(cx, &request.user_id).await?;
+        let of = |confirmed| {
+            let found = addresses.iter().find(|known| known.confirmed == confirmed);
+            found
+                .map(|known| masked(&known.address))
+                .unwrap_or_default()
+        };
+        Ok(GetSubscriptionResponse {
+            address: of(true),
+            asked: of(false),
+            note: user.map(|user| user.note).unwrap_or_default(),
+        })
     }
 
     async fn list_messages(

@@ -5,16 +5,18 @@ use crate::model::Message;
 use crate::post::mailbox::Mailbox;
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use backlot::axum;
+use backlot::rpc::own_name::is_own;
 use backlot::{Code, Context, Error, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How many messages the page shows.
@@ -65,6 +67,7 @@ pub(crate) fn router(mailbox: Mailbox) -> Router {
         .route("/mailbox/style.css", get(style))
         .route("/mailbox/{id}", get(one))
         .route("/mailbox/{id}/html", get(html))
+        .layer(from_fn(own_name))
         .layer(map_response(guarded))
         .with_state(mailbox)
 }
@@ -125,6 +128,14 @@ fn refused(error: &Error) -> Response {
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, format!("{}\n", error.message())).into_response()
+}
+
+/// A page of somebody else, under a name that leads here, sees nothing.
+async fn own_name(request: Request, next: Next) -> Response {
+    match is_own(request.uri(), request.headers(), &BTreeSet::new()) {
+        true => next.run(request).await,
+        false => StatusCode::MISDIRECTED_REQUEST.into_response(),
+    }
 }
 
 async fn guarded(mut response: Response) -> Response {

@@ -20,13 +20,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
-/// When a message is tried again while the server is away: none of it is the message's fault.
+/// How long nobody asks a server that is away.
 const AWAY: Duration = Duration::from_secs(10);
+/// When a message is tried again that was not tried.
+const SOON: Duration = Duration::from_secs(1);
+/// How long a server may take over a message: it may look into it before it says that it has it.
+pub(crate) const SENDING: Duration = Duration::from_secs(300);
+/// How long it may take to say good-bye.
+const QUIT: Duration = Duration::from_secs(2);
 /// When a message is tried again that the server does not take now: many servers put off senders
 /// whom they do not know for some minutes.
 const PUT_OFF: Duration = Duration::from_secs(120);
@@ -52,6 +59,8 @@ pub(crate) struct Smtp {
     env: Env,
     tls: TlsConnector,
     authorities: Vec<Certificate>,
+    /// Until when nobody asks it, because it was away.
+    away: tokio::sync::Mutex<Instant>,
 }
 
 impl Smtp {
@@ -95,29 +104,49 @@ impl Smtp {
             env: env.clone(),
             tls: TlsConnector::from(Arc::new(client)),
             authorities,
+            away: tokio::sync::Mutex::new(Instant::now()),
         })
     }
 
     /// Sends a message. When it is not known whether the server has it, it is sent again, under the
-    /// same id.
+    /// same id, and that is an attempt.
     pub(crate) async fn send(&self, mail: &MailDue, attempt: u32) -> Result<(), Failure> {
         let message = self.message(mail)?;
         let (envelope, bytes) = (message.envelope().clone(), message.formatted());
-        let sending = async {
-            let mut server = self.connect().await?;
-            let sent = server.send(&envelope, &bytes).await;
-            let sent = sent.map_err(|error| of_server(error, attempt));
-            // It has been answered: what becomes of the connection is all the same.
-            drop(server.quit().await);
-            sent
-        };
-        match tokio::time::timeout(self.config.timeout, sending).await {
-            Ok(sent) => sent.map(drop),
-            Err(_elapsed) => {
-                let said = format!("the mail server took longer than {:?}", self.config.timeout);
-                Err(Failure::new(Code::DeadlineExceeded, said).later(AWAY))
+        // While the server is away whoever has a message waits with it, and one connection is tried
+        // each time: thousands of messages do not knock one after the other.
+        let until = *self.away.lock().await;
+        tokio::time::sleep_until(until).await;
+        let connecting = tokio::time::timeout(self.config.timeout, self.connect());
+        let connected = connecting.await.unwrap_or_else(|_elapsed| {
+            let said = format!(
+                "the mail server did not answer within {:?}",
+                self.config.timeout
+            );
+            Err(Failure::new(Code::DeadlineExceeded, said))
+        });
+        let mut server = match connected {
+            Ok(server) => server,
+            Err(failure) => {
+                *self.away.lock().await = Instant::now() + AWAY;
+                // None of it is the message's fault.
+                return Err(failure.later(SOON));
             }
+        };
+        let sent = match tokio::time::timeout(SENDING, server.send(&envelope, &bytes)).await {
+            Ok(sent) => sent.map(drop).map_err(|error| of_server(&error, attempt)),
+            Err(_elapsed) => {
+                let said = format!(
+                    "the mail server did not say within {SENDING:?} that it has the message"
+                );
+                Err(Failure::new(Code::DeadlineExceeded, said).after(put_off(attempt)))
+            }
+        };
+        if sent.is_ok() {
+            // It has been answered: what becomes of the connection is all the same.
+            drop(tokio::time::timeout(QUIT, server.quit()).await);
         }
+        sent
     }
 
     fn message(&self, mail: &MailDue) -> Result<lettre::Message, Failure> {
@@ -150,7 +179,7 @@ impl Smtp {
         let host = host.trim_matches(['[', ']']);
         let away = |error: &dyn std::fmt::Display| {
             let said = format!("the mail server {server} is away: {error}");
-            Failure::new(Code::Unavailable, said).later(AWAY)
+            Failure::new(Code::Unavailable, said)
         };
         let stream = self.env.net.connect(server).await;
         let mut stream = stream.map_err(|error| away(&error))?;
@@ -184,22 +213,19 @@ impl Smtp {
     }
 }
 
+/// When a message is tried again that the server may have, or does not take now.
+fn put_off(attempt: u32) -> Duration {
+    PUT_OFF * attempt.min(8)
+}
+
 /// What a server's refusal of a message asks for.
-fn of_server(error: lettre::transport::smtp::Error, attempt: u32) -> Failure {
-    let said = backlot::core::error::chain(&error);
-    let said = said.as_str();
-    // RFC 5321, 4.2.1: the first digit says whether another attempt may help; 421 is the server
-    // going away.
-    let is_closing = error.status().is_some_and(|code| u16::from(code) == 421);
+fn of_server(error: &lettre::transport::smtp::Error, attempt: u32) -> Failure {
+    let said = backlot::core::error::chain(error);
+    // RFC 5321, 4.2.1: the first digit says whether another attempt may help.
     if error.is_permanent() {
         return Failure::new(Code::FailedPrecondition, said).permanent();
     }
-    let failure = Failure::new(Code::Unavailable, said);
-    if error.is_transient() && !is_closing {
-        let longer = attempt.min(8);
-        return failure.after(PUT_OFF * longer);
-    }
-    failure.later(AWAY)
+    Failure::new(Code::Unavailable, said).after(put_off(attempt))
 }
 
 /// Where one is rid of such messages (RFC 2369).

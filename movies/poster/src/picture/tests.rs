@@ -90,6 +90,8 @@ fn a_picture_keeps_its_proportions_and_is_not_made_larger() {
     assert_eq!(made(200, 300), [(160, 240), (200, 300), (200, 300)]);
     assert_eq!(made(1, 1), [(1, 1); 3]);
     assert_eq!(made(5000, 1), [(160, 1), (320, 1), (640, 1)]);
+    let long = file(drawn(30_001, 1), ImageFormat::Png);
+    assert!(refused(&long, PNG).contains("30000 on a side"));
 }
 
 #[test]
@@ -122,6 +124,21 @@ fn a_picture_that_was_taken_sideways_is_shown_upright_and_tells_no_place() {
     for picture in &pictures {
         assert!(!picture.bytes.windows(4).any(|four| four == b"Exif"));
     }
+}
+
+#[test]
+fn what_comes_behind_a_jpeg_is_nobodys_business_and_a_small_one_within_is_no_end() {
+    let jpeg = file(drawn(120, 90), ImageFormat::Jpeg);
+    let with_film = [&jpeg[..], &b"\xff\xda film \xff\xda"[..]].concat();
+    make(&with_film, JPEG, &Config::default()).unwrap();
+    // A thumbnail, whole, in a picture that is cut off.
+    let small = file(drawn(8, 8), ImageFormat::Jpeg);
+    let mut cut = jpeg[..2].to_vec();
+    cut.extend([0xff, 0xe1]);
+    cut.extend((small.len() as u16 + 2).to_be_bytes());
+    cut.extend(&small);
+    cut.extend(&jpeg[2..jpeg.len() - 300]);
+    assert!(refused(&cut, JPEG).contains("that can be read"));
 }
 
 #[test]

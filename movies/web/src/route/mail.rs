@@ -62,15 +62,10 @@ async fn known(page: &Page, cx: &Context, name: &Name) -> Result<Shown, Error> {
     };
     let cx = cx.clone().with_principal(principal);
     let known = page.ports().mail.get_subscription(&cx, request).await?;
-    Ok(match (known.address.is_empty(), known.confirmed) {
-        (true, _) => Shown::None { note: known.note },
-        (false, false) => Shown::Asked {
-            address: known.address,
-            note: known.note,
-        },
-        (false, true) => Shown::Gets {
-            address: known.address,
-        },
+    Ok(Shown::Known {
+        gets: known.address,
+        asked: known.asked,
+        note: known.note,
     })
 }
 
@@ -90,9 +85,7 @@ pub(crate) async fn want(
             let problem = error.violations().first().map(|it| it.description.as_str());
             let mail = Mail {
                 frame,
-                state: Shown::None {
-                    note: String::new(),
-                },
+                state: Shown::default(),
                 asked: "",
                 typed: &wanted.address,
                 problem: problem.unwrap_or(error.message()),

@@ -16,38 +16,52 @@ pub(crate) struct Mail<'a> {
     pub(crate) problem: &'a str,
 }
 
-/// What is known of a visitor's mail.
+/// What is known of a visitor's mail. Of addresses as much as their owners know them by: a name is
+/// anybody's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// Mail goes to names.
     Nobody,
     /// It cannot be had now.
     Away,
-    None {
+    Known {
+        /// Where mail goes; empty when none does.
+        gets: String,
+        /// Where a welcome was sent, and nobody has said yes; empty when there is none.
+        asked: String,
         note: String,
-    },
-    /// A welcome was sent, and nobody there has said yes.
-    Asked {
-        address: String,
-        note: String,
-    },
-    Gets {
-        address: String,
     },
 }
 
+impl Default for State {
+    fn default() -> Self {
+        State::Known {
+            gets: String::new(),
+            asked: String::new(),
+            note: String::new(),
+        }
+    }
+}
+
 impl Mail<'_> {
-    fn address(&self) -> &str {
+    fn gets(&self) -> &str {
         match &self.state {
-            State::Asked { address, .. } | State::Gets { address } => address,
-            State::Nobody | State::Away | State::None { .. } => "",
+            State::Known { gets, .. } => gets,
+            State::Nobody | State::Away => "",
+        }
+    }
+
+    fn asked_for(&self) -> &str {
+        match &self.state {
+            State::Known { asked, .. } => asked,
+            State::Nobody | State::Away => "",
         }
     }
 
     fn note(&self) -> &str {
         match &self.state {
-            State::None { note } | State::Asked { note, .. } => note,
-            State::Nobody | State::Away | State::Gets { .. } => "",
+            State::Known { note, .. } => note,
+            State::Nobody | State::Away => "",
         }
     }
 
@@ -57,22 +71,6 @@ impl Mail<'_> {
 
     fn is_away(&self) -> bool {
         self.state == State::Away
-    }
-
-    fn is_asked(&self) -> bool {
-        matches!(self.state, State::Asked { .. })
-    }
-
-    fn gets(&self) -> bool {
-        matches!(self.state, State::Gets { .. })
-    }
-
-    /// What stands in the field.
-    fn value(&self) -> &str {
-        match self.typed {
-            "" => self.address(),
-            typed => typed,
-        }
     }
 }
 

@@ -151,8 +151,11 @@ async fn what_a_server_says_is_what_becomes_of_the_message() {
     server.close().await;
     let failure = smtp.send(&mail(), 1).await.unwrap_err();
     assert!(failure.message().contains("is away"), "{failure}");
+    // While it is away nobody knocks again and again: the next one waits first.
     server.open().await;
+    let began = Instant::now();
     smtp.send(&mail(), 1).await.unwrap();
+    assert!(Instant::now() - began > AWAY / 2);
     assert_eq!(server.letters().len(), 1);
     let nobody = MailDue {
         to: "nobody".into(),
