@@ -110,6 +110,13 @@ async fn came(server: &MailServer, people: usize) -> BTreeMap<(String, String), 
     .await
 }
 
+/// Where the latest message of the mailbox is.
+fn latest(list: &str) -> String {
+    // The first link leads to the style.
+    let id = list.split("href=\"/mailbox/").nth(2).unwrap();
+    format!("/mailbox/{}", id.split('"').next().unwrap())
+}
+
 #[tokio::test]
 async fn without_a_mail_server_mail_is_read_in_the_mailbox() {
     let site = Site::new();
@@ -125,21 +132,12 @@ async fn without_a_mail_server_mail_is_read_in_the_mailbox() {
     })
     .await;
     assert_eq!(list.matches("ann@example.com").count(), 1);
-    let path = list
-        .split("href=\"/mailbox/")
-        .nth(2)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
-    let message = get(&mail, &format!("/mailbox/{path}"))
-        .await
-        .unwrap()
-        .text();
+    let path = latest(&list);
+    let message = get(&mail, &path).await.unwrap().text();
     let link = message.split("http://127.0.0.1:8080").nth(1).unwrap();
     let link = link.split_whitespace().next().unwrap();
     assert!(link.starts_with("/mail/confirm/"), "{link}");
-    let html = get(&mail, &format!("/mailbox/{path}/html")).await.unwrap();
+    let html = get(&mail, &format!("{path}/html")).await.unwrap();
     assert!(html.header("content-security-policy").contains("sandbox"));
     let confirmed = post(&site, "ann", link, "").await;
     assert!(
@@ -296,17 +294,7 @@ async fn a_chart_goes_to_those_who_said_yes_period_by_period() {
         .await
     };
     let list = mailbox("Welcome to Movies, ann", 1).await;
-    let path = list
-        .split("href=\"/mailbox/")
-        .nth(2)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
-    let message = get(&mail, &format!("/mailbox/{path}"))
-        .await
-        .unwrap()
-        .text();
+    let message = get(&mail, &latest(&list)).await.unwrap().text();
     let token = message
         .split("/mail/confirm/")
         .nth(1)
