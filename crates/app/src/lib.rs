@@ -17,12 +17,16 @@
 //! | [`cli`] | the flags every command shares |
 //! | [`dead`] | the command of operators for dead letters: found, mended, sent again |
 //! | [`queues`] | the command of operators for what workers have out |
+//! | [`caches`] | the command of operators for caches: how they do, and that they forget |
+//! | [`admin`] | what an instance answers its operators, and how it is asked |
 //! | [`topics`] | the commands of operators for topics and how far groups are behind |
 //! | [`reach`] | how commands reach the broker, or its log while none runs |
 //! | [`out`] | what a program prints, also when its reader leaves |
 
+pub mod admin;
 mod ask;
 pub mod broker;
+pub mod caches;
 pub mod cli;
 pub mod config;
 pub mod dead;
@@ -32,6 +36,7 @@ pub mod fleet;
 pub mod group;
 pub mod node;
 pub mod out;
+mod outdating;
 pub mod process;
 pub mod queues;
 pub mod reach;

@@ -1,9 +1,10 @@
 //! One running service: bound, started, serving, announced; and on the way back deregistered,
 //! drained, stopped.
 
+use crate::admin::access::Access;
 use crate::service::Prepared;
 use crate::startup::Owned;
-use crate::{StartError, Startup, World};
+use crate::{StartError, Startup, World, admin};
 use backlot_broker::Slot;
 use backlot_cluster::Registration;
 use backlot_core::Env;
@@ -13,7 +14,7 @@ use backlot_core::net::Listener;
 use backlot_messaging::Engine;
 use backlot_rpc::identity::{Keys, Verifier, contract::KeySetClient};
 use backlot_rpc::server::{Limits, Outcome};
-use backlot_rpc::{Edge, Guard, Local, Server, admin};
+use backlot_rpc::{Edge, Guard, Local, Server, admin as rpc_admin};
 use backlot_service::drain::{self, Work};
 use backlot_service::health::Health;
 use backlot_service::tasks::Tasks;
@@ -239,18 +240,19 @@ async fn start(
     let health = Health::new();
     let instance = format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32);
     let mut startup = Startup::new(
-        prepared.name,
-        instance.clone(),
+        (prepared.name, instance.clone(), address),
         world.clone(),
         env.clone(),
         tasks.clone(),
         metrics.clone(),
         health.clone(),
     );
-    startup.is_local = address.ip().is_loopback();
     (prepared.start)(&mut startup).await?;
 
+    let offered = std::mem::take(&mut startup.offered);
+    let announced: Vec<_> = offered.announced().collect();
     let edge = edge(&startup, prepared.name, &world, env, tasks).tracing(env.dice.branch("edge"));
+    let admin_edge = edge.clone();
     let limits = Limits {
         drain: server.drain,
         ..Limits::default()
@@ -284,7 +286,14 @@ async fn start(
     }
     {
         let env = env.clone();
-        let router = admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
+        let mut router =
+            rpc_admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
+        if !offered.is_empty() {
+            let secret = (world.secrets)(admin::KEY)?;
+            let at = admin_address.to_string();
+            let access = Access::new(admin_edge, &secret, at, env.clock.clone());
+            router = router.merge(offered.router(access));
+        }
         let admin_server = Server::new(Edge::anonymous(), health.clone())
             .pages(router)
             .prepare()?;
@@ -313,10 +322,12 @@ async fn start(
         address: advertised,
         version: prepared.owner.version.to_owned(),
         metadata: [
-            ("admin".to_owned(), admin_address.to_string()),
+            (admin::client::ADDRESS.to_owned(), admin_address.to_string()),
             ("owner".to_owned(), prepared.owner.team.to_owned()),
         ]
-        .into(),
+        .into_iter()
+        .chain(announced)
+        .collect(),
     });
     Ok(Node {
         name: prepared.name,

@@ -164,6 +164,12 @@ impl Prepared {
         self.server.listen.as_deref().unwrap_or_default()
     }
 
+    /// The address it will answer operators on.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        self.server.admin.as_deref().unwrap_or_default()
+    }
+
     /// The same service on other addresses.
     #[must_use]
     pub fn listening(mut self, listen: impl Into<String>, admin: impl Into<String>) -> Self {

@@ -1,7 +1,10 @@
 //! What `start` is handed: everything a service takes from outside.
 
+use crate::admin::{Offered, Show};
+use crate::outdating::Outdating;
 use crate::{StartError, StoreConfig, World, relay};
 use backlot_broker::contract::{BrokerClient, QueueClient};
+use backlot_cache::{Cache, Source};
 use backlot_cluster::Registry;
 use backlot_core::{BoxFuture, Clock, Dice, Env};
 use backlot_messaging::consume::{Consume, Consumer, Group, Setup, Work};
@@ -17,6 +20,7 @@ use backlot_storage::outbox::{self, Relay};
 use backlot_storage::{Dialect, Migrations, Store};
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -46,8 +50,8 @@ pub struct Startup {
     service: &'static str,
     /// The name of this instance among others of the service.
     instance: String,
-    /// Whether it listens on loopback alone.
-    pub(crate) is_local: bool,
+    /// Where it listens.
+    address: SocketAddr,
     world: World,
     env: Env,
     tasks: Tasks,
@@ -57,6 +61,8 @@ pub struct Startup {
     pub(crate) pages: axum::Router,
     pub(crate) stores: Vec<Store>,
     pub(crate) owned: Vec<Owned>,
+    /// What it has for operators.
+    pub(crate) offered: Offered,
     /// The log that this service keeps.
     pub(crate) provided: Option<(Arc<dyn Engine>, Arc<dyn Queues>)>,
     /// The log that this service uses.
@@ -65,8 +71,7 @@ pub struct Startup {
 
 impl Startup {
     pub(crate) fn new(
-        service: &'static str,
-        instance: String,
+        (service, instance, address): (&'static str, String, SocketAddr),
         world: World,
         env: Env,
         tasks: Tasks,
@@ -76,7 +81,7 @@ impl Startup {
         Startup {
             service,
             instance,
-            is_local: false,
+            address,
             world,
             env,
             tasks,
@@ -86,6 +91,7 @@ impl Startup {
             pages: axum::Router::new(),
             stores: Vec::new(),
             owned: Vec::new(),
+            offered: Offered::default(),
             provided: None,
             engine: OnceLock::new(),
         }
@@ -269,6 +275,45 @@ impl Startup {
         Ok(())
     }
 
+    /// A cache in front of a source, announced to operators under the source's name. Its values are
+    /// fetched anew under this service's own name, as nobody's: what it holds has to be the same for
+    /// everyone who may ask.
+    #[must_use]
+    pub fn cache<S: Source>(&mut self, source: S, options: &backlot_cache::Options) -> Cache<S> {
+        let setup = backlot_cache::Setup {
+            env: self.env.clone(),
+            tasks: self.tasks.clone(),
+            metrics: self.metrics.clone(),
+            service: self.service,
+        };
+        let cache = Cache::new(&setup, source, options.clone());
+        self.offered.caches.push(Arc::new(cache.clone()));
+        cache
+    }
+
+    /// Values of the cache are outdated by events: `changed` says which keys one changed, and to
+    /// which version if it is known. While the log is away the cache goes by its times alone;
+    /// afterwards everything in it is fetched anew before it is served as fresh.
+    ///
+    /// # Errors
+    /// As [`engine`](Startup::engine).
+    pub fn outdate<E: Event, S: Source, K>(
+        &mut self,
+        cache: &Cache<S>,
+        changed: impl Fn(E) -> K + Send + Sync + 'static,
+    ) -> Result<(), StartError>
+    where
+        K: IntoIterator<Item = (S::Key, Option<u64>)>,
+    {
+        let outdating = Outdating::new(cache.clone(), changed);
+        self.follow::<E>(&format!("{}-cache", S::NAME), outdating)
+    }
+
+    /// Shows operators a table, under a name that is one of the service's.
+    pub fn panel(&mut self, name: &'static str, panel: impl Show) {
+        self.offered.panels.push((name, Arc::new(panel)));
+    }
+
     /// What consumers stand on, for those that begin while the service runs.
     ///
     /// # Errors
@@ -328,7 +373,13 @@ impl Startup {
     /// needs no more than that.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.is_local
+        self.address.ip().is_loopback()
+    }
+
+    /// Where the service listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The seams to the outside. Its shutdown is this service's own.

@@ -27,6 +27,7 @@
 pub use axum;
 pub use backlot_app as app;
 pub use backlot_broker as broker;
+pub use backlot_cache as cache;
 pub use backlot_cluster as cluster;
 pub use backlot_core as core;
 pub use backlot_messaging as messaging;

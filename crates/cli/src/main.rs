@@ -2,7 +2,7 @@
 //! in it. Any product has the same commands under its own name.
 
 use backlot_app::cli::{Options, Product};
-use backlot_app::{broker, dead, group, process, queues, topics};
+use backlot_app::{broker, caches, dead, group, process, queues, topics};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -56,6 +56,8 @@ enum Task {
     Queues(queues::Arguments),
     /// Stop a group of readers, resume it, move it in the log, remove it
     Group(group::Arguments),
+    /// Say how caches do, and have them forget
+    Caches(caches::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -69,5 +71,6 @@ fn main() -> ExitCode {
         Task::Lag(arguments) => topics::lag(&arguments, &PRODUCT, &options),
         Task::Queues(arguments) => queues::run(&arguments, &PRODUCT, &options),
         Task::Group(arguments) => group::run(&arguments, &PRODUCT, &options),
+        Task::Caches(arguments) => caches::run(&arguments, &PRODUCT, &options),
     }
 }

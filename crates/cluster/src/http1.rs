@@ -3,7 +3,7 @@
 use backlot_core::BoxFuture;
 use backlot_core::net::Network;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -21,6 +21,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 pub struct Http {
     net: Arc<dyn Network>,
     address: String,
+    authorization: Option<HeaderValue>,
     connection: Option<Connection>,
 }
 
@@ -74,8 +75,21 @@ impl Http {
         Http {
             net,
             address: address.into(),
+            authorization: None,
             connection: None,
         }
+    }
+
+    /// Shows this token with every request from now on.
+    ///
+    /// # Errors
+    /// When the token has signs that no header may have.
+    pub fn show(&mut self, token: &str) -> Result<(), HttpError> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|wrong| HttpError::Request(wrong.into()))?;
+        value.set_sensitive(true);
+        self.authorization = Some(value);
+        Ok(())
     }
 
     /// Sends a request and reads the whole answer within `limit`. All requests of a registry are
@@ -92,12 +106,15 @@ impl Http {
     ) -> Result<Reply, HttpError> {
         let body = body.into();
         let request = || {
-            Request::builder()
+            let mut request = Request::builder()
                 .method(method.clone())
                 .uri(path)
                 .header(http::header::HOST, &self.address)
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(Full::new(body.clone()))
+                .header(http::header::CONTENT_TYPE, "application/json");
+            if let Some(authorization) = &self.authorization {
+                request = request.header(http::header::AUTHORIZATION, authorization);
+            }
+            request.body(Full::new(body.clone()))
         };
         let requests = (request()?, request()?);
         match tokio::time::timeout(limit, self.try_both(requests)).await {
@@ -186,7 +203,8 @@ impl Http {
 }
 
 /// One segment of a path, percent-encoded.
-pub(crate) fn segment(text: &str) -> String {
+#[must_use]
+pub fn segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -1,5 +1,6 @@
 //! The operators' page, as a service beside any product's: who is there and how they are, how far
-//! groups are behind, what failed for good and is mended and sent again, what workers have.
+//! groups are behind, what failed for good and is mended and sent again, what workers have, how caches
+//! do, and the tables that services have for their operators.
 //!
 //! What it shows is sampled twice a second while somebody looks and pushed to the page; all it does
 //! the broker's contract and the commands do as well. Each action is a line in the log, at `info`
@@ -53,7 +54,8 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         .into());
     }
     let engine = cx.engine()?;
-    let sampler = Sampler::new(Arc::clone(&engine), cx.registry(), cx.env());
+    let secret = cx.secret(backlot_app::admin::KEY)?;
+    let sampler = Sampler::new(Arc::clone(&engine), cx.registry(), secret, cx.env());
     let page = Page::new(Parts {
         sampler: sampler.clone(),
         engine,

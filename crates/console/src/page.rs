@@ -94,6 +94,8 @@ impl Page {
             .route("/groups/{topic}/{group}", get(route::group::show))
             .route("/groups/{topic}/{group}/pause", post(route::group::pause))
             .route("/groups/{topic}/{group}/resume", post(route::group::resume))
+            .route("/caches/{service}/{name}", get(route::cache::show))
+            .route("/caches/{service}/{name}/purge", post(route::cache::purge))
             .route("/runs", get(route::run::list))
             .route("/runs/{number}", get(route::run::show))
             .route("/runs/{number}/events", get(route::run::events))

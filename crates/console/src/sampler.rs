@@ -2,15 +2,16 @@
 //! past to show.
 
 use crate::history::History;
-use crate::snapshot::{self, Health, InstanceRow, Part, ServiceRow, Snapshot};
+use crate::snapshot::{self, CacheRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
+use backlot_app::admin::Panel;
+use backlot_app::admin::client::{self, Client, Health, Pass};
+use backlot_cache::Report;
 use backlot_cluster::Registry;
-use backlot_cluster::http1::Http;
 use backlot_core::discovery::{Instance, InstanceSet};
 use backlot_core::net::Network;
-use backlot_core::{Clock, Env};
+use backlot_core::{Clock, Env, Error};
 use backlot_messaging::Engine;
 use futures_util::future::join_all;
-use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ struct Inner {
     engine: Arc<dyn Engine>,
     registry: Arc<dyn Registry>,
     net: Arc<dyn Network>,
+    /// What operators show instances.
+    pass: Pass,
     clock: Clock,
     latest: watch::Sender<Arc<Snapshot>>,
     viewers: AtomicUsize,
@@ -48,7 +51,14 @@ struct State {
     /// The instances of each service that was ever seen.
     watches: BTreeMap<String, watch::Receiver<InstanceSet>>,
     /// Connections to the operators' ports of instances.
-    probes: BTreeMap<String, Http>,
+    probes: BTreeMap<String, Client>,
+}
+
+/// What an instance says of itself.
+struct Said {
+    health: Health,
+    caches: Vec<Report>,
+    panels: Vec<Panel>,
 }
 
 /// Somebody who looks, until it is dropped.
@@ -61,10 +71,17 @@ impl Drop for Viewer {
 }
 
 impl Sampler {
-    pub(crate) fn new(engine: Arc<dyn Engine>, registry: Arc<dyn Registry>, env: &Env) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        registry: Arc<dyn Registry>,
+        secret: [u8; 32],
+        env: &Env,
+    ) -> Self {
         let nothing = Snapshot {
             at: env.clock.wall(),
             services: Ok(Vec::new()),
+            caches: Vec::new(),
+            panels: Vec::new(),
             groups: Ok(Vec::new()),
             dead: Ok(Vec::new()),
             queues: Ok(Vec::new()),
@@ -73,6 +90,7 @@ impl Sampler {
             engine,
             registry,
             net: Arc::clone(&env.net),
+            pass: Pass::new(secret, env.clock.clone()),
             clock: env.clock.clone(),
             latest: watch::Sender::new(Arc::new(nothing)),
             viewers: AtomicUsize::new(0),
@@ -107,9 +125,15 @@ impl Sampler {
             }
             groups
         });
+        let (services, caches, panels) = match services {
+            Ok((services, caches, panels)) => (Ok(services), caches, panels),
+            Err(why) => (Err(why), Vec::new(), Vec::new()),
+        };
         let sampled = Arc::new(Snapshot {
             at: self.0.clock.wall(),
             services,
+            caches,
+            panels,
             groups,
             dead,
             queues,
@@ -136,8 +160,42 @@ impl Sampler {
     }
 }
 
+/// What became of having an instance forget.
+pub(crate) struct Forgotten {
+    pub(crate) instance: String,
+    pub(crate) values: Result<u64, Error>,
+}
+
+impl Sampler {
+    /// Has every instance of a service forget what a cache holds of a key, or all.
+    pub(crate) async fn forget(
+        &self,
+        service: &str,
+        cache: &str,
+        key: Option<&str>,
+    ) -> Vec<Forgotten> {
+        let watch = self.0.registry.resolver().watch(service);
+        let set = watch.borrow().clone();
+        let instances = set.instances.iter();
+        let holders = instances.filter(|it| client::caches(it).any(|name| name == cache));
+        let asking = holders.filter_map(|instance| {
+            let mut client = self.0.client(client::address(instance)?);
+            Some(async move {
+                Forgotten {
+                    instance: instance.id.clone(),
+                    values: client.forget(cache, key, PROBE).await,
+                }
+            })
+        });
+        join_all(asking).await
+    }
+}
+
 impl Inner {
-    async fn services(&self, state: &mut State) -> Part<Vec<ServiceRow>> {
+    async fn services(
+        &self,
+        state: &mut State,
+    ) -> Part<(Vec<ServiceRow>, Vec<CacheRow>, Vec<PanelRow>)> {
         let names = tokio::time::timeout(PROBE, self.registry.services()).await;
         // Those that are known already are shown while the registry is away.
         if let Ok(Ok(names)) = names {
@@ -155,69 +213,83 @@ impl Inner {
             .watches
             .iter()
             .map(|(name, watch)| (name.clone(), watch.borrow().clone()))
+            .filter(|(_, set)| !set.instances.is_empty())
             .collect();
-        let admins = sets.iter().flat_map(|(_, set)| set.instances.iter());
-        let admins: Vec<String> = admins.filter_map(admin).collect();
-        state.probes.retain(|address, _| admins.contains(address));
-        let mut healths = BTreeMap::new();
-        let mut probes: Vec<(String, Http)> = admins
-            .into_iter()
-            .map(|address| {
-                let known = state.probes.remove(&address);
-                let probe = known.unwrap_or_else(|| Http::new(Arc::clone(&self.net), &*address));
-                (address, probe)
-            })
-            .collect();
-        for some in probes.chunks_mut(AT_ONCE) {
-            let asking = some
-                .iter_mut()
-                .map(|(address, probe)| async { (address.clone(), health(probe).await) });
-            healths.extend(join_all(asking).await);
-        }
-        state.probes.extend(probes);
-        let rows = sets
-            .into_iter()
-            .filter(|(_, set)| !set.instances.is_empty());
-        Ok(rows
-            .map(|(name, set)| ServiceRow {
+        let mut said = self.ask(state, &sets).await;
+        let (mut services, mut caches, mut panels) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, set) in sets {
+            let mut instances = Vec::new();
+            for instance in set.instances.iter() {
+                let address = client::address(instance);
+                let said = address.and_then(|address| said.remove(address));
+                let mut health = Health::Unknown;
+                if let Some(said) = said {
+                    health = said.health;
+                    snapshot::add_caches(&mut caches, instance, said.caches);
+                    snapshot::add_panels(&mut panels, &name, said.panels);
+                }
+                let instance = instance.clone();
+                instances.push(InstanceRow { instance, health });
+            }
+            services.push(ServiceRow {
                 name,
                 is_stale: set.stale,
-                instances: set
-                    .instances
-                    .iter()
-                    .map(|instance| InstanceRow {
-                        health: admin(instance)
-                            .and_then(|address| healths.get(&address).cloned())
-                            .unwrap_or(Health::Unknown),
-                        instance: instance.clone(),
-                    })
-                    .collect(),
-            })
-            .collect())
+                instances,
+            });
+        }
+        Ok((services, caches, panels))
+    }
+
+    /// Asks every instance how it is, a few at a time; what they say, by where they were asked.
+    async fn ask(
+        &self,
+        state: &mut State,
+        sets: &[(String, InstanceSet)],
+    ) -> BTreeMap<String, Said> {
+        let instances = sets.iter().flat_map(|(_, set)| set.instances.iter());
+        let mut asked: Vec<(String, &Instance, Client)> = Vec::new();
+        let mut known = std::mem::take(&mut state.probes);
+        for instance in instances {
+            if let Some(address) = client::address(instance) {
+                let probe = known.remove(address);
+                let probe = probe.unwrap_or_else(|| self.client(address));
+                asked.push((address.to_owned(), instance, probe));
+            }
+        }
+        let mut said = BTreeMap::new();
+        for some in asked.chunks_mut(AT_ONCE) {
+            let asking = some.iter_mut().map(|(address, instance, probe)| async {
+                (address.clone(), says(probe, instance).await)
+            });
+            said.extend(join_all(asking).await);
+        }
+        let probes = asked
+            .into_iter()
+            .map(|(address, _, probe)| (address, probe));
+        state.probes.extend(probes);
+        said
+    }
+
+    fn client(&self, address: &str) -> Client {
+        Client::new(Arc::clone(&self.net), address, self.pass.clone())
     }
 }
 
-/// Where an instance answers its operator.
-fn admin(instance: &Instance) -> Option<String> {
-    instance.metadata.get("admin").cloned()
-}
-
-async fn health(probe: &mut Http) -> Health {
-    let Ok(answer) = probe
-        .exchange(Method::GET, "/ready", Vec::new(), PROBE)
-        .await
-    else {
-        return Health::Silent;
+async fn says(probe: &mut Client, instance: &Instance) -> Said {
+    let mut said = Said {
+        health: probe.health(PROBE).await,
+        caches: Vec::new(),
+        panels: Vec::new(),
     };
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let degraded: Vec<_> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("degraded: "))
-        .collect();
-    match answer.status {
-        StatusCode::OK if degraded.is_empty() => Health::Ready,
-        StatusCode::OK => Health::Degraded(degraded.join("; ")),
-        _ if degraded.is_empty() => Health::NotReady("it says nothing more".to_owned()),
-        _ => Health::NotReady(degraded.join("; ")),
+    if said.health == Health::Silent {
+        return said;
     }
+    // What cannot be had is not there: the health says whether it answers at all.
+    if client::has_caches(instance) {
+        said.caches = probe.caches(PROBE).await.unwrap_or_default();
+    }
+    for name in client::panels(instance) {
+        said.panels.extend(probe.panel(name, PROBE).await.ok());
+    }
+    said
 }

@@ -1,6 +1,9 @@
 //! What is known at one moment. A part that cannot be had says why, and the others are shown all
 //! the same.
 
+use backlot_app::admin::Panel;
+use backlot_app::admin::client::Health;
+use backlot_cache::Report;
 use backlot_core::discovery::Instance;
 use backlot_core::{Context, Timestamp};
 use backlot_messaging::dead::{Letters, OfGroup, QUEUE, RETRY};
@@ -19,6 +22,8 @@ pub(crate) type Part<T> = Result<T, String>;
 pub(crate) struct Snapshot {
     pub(crate) at: Timestamp,
     pub(crate) services: Part<Vec<ServiceRow>>,
+    pub(crate) caches: Vec<CacheRow>,
+    pub(crate) panels: Vec<PanelRow>,
     pub(crate) groups: Part<Vec<GroupRow>>,
     pub(crate) dead: Part<Vec<OfGroup>>,
     pub(crate) queues: Part<Vec<QueueReport>>,
@@ -40,17 +45,20 @@ pub(crate) struct InstanceRow {
     pub(crate) health: Health,
 }
 
-/// How an instance is, by its own word.
+/// A cache of a service, as each of its instances has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    Ready,
-    /// Ready, and something it can do without is not there.
-    Degraded(String),
-    NotReady(String),
-    /// It does not answer its operator.
-    Silent,
-    /// It does not say where it answers its operator.
-    Unknown,
+pub(crate) struct CacheRow {
+    pub(crate) service: String,
+    pub(crate) name: String,
+    /// By the ids of instances.
+    pub(crate) instances: Vec<(String, Report)>,
+}
+
+/// A table that a service has for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PanelRow {
+    pub(crate) service: String,
+    pub(crate) panel: Panel,
 }
 
 /// A group that reads a topic.
@@ -66,6 +74,35 @@ pub(crate) struct GroupRow {
     pub(crate) is_paused: bool,
     /// How far it was behind lately, as points of a line.
     pub(crate) line: String,
+}
+
+/// Counts an instance's caches to those of its service.
+pub(crate) fn add_caches(rows: &mut Vec<CacheRow>, instance: &Instance, reports: Vec<Report>) {
+    for report in reports {
+        let same = |row: &&mut CacheRow| row.service == instance.service && row.name == report.name;
+        let one = (instance.id.clone(), report.clone());
+        match rows.iter_mut().find(same) {
+            Some(row) => row.instances.push(one),
+            None => rows.push(CacheRow {
+                service: instance.service.clone(),
+                name: report.name,
+                instances: vec![one],
+            }),
+        }
+    }
+}
+
+/// Adds what is not there: instances of one service show the same.
+pub(crate) fn add_panels(rows: &mut Vec<PanelRow>, service: &str, panels: Vec<Panel>) {
+    for panel in panels {
+        let is_there = |row: &PanelRow| row.service == service && row.panel.title == panel.title;
+        if !rows.iter().any(is_there) {
+            rows.push(PanelRow {
+                service: service.to_owned(),
+                panel,
+            });
+        }
+    }
 }
 
 /// A call to the log.

@@ -1,6 +1,7 @@
 //! What templates are filled with. Text is escaped by the templates.
 
 pub(crate) mod audit;
+pub(crate) mod cache;
 pub(crate) mod dead;
 pub(crate) mod group;
 mod indent;

@@ -170,6 +170,24 @@ impl Error {
         self
     }
 
+    /// The same for one more caller: all that callers may see, without the cause.
+    #[must_use]
+    pub fn told(&self) -> Self {
+        let detail = self.detail.as_ref().map(|detail| {
+            Box::new(Detail {
+                violations: detail.violations.clone(),
+                reason: detail.reason.clone(),
+                pushback: detail.pushback,
+                source: None,
+            })
+        });
+        Error {
+            code: self.code,
+            message: self.message.clone(),
+            detail,
+        }
+    }
+
     /// Cuts a message that is longer than `bytes`: it travels in headers, which are bounded.
     #[must_use]
     pub fn with_message_at_most(mut self, bytes: usize) -> Self {

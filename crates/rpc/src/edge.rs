@@ -4,7 +4,7 @@ use crate::contract::Method;
 use crate::identity::Verifier;
 use crate::wire;
 use backlot_core::trace::TraceContext;
-use backlot_core::{Context, Dice, Error};
+use backlot_core::{Context, Deadline, Dice, Error, Principal};
 use http::HeaderMap;
 use std::sync::Arc;
 
@@ -76,15 +76,24 @@ impl Edge {
         let Some(token) = wire::bearer(headers)? else {
             return Ok(cx);
         };
+        let principal = self.principal(token, cx.deadline()).await?;
+        Ok(cx.with_principal(principal))
+    }
+
+    /// Who shows this token.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for a token that does not hold, `Unavailable` when the issuer's keys were
+    /// never to be had, `DeadlineExceeded` when they do not come in time.
+    pub async fn principal(&self, token: &str, deadline: Deadline) -> Result<Principal, Error> {
         let Some(verifier) = &self.verifier else {
             return Err(Error::unauthenticated(
                 "this service knows no token issuer: configure 'identity'",
             ));
         };
-        let principal = match verifier.known(token) {
-            Some(principal) => principal,
-            None => cx.deadline().run(verifier.verify(token)).await?,
-        };
-        Ok(cx.with_principal(principal))
+        match verifier.known(token) {
+            Some(principal) => Ok(principal),
+            None => deadline.run(verifier.verify(token)).await,
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::contract::{Shape, Verb};
 use crate::edge::Edge;
 use crate::mount::{Mount, Reply};
 use backlot_core::Error;
+use backlot_core::trace::TraceContext;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -51,6 +52,16 @@ type Body = axum::body::Body;
 /// `Internal` when two mounts claim the same route, or a mount's descriptors are malformed.
 pub fn routes(mounts: &[Mount], edge: &Edge) -> Result<axum::Router, Error> {
     router(mounts, edge.clone(), axum::Router::new(), true)
+}
+
+/// A failure as RFC 9457 describes it, for routes of one's own; `path` is what was asked for.
+#[must_use]
+pub fn problem(error: Error, path: &str) -> Response<Body> {
+    let about = About {
+        instance: path.to_owned(),
+        trace: TraceContext::NONE,
+    };
+    Problem::from(error).into_response(&about)
 }
 
 /// The REST routes of `mounts`; what they do not answer goes to `pages`. They are described, by

@@ -56,7 +56,10 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
 }
 
 /// The bearer token of a call, if it shows one.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+///
+/// # Errors
+/// `Unauthenticated` for a header that is no bearer token.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);
     };

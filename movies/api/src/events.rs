@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`RatingSubmitted`] | `ratings` | somebody rates a record, or takes the rating back |
 //! | [`RatingsChanged`] | `rating-changes` | what ratings of records come to now |
+//! | [`MoviesChanged`] | `movie-changes` | what is known of films changed |
 //! | [`PosterUploaded`] | `posters` | a file shall be a film's poster |
 //! | [`PosterChecked`] | `poster-checks` | what came of that file |
 //! | [`MailWished`] | `mail-wishes` | a user wants mail, or none |
@@ -15,11 +16,13 @@
 
 mod changed;
 mod mail;
+mod movie;
 mod poster;
 mod stars;
 mod submitted;
 
 pub use changed::{MAX_CHANGES, RatingsChanged, RecordChange};
 pub use mail::{MailAnswered, MailDue, MailWished, address};
+pub use movie::MoviesChanged;
 pub use poster::{MAX_PICTURE_BYTES, MAX_PICTURES, Picture, PosterChecked, PosterUploaded};
 pub use submitted::{EventType, RatingSubmitted, Submitted};

@@ -72,8 +72,13 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         controller: Arc::clone(&controller),
         mailbox: mailbox.clone(),
     }));
-    if !has_server && cx.is_local() {
-        cx.routes(handler::router(mailbox));
+    if !has_server {
+        let mut page = String::new();
+        if cx.is_local() {
+            page = format!("http://{}/mailbox", cx.address());
+            cx.routes(handler::router(mailbox.clone()));
+        }
+        cx.panel("mailbox", handler::Latest { mailbox, page });
     }
     cx.relay(&store, |carrier| carrier.topic::<MailDue>())?;
     let group = |name| Group::new(name).durability(Durability::Disk);

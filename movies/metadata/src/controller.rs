@@ -9,8 +9,10 @@ use crate::order::Asked;
 use crate::page::{After, Question};
 use crate::repository::Films;
 use crate::search::Query;
+use backlot::messaging::outbox::Publishing;
 use backlot::storage::{Store, StoreError};
 use backlot::{Clock, Context, Error, Permission, Rule};
+use movies_api::events::MoviesChanged;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -116,8 +118,11 @@ impl Controller {
             .write_once(cx, cx.idempotency(), move |tx| {
                 let films = Arc::clone(&films);
                 Box::pin(async move {
-                    let created = Films::in_tx(tx).put(&films, now).await?;
-                    Ok::<_, Error>(answer(created))
+                    let written = Films::in_tx(tx).put(&films, now).await?;
+                    for event in MoviesChanged::of(&written.changed, written.at) {
+                        tx.publish(&event).await?;
+                    }
+                    Ok::<_, Error>(answer(written.created))
                 })
             })
             .await

@@ -29,7 +29,7 @@ use backlot::messaging::caps::Durability;
 use backlot::messaging::consume::Group;
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
-use movies_api::events::PosterUploaded;
+use movies_api::events::{MoviesChanged, PosterUploaded};
 use std::sync::Arc;
 
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
@@ -46,7 +46,9 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         store.clone(),
         cx.clock().clone(),
     ));
-    cx.relay(&store, |carrier| carrier.topic::<PosterUploaded>())?;
+    cx.relay(&store, |carrier| {
+        carrier.topic::<MoviesChanged>().topic::<PosterUploaded>()
+    })?;
     let posters = Group::new("posters").durability(Durability::Disk);
     cx.consume(posters, &store, handler::Posters(Arc::clone(&films)))?;
     let entered = films.enter_first().await;

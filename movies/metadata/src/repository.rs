@@ -134,6 +134,17 @@ struct Catalogue {
     changed_at: i64,
 }
 
+/// What a write did.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// How many films are new.
+    pub(crate) created: u32,
+    /// The films that are new, or other than before.
+    pub(crate) changed: Vec<String>,
+    /// When it was, in the order of changes.
+    pub(crate) at: i64,
+}
+
 impl<'t> Films<'t> {
     pub(crate) fn in_tx(tx: &'t mut Tx) -> Self {
         Films { tx }
@@ -154,9 +165,13 @@ impl<'t> Films<'t> {
         Ok(films.collect())
     }
 
-    /// Writes films, no id twice, with their names, facets and place in the order of changes;
-    /// how many are new. A film keeps its poster, and one that stays as it is does not change.
-    pub(crate) async fn put(&mut self, films: &[Film], now: Timestamp) -> Result<u32, StoreError> {
+    /// Writes films, no id twice, with their names, facets and place in the order of changes. A film
+    /// keeps its poster, and one that stays as it is does not change.
+    pub(crate) async fn put(
+        &mut self,
+        films: &[Film],
+        now: Timestamp,
+    ) -> Result<Written, StoreError> {
         let current = begin_change(self.tx, now).await?;
         let ids: Vec<String> = films.iter().map(|film| film.id.clone()).collect();
         let mut known = self.kept(&ids).await?;
@@ -177,8 +192,13 @@ impl<'t> Films<'t> {
             }
             changed.push((before, film));
         }
+        let written = Written {
+            created,
+            changed: changed.iter().map(|(_, film)| film.id.clone()).collect(),
+            at: current.changed_at,
+        };
         self.write(current, changed).await?;
-        Ok(created)
+        Ok(written)
     }
 
     /// Whether no film is left from before there were names.

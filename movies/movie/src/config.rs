@@ -1,5 +1,6 @@
 //! What can be set.
 
+use backlot::cache;
 use backlot::config::{Problems, Validate};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ const MAX_WEIGHT: f64 = 1e9;
 pub struct Config {
     /// The charts.
     pub chart: Chart,
+    /// Films as they are held for when the catalogue is away.
+    pub films: cache::Options,
 }
 
 /// Configuration of the charts.
@@ -32,6 +35,7 @@ impl Default for Chart {
 
 impl Validate for Config {
     fn validate(&self, at: &str, problems: &mut Problems) {
+        self.films.validate(&format!("{at}.films"), problems);
         let weight = self.chart.weight;
         // Not a number is in no range.
         if !(0.0..=MAX_WEIGHT).contains(&weight) {
@@ -55,6 +59,7 @@ mod tests {
             let mut problems = Problems::default();
             let config = Config {
                 chart: Chart { weight },
+                ..Config::default()
             };
             config.validate("movie", &mut problems);
             assert!(

@@ -5,24 +5,32 @@ mod chart;
 mod upload;
 
 use crate::chart::Charts;
+use crate::films::Catalogue;
+use backlot::cache::{Cache, Old};
 use backlot::{Code, Context, Deadline, Error};
 use movies_api as api;
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
     Aggregate, BatchGetAggregatedRatingsRequest, BatchGetMetadataRequest,
-    GetAggregatedRatingRequest, GetMetadataRequest, ListFacetsRequest, ListFacetsResponse,
-    ListMetadataRequest, ListMoviesRequest, MovieDetails, SearchMetadataRequest,
-    SearchMoviesRequest,
+    GetAggregatedRatingRequest, ListFacetsRequest, ListFacetsResponse, ListMetadataRequest,
+    ListMoviesRequest, MovieDetails, SearchMetadataRequest, SearchMoviesRequest,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The record type of films.
 pub(crate) const MOVIE: &str = "movie";
 /// The part of an answer that can be missing.
 const RATING: &str = "rating";
+/// The part that can be older than it should be.
+const METADATA: &str = "metadata";
+
+/// How old what is said of a film is, where the catalogue could not be asked; nothing otherwise.
+pub(crate) type Age = Duration;
 
 pub(crate) struct Controller {
     metadata: Arc<dyn api::Metadata>,
+    films: Cache<Catalogue>,
     rating: Arc<dyn api::Rating>,
     charts: Charts,
 }
@@ -40,11 +48,13 @@ pub(crate) struct Joined<T> {
 impl Controller {
     pub(crate) fn new(
         metadata: Arc<dyn api::Metadata>,
+        films: Cache<Catalogue>,
         rating: Arc<dyn api::Rating>,
         charts: Charts,
     ) -> Self {
         Controller {
             metadata,
+            films,
             rating,
             charts,
         }
@@ -54,28 +64,32 @@ impl Controller {
         &self,
         cx: &Context,
         movie_id: String,
-    ) -> Result<Joined<MovieDetails>, Error> {
-        let of_film = GetMetadataRequest {
-            movie_id: movie_id.clone(),
-        };
+    ) -> Result<(Joined<MovieDetails>, Age), Error> {
         let of_rating = GetAggregatedRatingRequest {
             record_type: MOVIE.into(),
-            record_id: movie_id,
+            record_id: movie_id.clone(),
         };
         let optional = optional(cx);
         let (film, rating) = tokio::join!(
-            self.metadata.get_metadata(cx, of_film),
+            self.films.get(cx, &movie_id),
             self.rating.get_aggregated_rating(&optional, of_rating),
         );
-        let metadata = film?.metadata;
-        let (rating, degraded) = match rating {
+        let film = film?;
+        let (rating, mut degraded) = match rating {
             Ok(response) => (response.aggregate.filter(is_rated), Vec::new()),
             Err(error) => (None, without_rating(&error)),
         };
-        Ok(Joined {
+        let mut age = Age::default();
+        if matches!(film.old, Some(Old::Failing(_) | Old::Slow)) {
+            degraded.push(METADATA.to_owned());
+            age = film.age;
+        }
+        let metadata = Some(Metadata::clone(&film.value));
+        let joined = Joined {
             answer: MovieDetails { metadata, rating },
             degraded,
-        })
+        };
+        Ok((joined, age))
     }
 
     /// A page of films with their ratings, and the token of the next one.

@@ -74,6 +74,7 @@ impl api::Metadata for Films {
         _: &Context,
         request: GetMetadataRequest,
     ) -> Result<GetMetadataResponse, Error> {
+        present(&self.away)?;
         match request.movie_id.as_str() {
             "unknown" => Err(Error::not_found("no film \"unknown\"")),
             id => Ok(GetMetadataResponse {

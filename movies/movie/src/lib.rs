@@ -5,12 +5,14 @@ mod config;
 mod controller;
 #[cfg(test)]
 mod doubles;
+mod films;
 mod handler;
 
 pub use config::{Chart, Config};
 
 use backlot::{Service, StartError, Startup, owners};
 use movies_api as api;
+use movies_api::events::MoviesChanged;
 use std::sync::Arc;
 
 /// Name, owner, configuration type and `start`: all that a composition needs to know.
@@ -32,7 +34,13 @@ async fn start(config: Config, cx: &mut Startup) -> Result<(), StartError> {
         config.chart.weight,
     );
     cx.tasks().spawn_endless("charts", keeping);
-    let movies = Arc::new(controller::Controller::new(metadata, rating, charts));
+    let catalogue = Arc::<api::MetadataClient>::clone(&metadata);
+    let films = cx.cache(films::Catalogue(catalogue), &config.films);
+    cx.outdate(&films, |event: MoviesChanged| {
+        event.movie_ids.into_iter().map(|id| (id, None))
+    })?;
+    let movies = controller::Controller::new(metadata, films, rating, charts);
+    let movies = Arc::new(movies);
     cx.serve(api::movie(handler::Grpc(movies)));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The `movies` command.
 
 use backlot::app::cli::Options;
-use backlot::app::{dead, fleet, group, process, queues, topics};
+use backlot::app::{caches, dead, fleet, group, process, queues, topics};
 use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token, upload};
 use std::process::ExitCode;
@@ -87,6 +87,8 @@ enum Task {
     Queues(queues::Arguments),
     /// Stop a group of readers, resume it, move it in the log, remove it
     Group(group::Arguments),
+    /// Say how caches do, and have them forget
+    Caches(caches::Arguments),
     /// Make files of these kinds, of any size, to try an import with
     Generate(generate::Arguments),
 }
@@ -126,6 +128,7 @@ fn main() -> ExitCode {
         Some(Task::Lag(arguments)) => topics::lag(&arguments, &PRODUCT, &options),
         Some(Task::Queues(arguments)) => queues::run(&arguments, &PRODUCT, &options),
         Some(Task::Group(arguments)) => group::run(&arguments, &PRODUCT, &options),
+        Some(Task::Caches(arguments)) => caches::run(&arguments, &PRODUCT, &options),
         Some(Task::Generate(arguments)) => generate::run(&arguments),
     }
 }

@@ -80,7 +80,12 @@ impl Site {
         let engine = Embedded::memory(Options::default(), &env, &tasks, &metrics).await;
         let engine: Arc<dyn Engine> = Arc::new(engine.unwrap());
         let registry = Memory::new();
-        let sampler = Sampler::new(Arc::clone(&engine), Arc::new(registry.clone()), &env);
+        let sampler = Sampler::new(
+            Arc::clone(&engine),
+            Arc::new(registry.clone()),
+            [7; 32],
+            &env,
+        );
         let page = Page::new(Parts {
             sampler: sampler.clone(),
             engine: Arc::clone(&engine),

@@ -1,8 +1,10 @@
 //! Everything at a glance, in panels that are drawn anew when their words change.
 
-use super::{ago, live};
-use crate::snapshot::{GroupRow, Health, InstanceRow, Part, ServiceRow, Snapshot};
+use super::{ago, cache, live};
+use crate::snapshot::{CacheRow, GroupRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
 use askama::Template;
+use backlot_app::admin::client::Health;
+use backlot_cache::Report;
 use backlot_core::Timestamp;
 use backlot_messaging::dead::OfGroup;
 use backlot_messaging::pull::{Out, QueueReport};
@@ -21,6 +23,9 @@ pub(crate) struct Panels {
     pub(crate) groups: String,
     pub(crate) dead: String,
     pub(crate) queues: String,
+    pub(crate) caches: String,
+    /// Those that services have.
+    pub(crate) others: String,
 }
 
 #[derive(Template)]
@@ -48,6 +53,18 @@ struct Dead<'a> {
 struct Queues<'a> {
     part: &'a Part<Vec<QueueReport>>,
     now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "caches.html")]
+struct Caches<'a> {
+    rows: &'a [CacheRow],
+}
+
+#[derive(Template)]
+#[template(path = "panels.html")]
+struct Others<'a> {
+    rows: &'a [PanelRow],
 }
 
 impl Panels {
@@ -83,6 +100,18 @@ impl Panels {
                 }
                 .render(),
             ),
+            caches: drawn(
+                Caches {
+                    rows: &snapshot.caches,
+                }
+                .render(),
+            ),
+            others: drawn(
+                Others {
+                    rows: &snapshot.panels,
+                }
+                .render(),
+            ),
         }
     }
 
@@ -93,6 +122,8 @@ impl Panels {
             ("groups", &self.groups, &before.groups),
             ("dead", &self.dead, &before.dead),
             ("queues", &self.queues, &before.queues),
+            ("caches", &self.caches, &before.caches),
+            ("others", &self.others, &before.others),
         ];
         let changed = both.into_iter().filter(|(_, now, before)| now != before);
         changed
@@ -170,5 +201,21 @@ impl Queues<'_> {
 
     fn since(&self, out: &Out) -> String {
         ago(out.since, self.now)
+    }
+}
+
+impl Caches<'_> {
+    /// Of all instances together.
+    fn all(&self, row: &CacheRow) -> Report {
+        cache::all(row)
+    }
+}
+
+impl Others<'_> {
+    /// A page with more, if that is one that browsers may be sent to.
+    fn page<'r>(&self, row: &'r PanelRow) -> Option<&'r str> {
+        let page = row.panel.page.as_str();
+        let is_page = page.starts_with("http://") || page.starts_with("https://");
+        is_page.then_some(page)
     }
 }

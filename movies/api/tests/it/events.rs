@@ -6,8 +6,8 @@ use backlot::messaging::{Record, partition};
 use backlot::{Code, Timestamp};
 use movies_api::events::{
     EventType, MAX_CHANGES, MAX_PICTURE_BYTES, MAX_PICTURES, MailAnswered, MailDue, MailWished,
-    Picture, PosterChecked, PosterUploaded, RatingSubmitted, RatingsChanged, RecordChange,
-    Submitted,
+    MoviesChanged, Picture, PosterChecked, PosterUploaded, RatingSubmitted, RatingsChanged,
+    RecordChange, Submitted,
 };
 use std::collections::BTreeMap;
 
@@ -299,4 +299,32 @@ fn every_word_ever_released_about_mail_is_read() {
     assert_eq!(wished["v1-none"].address().unwrap(), None);
     assert!(read_all::<MailAnswered>("mail-answered")["v1-yes"].wanted);
     assert_eq!(read_all::<MailDue>("mail-due")["v1-welcome"].id, "w1");
+}
+
+#[test]
+fn every_word_ever_released_about_changed_films_is_read() {
+    let changed = read_all::<MoviesChanged>("movies-changed");
+    assert_eq!(changed["v1-one"].key().as_deref(), Some("metropolis-1927"));
+    assert_eq!(changed["v1-many"].key(), None);
+    assert!(changed["v1-many"].changed_at > changed["v1-one"].changed_at);
+}
+
+#[test]
+fn a_commit_that_changed_many_films_is_told_in_events_that_fit() {
+    let ids: Vec<String> = (0..2000).map(|_| "\u{1}".repeat(64)).collect();
+    let events: Vec<_> = MoviesChanged::of(&ids, 7).collect();
+    assert_eq!(
+        events.iter().map(|it| it.movie_ids.len()).sum::<usize>(),
+        2000
+    );
+    for event in events {
+        let stamp = Stamp {
+            id: "1".into(),
+            source: "test".into(),
+            time: Timestamp(0),
+        };
+        let record = event::encode(&event, stamp).unwrap();
+        assert!(record.payload.len() < MAX_PAYLOAD - 16 * 1024);
+    }
+    assert_eq!(MoviesChanged::of(&[], 7).count(), 0);
 }

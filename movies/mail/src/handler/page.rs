@@ -150,7 +150,7 @@ async fn guarded(mut response: Response) -> Response {
 }
 
 /// As `2026-11-22 07:00` in UTC.
-fn time(at: Timestamp) -> String {
+pub(super) fn time(at: Timestamp) -> String {
     let time = std::time::UNIX_EPOCH + Duration::from_millis(at.0.max(0).unsigned_abs());
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.replace('T', " ")

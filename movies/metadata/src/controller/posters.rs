@@ -5,9 +5,10 @@ use crate::model::{Picture, Progress};
 use crate::repository::{Posters, Uploads};
 use crate::upload;
 use backlot::messaging::consume::{Failing, Failure};
+use backlot::messaging::outbox::Publishing;
 use backlot::storage::Tx;
 use backlot::{Context, Error, Timestamp};
-use movies_api::events::{MAX_PICTURES, PosterChecked};
+use movies_api::events::{MAX_PICTURES, MoviesChanged, PosterChecked};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -83,9 +84,12 @@ impl Controller {
         }
         pictures.sort_by_key(|picture| (picture.width, picture.height));
         pictures.dedup();
-        Ok(Posters::in_tx(tx)
-            .show(film, sha256, &pictures, now)
-            .await?)
+        let mut posters = Posters::in_tx(tx);
+        let at = posters.show(film, sha256, &pictures, now).await?;
+        for event in MoviesChanged::of(std::slice::from_ref(film), at) {
+            tx.publish(&event).await?;
+        }
+        Ok(())
     }
 }
 

@@ -58,21 +58,23 @@ impl<'t> Posters<'t> {
         self.need(film, shown.files().chain([sha256])).await
     }
 
-    /// Shows a film by these pictures, which were made of this file.
+    /// Shows a film by these pictures, which were made of this file; when that was, in the order of
+    /// changes.
     pub(crate) async fn show(
         &mut self,
         film: &str,
         sha256: &str,
         pictures: &[Picture],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         let changed_at = super::begin_change(self.tx, now).await?.changed_at;
         let list = super::list(pictures)?;
         let params = params![sha256, &list, changed_at, film];
         self.tx.execute(SHOW, params).await?;
         self.tx.execute(PUT, params![film, sha256, ""]).await?;
         let files = pictures.iter().map(|picture| &*picture.sha256);
-        self.need(film, files.chain([sha256])).await
+        self.need(film, files.chain([sha256])).await?;
+        Ok(changed_at)
     }
 
     /// A film needs these files and no others, which are deleted unless another film needs them.

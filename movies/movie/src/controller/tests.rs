@@ -1,20 +1,45 @@
 use super::*;
 use crate::chart;
 use crate::doubles::{Films, Ratings};
-use backlot::{Clock, Dice};
+use backlot::cache;
+use backlot::service::{Metrics, Tasks};
+use backlot::{Clock, Dice, Env};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 fn movies(ratings: Ratings) -> Controller {
-    let (metadata, rating) = (Arc::new(Films::default()), Arc::new(ratings));
+    movies_of(&Arc::new(Films::default()), ratings)
+}
+
+fn movies_of(metadata: &Arc<Films>, ratings: Ratings) -> Controller {
+    let rating = Arc::new(ratings);
     let sources = chart::Sources {
-        metadata: Arc::<Films>::clone(&metadata),
+        metadata: Arc::<Films>::clone(metadata),
         rating: Arc::<Ratings>::clone(&rating),
         clock: Clock::real(),
         dice: Dice::seeded(1),
     };
     // Charts that nobody keeps.
     let (charts, _) = chart::follow(sources, 25.0);
-    Controller::new(metadata, rating, charts)
+    Controller::new(
+        Arc::<Films>::clone(metadata),
+        cached(metadata),
+        rating,
+        charts,
+    )
+}
+
+/// Films that are fresh for 30 s.
+fn cached(metadata: &Arc<Films>) -> Cache<Catalogue> {
+    let env = Env::real();
+    let setup = cache::Setup {
+        tasks: Tasks::new(&env),
+        metrics: Metrics::new(),
+        service: "movie",
+        env,
+    };
+    let catalogue = Catalogue(Arc::<Films>::clone(metadata));
+    Cache::new(&setup, catalogue, cache::Options::default())
 }
 
 fn list() -> ListMoviesRequest {
@@ -26,10 +51,9 @@ fn list() -> ListMoviesRequest {
 
 #[tokio::test]
 async fn a_film_comes_with_its_rating() {
-    let joined = movies(Ratings::default())
-        .details(&Context::background(), "a".into())
-        .await
-        .unwrap();
+    let details = movies(Ratings::default());
+    let cx = Context::background();
+    let (joined, _) = details.details(&cx, "a".into()).await.unwrap();
     assert_eq!(joined.answer.rating.unwrap().count, 3);
     assert!(joined.degraded.is_empty());
 }
@@ -41,10 +65,9 @@ async fn whatever_ails_rating_the_film_still_comes_marked() {
             fails: Some(code),
             ..Ratings::default()
         };
-        let joined = movies(ratings)
-            .details(&Context::background(), "a".into())
-            .await
-            .unwrap();
+        let details = movies(ratings);
+        let cx = Context::background();
+        let (joined, _) = details.details(&cx, "a".into()).await.unwrap();
         assert_eq!(joined.answer.metadata.unwrap().id, "a");
         assert_eq!(joined.answer.rating, None);
         assert_eq!(joined.degraded, ["rating"], "{code}");
@@ -58,13 +81,35 @@ async fn a_silent_rating_service_leaves_time_to_answer_without_it() {
         hangs: true,
         ..Ratings::default()
     };
-    let joined = cx
-        .deadline()
-        .run(movies(ratings).details(&cx, "a".into()))
-        .await
-        .unwrap();
+    let details = movies(ratings);
+    let details = cx.deadline().run(details.details(&cx, "a".into()));
+    let (joined, _) = details.await.unwrap();
     assert_eq!(joined.degraded, ["rating"]);
     assert!(cx.deadline().remaining() >= Duration::from_millis(400));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_catalogue_is_away_a_film_that_is_known_comes_marked_with_its_age() {
+    let films = Arc::new(Films::default());
+    let movies = movies_of(&films, Ratings::default());
+    let cx = Context::background;
+    let (joined, age) = movies.details(&cx(), "a".into()).await.unwrap();
+    assert_eq!((joined.degraded, age), (Vec::new(), Duration::ZERO));
+
+    films.away.store(true, Ordering::Relaxed);
+    let (joined, _) = movies.details(&cx(), "a".into()).await.unwrap();
+    assert!(joined.degraded.is_empty(), "it was known a moment ago");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // Found out by the first who asks, without waiting for it.
+    drop(movies.details(&cx(), "a".into()).await.unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (joined, age) = movies.details(&cx(), "a".into()).await.unwrap();
+    assert_eq!(joined.degraded, ["metadata"]);
+    assert_eq!(joined.answer.metadata.unwrap().id, "a");
+    assert!(age >= Duration::from_secs(60), "{age:?}");
+
+    let error = movies.details(&cx(), "b".into()).await.err().unwrap();
+    assert_eq!(error.code(), Code::Unavailable);
 }
 
 #[tokio::test]
@@ -79,13 +124,12 @@ async fn an_unknown_film_is_not_found_whatever_its_ratings() {
 
 #[tokio::test]
 async fn nobody_rated_it_is_not_degraded() {
-    let joined = movies(Ratings {
+    let movies = movies(Ratings {
         count: 0,
         ..Ratings::default()
-    })
-    .details(&Context::background(), "a".into())
-    .await
-    .unwrap();
+    });
+    let cx = Context::background();
+    let (joined, _) = movies.details(&cx, "a".into()).await.unwrap();
     assert_eq!(joined.answer.rating, None);
     assert!(joined.degraded.is_empty());
 }

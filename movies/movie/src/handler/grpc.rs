@@ -18,10 +18,11 @@ impl api::Movie for Grpc {
         cx: &Context,
         request: GetMovieDetailsRequest,
     ) -> Result<GetMovieDetailsResponse, Error> {
-        let joined = self.0.details(cx, request.movie_id).await?;
+        let (joined, age) = self.0.details(cx, request.movie_id).await?;
         Ok(GetMovieDetailsResponse {
             movie: Some(joined.answer),
             degraded: joined.degraded,
+            metadata_age_ms: i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
         })
     }
 

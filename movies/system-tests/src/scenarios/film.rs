@@ -1,7 +1,7 @@
 //! Films, with and without their ratings.
 
 use crate::Clients;
-use backlot::Code;
+use backlot::{Code, Error};
 use movies_api::metadata::v1::Metadata;
 use movies_api::{
     GetMetadataRequest, GetMovieDetailsRequest, ListMetadataRequest, ListMoviesRequest,
@@ -285,4 +285,28 @@ pub(super) async fn a_film_of_the_largest_size_comes_back_whole(world: &Clients)
     let put = world.metadata.put_metadata(&world.editor(), request).await;
     let error = world.refused("a null character", put, Code::InvalidArgument);
     assert!(error.message().contains("U+0000"), "{error:?}");
+}
+
+pub(super) async fn a_film_that_changes_is_shown_so_at_once(world: &Clients) {
+    let mut film = world.film("changing").await;
+    let read = async || {
+        let cx = world.nobody();
+        let answer = world.movie.get_movie_details(&cx, details("changing"));
+        Ok::<_, Error>(answer.await?.movie.and_then(|movie| movie.metadata))
+    };
+    for year in 1990..2000 {
+        world.worked("before", read().await);
+        film.year = year;
+        let request = PutMetadataRequest {
+            metadata: Some(film.clone()),
+        };
+        let put = world.metadata.put_metadata(&world.editor(), request).await;
+        world.worked("a change", put);
+        // As soon as its event is there, though what is held would be fresh for half a minute.
+        let shown = async || match read().await? {
+            Some(shown) if shown == film => Ok(()),
+            _ => Err(Error::unavailable("not yet shown")),
+        };
+        world.eventually("it is shown", shown).await;
+    }
 }

@@ -8,7 +8,10 @@ use super::watch::watch;
 use crate::Clients;
 use crate::clients::rating;
 use backlot::{Code, Error};
-use movies_api::{GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest};
+use movies_api::metadata::v1::Metadata;
+use movies_api::{
+    GetMovieDetailsRequest, GetMovieDetailsResponse, ListMoviesRequest, PutMetadataRequest,
+};
 use std::time::Duration;
 
 async fn details(world: &Clients, film: &str) -> Result<GetMovieDetailsResponse, Error> {
@@ -74,23 +77,55 @@ pub(super) async fn without_ratings_a_film_still_comes_marked_and_they_return(wo
     );
 }
 
-pub(super) async fn without_the_catalogue_there_is_no_film(world: &Clients) {
+pub(super) async fn without_the_catalogue_films_that_are_known_come_marked(world: &Clients) {
+    let film = world.film("catalogued").await;
     world.film("uncatalogued").await;
+    world.answered("before", details(world, "catalogued").await);
+    // Nobody asks between the change and the stop: of what is known it is known that it is old.
+    let changed = Metadata {
+        year: 1999,
+        ..film.clone()
+    };
+    put(world, changed.clone()).await;
     world.power().stop("metadata").await;
-    world.failed(
-        "without",
-        details(world, "uncatalogued").await,
-        Code::Unavailable,
-    );
+    let answer = world
+        .eventually("what was known is marked", async || {
+            let answer = details(world, "catalogued").await?;
+            match &*answer.degraded {
+                [part] if part == "metadata" => Ok(answer),
+                _ => Err(Error::unavailable("not yet marked")),
+            }
+        })
+        .await;
+    assert!(answer.metadata_age_ms > 0);
+    let movie = world.some("the film", answer.movie);
+    assert_eq!(movie.metadata, Some(film));
+    let unknown = details(world, "uncatalogued").await;
+    world.failed("what was not", unknown, Code::Unavailable);
     // Ratings need no catalogue.
     world.rate("ann", "uncatalogued", 8).await;
     world.power().start("metadata").await;
-    let answer = world
-        .eventually("the film is back", async || {
-            details(world, "uncatalogued").await
-        })
-        .await;
-    world.transcript.add("the film is back", &answer);
+    let mut shown = Vec::new();
+    for film in ["uncatalogued", "catalogued"] {
+        let back = async || {
+            let answer = details(world, film).await?;
+            match answer.degraded.is_empty() {
+                true => Ok(answer.movie.and_then(|movie| movie.metadata)),
+                false => Err(Error::unavailable("still marked")),
+            }
+        };
+        shown.extend(world.eventually("the film is back", back).await);
+    }
+    assert_eq!(shown[1], changed);
+    world.transcript.add("the films are back", &shown);
+}
+
+async fn put(world: &Clients, film: Metadata) {
+    let request = PutMetadataRequest {
+        metadata: Some(film),
+    };
+    let put = world.metadata.put_metadata(&world.editor(), request).await;
+    world.worked("a change", put);
 }
 
 pub(super) async fn acknowledged_ratings_survive_a_restart(world: &Clients) {

@@ -36,11 +36,19 @@ async fn every_line_that_a_document_says_to_run_runs() {
             for (service, port) in SERVICES.iter().zip(ports) {
                 let usual = format!("127.0.0.1:{port}");
                 script = script.replace(&usual, &site.address(service));
+                let usual = format!("127.0.0.1:{}", port + 10);
+                script = script.replace(&usual, &site.admin(service));
             }
             script = script.replace("movies-data", &site.data().display().to_string());
             let flags: Vec<String> = SERVICES
                 .iter()
-                .map(|service| format!("--set {service}.server.listen={}", site.address(service)))
+                .map(|service| {
+                    let (calls, admin) = (site.address(service), site.admin(service));
+                    format!(
+                        "--set {service}.server.listen={calls} --set {service}.server.admin={admin}"
+                    )
+                })
+                .chain([format!("--set registry.address={}", site.registry())])
                 .collect();
             let movies_command = format!(
                 "movies() {{ '{}' \"$@\" --data '{}' {}; }}\ncd '{}'\n",

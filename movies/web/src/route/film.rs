@@ -66,7 +66,8 @@ pub(crate) async fn draw(
         }
         Err(_) => return message::away(frame),
     };
-    let away = !answer.degraded.is_empty();
+    let lacks = |part: &str| answer.degraded.iter().any(|lacking| lacking == part);
+    let (away, is_old) = (lacks("rating"), lacks("metadata"));
     let Some((Some(facts), rating)) = answer.movie.map(|movie| (movie.metadata, movie.rating))
     else {
         return message::missing(frame, "This film is not in the catalogue");
@@ -77,9 +78,22 @@ pub(crate) async fn draw(
         note,
         rank,
         outside,
+        as_of: is_old.then(|| as_of(answer.metadata_age_ms)),
         ..Film::new(frame, &facts, Tally::of(rating.as_ref()), away)
     };
     html(status, &film)
+}
+
+/// How old something is, in words.
+fn as_of(age_ms: i64) -> String {
+    let minutes = age_ms / 60_000;
+    match (minutes / 60, minutes) {
+        (0, 0) => "a moment ago".to_owned(),
+        (0, 1) => "a minute ago".to_owned(),
+        (0, minutes) => format!("{minutes} minutes ago"),
+        (1, _) => "an hour ago".to_owned(),
+        (hours, _) => format!("{hours} hours ago"),
+    }
 }
 
 async fn yours(page: &Page, cx: &Context, id: &str, name: Option<&Name>) -> Yours {

@@ -23,6 +23,8 @@ pub(crate) struct Film<'a> {
     pub(crate) tally: Tally,
     /// Whether ratings could not be had.
     pub(crate) away: bool,
+    /// When what is said of the film was known last, in words, if the catalogue could not be had.
+    pub(crate) as_of: Option<String>,
     pub(crate) yours: Yours,
     /// Used for the one write that this form makes.
     pub(crate) key: String,
@@ -111,6 +113,7 @@ impl<'a> Film<'a> {
             facts,
             tally,
             away,
+            as_of: None,
             yours: Yours::Nothing,
             key: String::new(),
             note: None,

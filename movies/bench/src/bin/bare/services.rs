@@ -122,6 +122,7 @@ impl MovieService for Movie {
         Ok(Response::new(movie::GetMovieDetailsResponse {
             movie: Some(details),
             degraded: Vec::new(),
+            metadata_age_ms: 0,
         }))
     }
 }

@@ -187,6 +187,7 @@ mod tests {
                 rating: Some(names::aggregate()),
             }),
             degraded: Vec::new(),
+            metadata_age_ms: 0,
         };
         assert!(calls.check(&framed(&reply)).is_ok());
         reply.degraded.push("rating".to_owned());

@@ -41,6 +41,7 @@ async fn films_of_the_first_version_are_found() {
     let path = folder.path().join("metadata.db");
     written_by_the_first_version(&path, 3).await;
     let store = sqlite::open(&path, Options::default(), MIGRATIONS, Clock::real()).unwrap();
+    let store = store.originating("metadata", backlot::Dice::seeded(1));
     let films = Controller::new(store.clone(), Clock::real());
     assert!(films.enter_first().await.unwrap());
     assert_eq!(found(&films, "amel", 9).await, ["amelie"]);
@@ -75,6 +76,7 @@ async fn a_large_older_catalogue_is_entered_bit_by_bit() {
     let all = ENTERED_FIRST + 10;
     written_by_the_first_version(&path, all).await;
     let store = sqlite::open(&path, Options::default(), MIGRATIONS, Clock::real()).unwrap();
+    let store = store.originating("metadata", backlot::Dice::seeded(1));
     let films = Controller::new(store.clone(), Clock::real());
     assert!(!films.enter_first().await.unwrap());
     let facets = films.facets(&Context::background()).await.unwrap();
@@ -119,6 +121,7 @@ async fn films_that_were_numbered_before_there_were_shelves_stand_on_them() {
     written.await.unwrap();
     store.close().await.unwrap();
     let store = sqlite::open(&path, Options::default(), MIGRATIONS, Clock::real()).unwrap();
+    let store = store.originating("metadata", backlot::Dice::seeded(1));
     let films = Controller::new(store.clone(), Clock::real());
     let mut expected: Vec<String> = (350..600).map(|film| format!("film {film:03}")).collect();
     assert_eq!(listed(&films, &genre("romance"), 9).await, expected);

@@ -79,6 +79,7 @@ impl api::Movie for House {
         Ok(GetMovieDetailsResponse {
             movie: Some(movie),
             degraded: self.degraded(),
+            metadata_age_ms: 0,
         })
     }
 

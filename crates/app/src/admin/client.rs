@@ -1,0 +1,240 @@
+//! How an instance's port for operators is asked.
+
+use super::access::pass;
+use super::panels::Panel;
+use backlot_cache::Report;
+use backlot_cluster::http1::{Http, HttpError, Reply, segment};
+use backlot_core::discovery::Instance;
+use backlot_core::net::Network;
+use backlot_core::{Clock, Code, Error};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Under what an instance announces where it answers its operators.
+pub(crate) const ADDRESS: &str = "admin";
+/// Under what it announces the names of its caches.
+pub(crate) const CACHES: &str = "caches";
+/// Under what it announces the names of its panels.
+pub(crate) const PANELS: &str = "panels";
+
+/// How an instance is, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It takes calls.
+    Ready,
+    /// It takes calls, and something it can do without is not there.
+    Degraded(String),
+    /// It takes none.
+    NotReady(String),
+    /// It does not answer its operator.
+    Silent,
+    /// It does not say where it answers its operator.
+    Unknown,
+}
+
+/// A client of one instance's port for operators. It keeps a connection.
+#[derive(Debug)]
+pub struct Client {
+    http: Http,
+    address: String,
+    pass: Option<Pass>,
+}
+
+/// What passes are made with.
+#[derive(Clone)]
+pub struct Pass {
+    secret: [u8; 32],
+    clock: Clock,
+}
+
+impl Pass {
+    /// Passes made with the secret of the system's operators.
+    #[must_use]
+    pub fn new(secret: [u8; 32], clock: Clock) -> Self {
+        Pass { secret, clock }
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pass(***)")
+    }
+}
+
+#[derive(Deserialize)]
+struct Reports {
+    caches: Vec<Report>,
+}
+
+#[derive(Deserialize)]
+struct Forgotten {
+    forgotten: u64,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
+impl Client {
+    /// A client of this address, for whoever knows the secret of the system's operators.
+    #[must_use]
+    pub fn new(net: Arc<dyn Network>, address: &str, pass: Pass) -> Self {
+        Client {
+            pass: Some(pass),
+            ..Client::nobody(net, address)
+        }
+    }
+
+    /// A client for anybody, who is told how an instance is and how its caches do.
+    #[must_use]
+    pub(crate) fn nobody(net: Arc<dyn Network>, address: &str) -> Self {
+        Client {
+            http: Http::new(net, address),
+            address: address.to_owned(),
+            pass: None,
+        }
+    }
+
+    /// A client for whoever has this token.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when it cannot be one.
+    pub fn with_token(net: Arc<dyn Network>, address: &str, token: &str) -> Result<Self, Error> {
+        let mut client = Client::nobody(net, address);
+        let shown = client.http.show(token.trim());
+        shown.map_err(|_| Error::invalid_argument("token: this is no token"))?;
+        Ok(client)
+    }
+
+    /// How the instance is.
+    pub async fn health(&mut self, limit: Duration) -> Health {
+        let asked = self.http.exchange(Method::GET, "/ready", Vec::new(), limit);
+        let Ok(answer) = asked.await else {
+            return Health::Silent;
+        };
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let degraded: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("degraded: "))
+            .collect();
+        match answer.status {
+            StatusCode::OK if degraded.is_empty() => Health::Ready,
+            StatusCode::OK => Health::Degraded(degraded.join("; ")),
+            _ if degraded.is_empty() => Health::NotReady("it says nothing more".to_owned()),
+            _ => Health::NotReady(degraded.join("; ")),
+        }
+    }
+
+    /// How its caches do.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not answer, `Internal` when that is no answer.
+    pub async fn caches(&mut self, limit: Duration) -> Result<Vec<Report>, Error> {
+        let asked = self.ask::<Reports>(Method::GET, "/caches", limit);
+        Ok(asked.await?.caches)
+    }
+
+    /// Has a cache forget the value of a key, or all; how many it forgot.
+    ///
+    /// # Errors
+    /// As [`caches`](Client::caches), and what the instance says: `NotFound` for a cache that it
+    /// does not have, `InvalidArgument` for what is no key of it.
+    pub async fn forget(
+        &mut self,
+        cache: &str,
+        key: Option<&str>,
+        limit: Duration,
+    ) -> Result<u64, Error> {
+        let key = key.map(|key| format!("?key={}", segment(key)));
+        let path = format!("/caches/{}{}", segment(cache), key.unwrap_or_default());
+        let asked = self.ask::<Forgotten>(Method::DELETE, &path, limit);
+        Ok(asked.await?.forgotten)
+    }
+
+    /// One of its panels.
+    ///
+    /// # Errors
+    /// As [`caches`](Client::caches), and what the instance says.
+    pub async fn panel(&mut self, name: &str, limit: Duration) -> Result<Panel, Error> {
+        let path = format!("/panels/{}", segment(name));
+        let panel = self.ask::<Panel>(Method::GET, &path, limit).await?;
+        Ok(panel.bounded())
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &mut self,
+        method: Method,
+        path: &str,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        if let Some(Pass { secret, clock }) = &self.pass {
+            let pass = pass(secret, &self.address, clock.wall());
+            self.http.show(&pass).map_err(silent)?;
+        }
+        let asked = self.http.exchange(method, path, Vec::new(), limit).await;
+        let reply = asked.map_err(silent)?;
+        if !reply.status.is_success() {
+            return Err(problem(&reply));
+        }
+        serde_json::from_slice(&reply.body)
+            .map_err(|error| Error::internal("the instance's answer is none").with_source(error))
+    }
+}
+
+fn silent(error: HttpError) -> Error {
+    Error::unavailable("the instance does not answer its operators").with_source(error)
+}
+
+fn problem(reply: &Reply) -> Error {
+    let told = serde_json::from_slice::<Problem>(&reply.body);
+    let detail = told.map_or_else(|_| format!("it answers {}", reply.status), |it| it.detail);
+    let code = match reply.status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::BAD_REQUEST => Code::InvalidArgument,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        _ => Code::Internal,
+    };
+    Error::new(code, detail)
+}
+
+/// What an instance with these caches would announce.
+pub(crate) fn of_caches(address: &str, names: &[String]) -> BTreeMap<String, String> {
+    [(ADDRESS, address.to_owned()), (CACHES, names.join(","))]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+}
+
+/// Where an instance answers its operators, if it announced that.
+#[must_use]
+pub fn address(instance: &Instance) -> Option<&str> {
+    instance.metadata.get(ADDRESS).map(String::as_str)
+}
+
+/// The caches that an instance announced.
+pub fn caches(instance: &Instance) -> impl Iterator<Item = &str> {
+    announced(instance, CACHES)
+}
+
+/// Whether an instance announced caches.
+#[must_use]
+pub fn has_caches(instance: &Instance) -> bool {
+    instance.metadata.contains_key(CACHES)
+}
+
+/// The panels that an instance announced.
+pub fn panels(instance: &Instance) -> impl Iterator<Item = &str> {
+    announced(instance, PANELS)
+}
+
+fn announced<'i>(instance: &'i Instance, what: &str) -> impl Iterator<Item = &'i str> {
+    let names = instance.metadata.get(what);
+    names.into_iter().flat_map(|names| names.split(','))
+}
