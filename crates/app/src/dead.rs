@@ -150,7 +150,8 @@ async fn work(arguments: &Arguments, reached: &Reached) -> Result<ExitCode, Refu
             let id: Id = id.parse()?;
             let payload = read(file)?;
             let size = payload.len();
-            letters.edit(&reached.cx(), &id, payload).await?;
+            let edited = letters.edit(&reached.cx(), &id, payload).await;
+            reached.noted("edit", &id, edited)?;
             if json {
                 out::line(json!({ "id": id.to_string(), "bytes": size }))?;
             } else {

@@ -7,6 +7,7 @@ use crate::{ask, out};
 use backlot_core::Timestamp;
 use backlot_messaging::engine::{GroupReport, Position, Seek};
 use serde_json::json;
+use std::fmt;
 use std::process::ExitCode;
 
 /// What `group` is told.
@@ -64,6 +65,12 @@ struct Which {
     group: String,
 }
 
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.topic, self.group)
+    }
+}
+
 /// Does what was asked and says what came of it.
 #[must_use]
 pub fn run(arguments: &Arguments, product: &Product, options: &Options) -> ExitCode {
@@ -78,12 +85,14 @@ async fn work(arguments: &Arguments, reached: &Reached) -> Result<ExitCode, Refu
     let (which, done) = match &arguments.task {
         Task::Pause(which) => {
             let Which { topic, group } = which;
-            engine.pause(&reached.cx(), topic, group, true).await?;
+            let done = engine.pause(&reached.cx(), topic, group, true).await;
+            reached.noted("pause", which, done)?;
             (which, "paused")
         }
         Task::Resume(which) => {
             let Which { topic, group } = which;
-            engine.pause(&reached.cx(), topic, group, false).await?;
+            let done = engine.pause(&reached.cx(), topic, group, false).await;
+            reached.noted("resume", which, done)?;
             (which, "resumed")
         }
         Task::Seek { which, to, yes } => {
@@ -94,7 +103,8 @@ async fn work(arguments: &Arguments, reached: &Reached) -> Result<ExitCode, Refu
                 out::note("nothing was done");
                 return Ok(ExitCode::FAILURE);
             }
-            engine.seek(&reached.cx(), topic, group, seek).await?;
+            let done = engine.seek(&reached.cx(), topic, group, seek).await;
+            reached.noted("seek", format_args!("{which} to {to}"), done)?;
             (which, "moved")
         }
         Task::Forget { which, yes } => {
@@ -104,7 +114,8 @@ async fn work(arguments: &Arguments, reached: &Reached) -> Result<ExitCode, Refu
                 out::note("nothing was done");
                 return Ok(ExitCode::FAILURE);
             }
-            engine.forget(&reached.cx(), topic, group).await?;
+            let done = engine.forget(&reached.cx(), topic, group).await;
+            reached.noted("forget", which, done)?;
             return told(arguments, which, "removed", None);
         }
     };

@@ -237,6 +237,9 @@ async fn start(
         local_addr(prepared, &*admin)?,
     );
 
+    let advertised = server.advertise.clone();
+    let advertised = advertised.unwrap_or_else(|| address.to_string());
+    let announced_admin = reached_at(admin_address, &advertised);
     let health = Health::new();
     let instance = format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32);
     let mut startup = Startup::new(
@@ -290,7 +293,7 @@ async fn start(
             rpc_admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
         if !offered.is_empty() {
             let secret = (world.secrets)(admin::KEY)?;
-            let at = admin_address.to_string();
+            let at = announced_admin.clone();
             let access = Access::new(admin_edge, &secret, at, env.clock.clone());
             router = router.merge(offered.router(access));
         }
@@ -312,17 +315,13 @@ async fn start(
     });
     let owned = begin(startup.owned, env, tasks);
 
-    let advertised = server
-        .advertise
-        .clone()
-        .unwrap_or_else(|| address.to_string());
     let registration = world.registry.register(Instance {
         id: instance,
         service: prepared.name.to_owned(),
         address: advertised,
         version: prepared.owner.version.to_owned(),
         metadata: [
-            (admin::client::ADDRESS.to_owned(), admin_address.to_string()),
+            (admin::client::ADDRESS.to_owned(), announced_admin),
             ("owner".to_owned(), prepared.owner.team.to_owned()),
         ]
         .into_iter()
@@ -421,6 +420,14 @@ async fn listen(
     })
 }
 
+/// Where others reach what listens at `address`: everywhere means at the host that calls go to.
+fn reached_at(address: SocketAddr, advertised: &str) -> String {
+    match advertised.rsplit_once(':') {
+        Some((host, _)) if address.ip().is_unspecified() => format!("{host}:{}", address.port()),
+        _ => address.to_string(),
+    }
+}
+
 fn local_addr(prepared: &Prepared, listener: &dyn Listener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Listen {
         service: prepared.name,
@@ -428,4 +435,17 @@ fn local_addr(prepared: &Prepared, listener: &dyn Listener) -> Result<SocketAddr
         cure: "the system cannot tell where it listens".to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_where_calls_go() {
+        let at = |address: &str, advertised| reached_at(address.parse().unwrap(), advertised);
+        assert_eq!(at("0.0.0.0:8093", "movie-1:8083"), "movie-1:8093");
+        assert_eq!(at("[::]:8093", "[fd00::1]:8083"), "[fd00::1]:8093");
+        assert_eq!(at("127.0.0.1:8093", "movie-1:8083"), "127.0.0.1:8093");
+    }
 }

@@ -12,8 +12,10 @@ use backlot_core::principal::{Token, User};
 use backlot_core::{BoxFuture, Code, Context, Env, Error, Principal, Timestamp};
 use backlot_messaging::{Engine, Error as Failure};
 use backlot_rpc::{Binding, Client, Local};
+use backlot_service::logs::AUDIT;
 use backlot_service::{Metrics, Tasks};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -164,6 +166,29 @@ impl Reached {
     #[must_use]
     pub fn env(&self) -> &Env {
         &self.env
+    }
+
+    /// Notes a change in the audit where no broker does, which is so while its log is open here; gives
+    /// back what became of it.
+    ///
+    /// # Errors
+    /// What it is handed.
+    pub fn noted<T, E: fmt::Display>(
+        &self,
+        what: &'static str,
+        to: impl fmt::Display,
+        outcome: Result<T, E>,
+    ) -> Result<T, E> {
+        if self.own.is_some() {
+            let user = self.env.variables.get("USER");
+            let who = user.map_or("somebody on this machine", String::as_str);
+            let said = match &outcome {
+                Ok(_) => "done".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            tracing::info!(target: AUDIT, who, what, %to, outcome = said, "{what} by {who}");
+        }
+        outcome
     }
 
     /// A call that may take twenty seconds.

@@ -43,6 +43,14 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// What it is called.
+    fn name(self) -> &'static str {
+        match self {
+            Work::Redrive { .. } => "redrive",
+            Work::Purge { .. } => "purge",
+        }
+    }
+
     /// What was done with them.
     fn done(self) -> &'static str {
         match self {
@@ -127,7 +135,7 @@ pub(super) async fn run(
     if bar {
         out::over("");
     }
-    let report = report?;
+    let report = reached.noted(work.name(), chosen, report)?;
     tell_moved(&report, work, is_json)?;
     Ok(match report.ended {
         Ended::Done | Ended::Limit => ExitCode::SUCCESS,

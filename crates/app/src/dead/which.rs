@@ -4,6 +4,7 @@ use crate::reach::{Reached, Refused};
 use crate::table::time_of;
 use backlot_core::Timestamp;
 use backlot_messaging::dead::{Filter, Id, Letters, Which};
+use std::fmt;
 
 /// Letters that have all of this in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -53,6 +54,32 @@ impl Choice {
             key: self.key.clone(),
             status: None,
         })
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.targets.join(" "))?;
+        let Choice {
+            class,
+            since,
+            until,
+            key,
+            topic,
+        } = &self.choice;
+        let flags = [
+            ("class", class),
+            ("since", since),
+            ("until", until),
+            ("key", key),
+            ("topic", topic),
+        ];
+        for (flag, value) in flags {
+            if let Some(value) = value {
+                write!(f, " --{flag} {value}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -34,6 +34,22 @@ async fn a_group_is_stopped_moved_resumed_and_removed() {
 }
 
 #[tokio::test]
+async fn each_change_is_noted_also_where_no_broker_runs_to_do_so() {
+    let site = Site::with_orders(1).await;
+    for (arguments, noted) in [
+        (&["group", "pause", TOPIC, GROUP][..], "pause by"),
+        (&["group", "resume", TOPIC, GROUP], "resume by"),
+        (&["group", "seek", TOPIC, GROUP, "newest", "-y"], "seek by"),
+        (&["group", "forget", TOPIC, GROUP, "--yes"], "forget by"),
+    ] {
+        let ended = site.backlot(arguments).run().await;
+        let lines = ended.err.lines().filter(|line| line.contains(noted));
+        assert_eq!(lines.count(), 1, "{}", ended.err);
+        assert!(ended.err.contains("orders billing"), "{}", ended.err);
+    }
+}
+
+#[tokio::test]
 async fn what_moves_or_removes_a_group_is_agreed_to_first() {
     let site = Site::with_orders(2).await;
     for arguments in [

@@ -11,6 +11,7 @@
 //! and otherwise.
 
 mod events;
+mod queues;
 mod shadow;
 mod store;
 mod workload;

@@ -200,7 +200,11 @@ impl Person {
         self.host.trace().count("films looked at");
         let (_, most) = self.party.model.changes(film);
         let rating = answer.movie.and_then(|movie| movie.rating);
-        if !answer.degraded.is_empty() {
+        let lacks = |part: &str| answer.degraded.iter().any(|lacking| lacking == part);
+        if lacks("metadata") {
+            self.host.trace().count("films looked at as they were");
+        }
+        if lacks("rating") {
             self.host.trace().count("films looked at without ratings");
             self.host.trace().note(
                 self.host.name(),

@@ -193,7 +193,12 @@ async fn publish(site: &Site, body: String) -> io::Result<Answer> {
     operate(site, Method::POST, "/v1/broker/messages", body).await
 }
 
-async fn operate(site: &Site, method: Method, path: &str, body: String) -> io::Result<Answer> {
+pub(super) async fn operate(
+    site: &Site,
+    method: Method,
+    path: &str,
+    body: String,
+) -> io::Result<Answer> {
     let bearer = site.bearer("otto", &["operator"]);
     let headers = [
         ("authorization", &*bearer),
