@@ -293,7 +293,8 @@ async fn start(
             rpc_admin::router(metrics.clone(), health.clone(), prepared.printed.clone());
         if !offered.is_empty() {
             let secret = (world.secrets)(admin::KEY)?;
-            let at = announced_admin.clone();
+            let configured = server.admin.clone().unwrap_or_default();
+            let at = [configured, announced_admin.clone()];
             let access = Access::new(admin_edge, &secret, at, env.clock.clone());
             router = router.merge(offered.router(access));
         }

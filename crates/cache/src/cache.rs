@@ -2,7 +2,7 @@
 
 use crate::kept::{Forgot, Kept, Report};
 use crate::options::Options;
-use crate::table::{Asked, Came, Held, Old, Table};
+use crate::table::{Asked, Came, Held, Landed, Old, Rules, Table};
 use crate::telemetry::Series;
 use async_trait::async_trait;
 use backlot_core::{Code, Context, Criticality, Dice, Env, Error};
@@ -19,6 +19,11 @@ use tokio::time::Instant;
 /// The longest that a source is left alone because it asked for that.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often fresh is what is older still served without waiting for a newer one.
+const STALE: u32 = 10;
+/// How long those are asked to wait for whom there is no room.
+const SOON: Duration = Duration::from_millis(100);
+
 /// Where values come from.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
@@ -29,8 +34,8 @@ pub trait Source: Send + Sync + 'static {
     /// What is held, and cloned for each who asks: an [`Arc`] where it is large.
     type Value: Clone + Send + Sync + 'static;
 
-    /// Gets the value of a key, on behalf of whoever asked first; of the service itself when it is
-    /// fetched anew in the background.
+    /// Gets the value of a key. Whoever asked first is not who asks here: it is the service, for
+    /// all who may ask, with a deadline of its own.
     async fn fetch(&self, cx: &Context, key: &Self::Key) -> Result<Self::Value, Error>;
 
     /// Which version a value is: one that is lower never takes its place. All the same if the
@@ -48,11 +53,11 @@ pub trait Source: Send + Sync + 'static {
 pub struct Setup {
     /// The seams.
     pub env: Env,
-    /// Owns what is fetched in the background.
+    /// Owns fetches.
     pub tasks: Tasks,
     /// Where it counts.
     pub metrics: Metrics,
-    /// The service whose cache it is, which fetches in the background.
+    /// The service whose cache it is, which fetches.
     pub service: &'static str,
 }
 
@@ -69,17 +74,11 @@ struct Inner<S: Source> {
     table: Mutex<TableOf<S>>,
 }
 
-/// What somebody else's fetch will have come to; it ends without when that was given up.
+/// What a fetch will have come to; it ends without when that was given up.
 type Join<V> = watch::Receiver<Option<Landed<V>>>;
-
+type Land<V> = watch::Sender<Option<Landed<V>>>;
 type TableOf<S> = Table<<S as Source>::Key, <S as Source>::Value, Join<<S as Source>::Value>>;
-
-/// What a fetch came to.
-#[derive(Clone)]
-enum Landed<V> {
-    Value(Held<V>),
-    Failure(Arc<Error>),
-}
+type AskedOf<S> = Asked<<S as Source>::Value, Join<<S as Source>::Value>>;
 
 /// What a caller gets.
 #[derive(Clone, Debug)]
@@ -92,26 +91,29 @@ pub struct Found<V> {
     pub old: Option<Old>,
 }
 
-/// A fetch under way: dropped before its end it is given up, and the next who asks fetches.
+/// A fetch under way: dropped before its end it is given up, and the next who asks begins another.
 struct Flight<S: Source> {
     cache: Cache<S>,
     key: S::Key,
     number: u64,
-    /// Tells those who joined; gone when they have been told.
+    /// Tells those who wait; gone when they have been told.
     land: Option<Land<S::Value>>,
 }
-
-type Land<V> = watch::Sender<Option<Landed<V>>>;
 
 impl<S: Source> Cache<S> {
     /// An empty cache.
     #[must_use]
     pub fn new(setup: &Setup, source: S, options: Options) -> Self {
         let dice = setup.env.dice.branch(S::NAME);
-        let seed = dice.next_u64();
+        let rules = Rules {
+            limit: options.bytes,
+            kept: options.kept,
+            stale: options.fresh * STALE,
+            pause: options.pause,
+        };
         Cache(Arc::new(Inner {
             source,
-            table: Mutex::new(Table::new(options.bytes, options.kept, seed)),
+            table: Mutex::new(Table::new(rules, dice.next_u64())),
             options,
             service: setup.service,
             tasks: setup.tasks.clone(),
@@ -124,9 +126,9 @@ impl<S: Source> Cache<S> {
     /// given with a mark.
     ///
     /// # Errors
-    /// Those of the source, where nothing is held that can be given: its own to whoever fetched,
-    /// and the same without their causes to those who waited with it or come shortly after;
-    /// `DeadlineExceeded` to those whose time ended before.
+    /// Those of the source without their causes, where nothing is held that can be given, also those
+    /// of a moment ago; `DeadlineExceeded` to those whose time ends before; `Unavailable` when too
+    /// many fetches are under way, and in a process that ends.
     pub async fn get(&self, cx: &Context, key: &S::Key) -> Result<Found<S::Value>, Error> {
         let found = self.find(cx, key).await;
         if found.is_err() {
@@ -144,69 +146,82 @@ impl<S: Source> Cache<S> {
                     series.fresh.inc();
                     return Ok(held.fresh());
                 }
-                Asked::Stale { held, old, refresh } => {
+                Asked::Stale { held, old, fetch } => {
                     series.stale.inc();
-                    if let Some((number, _)) = refresh {
-                        let flight = self.flight(key, number, land);
+                    if let Some(number) = fetch {
                         // It repeats by itself: others go before it.
-                        self.refresh(flight, Criticality::SheddablePlus);
+                        self.fetch(cx, Criticality::SheddablePlus, (key, number, land));
                     }
                     return Ok(held.old(old));
                 }
-                Asked::Outdated {
-                    held,
+                Asked::Wait {
                     join,
-                    refresh,
+                    instead,
+                    fetch,
                 } => {
-                    if let Some(number) = refresh {
-                        let flight = self.flight(key, number, land);
-                        self.refresh(flight, cx.criticality());
+                    if let Some(number) = fetch {
+                        self.fetch(cx, cx.criticality(), (key, number, land));
                     }
-                    return self.newer_or(cx, held, join).await;
-                }
-                Asked::Fetch(number, _) => {
-                    let held = self.flight(key, number, land).carry_out(cx, is_own).await?;
-                    series.fetched.inc();
-                    return Ok(held.fresh());
-                }
-                Asked::Join(join) => {
-                    let landed = cx.deadline().run(async { Ok(landing(join).await) });
-                    match landed.await? {
-                        Some(Landed::Value(held)) => {
-                            series.joined.inc();
+                    let counted = match fetch {
+                        Some(_) => &series.fetched,
+                        None => &series.joined,
+                    };
+                    let landed = match &instead {
+                        Some(_) => Ok(self.soon(cx, join).await),
+                        None => self.in_time(cx, join).await.map(Some),
+                    };
+                    let old = match (landed?, &instead) {
+                        (Some(Some(Landed::Value(held))), _) => {
+                            counted.inc();
                             return Ok(held.fresh());
                         }
-                        Some(Landed::Failure(error)) => return Err(error.told()),
-                        // Given up: it is somebody else's turn, perhaps ours.
-                        None => {}
+                        (Some(Some(Landed::Old(held, old))), _) => {
+                            series.late.inc();
+                            return Ok(held.old(old));
+                        }
+                        (Some(Some(Landed::Failure { error, is_answer })), Some(_))
+                            if !is_answer =>
+                        {
+                            Old::Failing(error)
+                        }
+                        (Some(Some(Landed::Failure { error, .. })), _) => return Err(error.told()),
+                        (_, Some(_)) => Old::Slow,
+                        // Given up by another: it is somebody else's turn, perhaps ours.
+                        (_, None) if fetch.is_none() => continue,
+                        (_, None) => return Err(Error::unavailable("the service ends")),
+                    };
+                    if let Some(held) = instead {
+                        series.late.inc();
+                        return Ok(held.old(old));
                     }
                 }
                 Asked::Failed(error) => return Err(error.told()),
+                Asked::Full => {
+                    return Err(Error::unavailable(format!(
+                        "too many values of {} are being fetched",
+                        S::NAME
+                    ))
+                    .with_pushback(SOON));
+                }
             }
         }
     }
 
-    /// What is being fetched, if it comes in time; what is held otherwise.
-    async fn newer_or(
+    /// What a fetch comes to, if that is soon.
+    async fn soon(&self, cx: &Context, join: Join<S::Value>) -> Option<Option<Landed<S::Value>>> {
+        // Whoever asked needs time to do something with it.
+        let patience = self.0.options.patience.min(cx.deadline().remaining() / 2);
+        tokio::time::timeout(patience, landing(join)).await.ok()
+    }
+
+    /// What a fetch comes to, if that is in time.
+    async fn in_time(
         &self,
         cx: &Context,
-        held: Held<S::Value>,
         join: Join<S::Value>,
-    ) -> Result<Found<S::Value>, Error> {
-        let (series, patience) = (&self.0.series, self.0.options.patience);
-        // Whoever asked needs time to do something with it.
-        let patience = patience.min(cx.deadline().remaining() / 2);
-        let old = match tokio::time::timeout(patience, landing(join)).await {
-            Ok(Some(Landed::Value(held))) => {
-                series.fetched.inc();
-                return Ok(held.fresh());
-            }
-            Ok(Some(Landed::Failure(error))) if is_answer(error.code()) => return Err(error.told()),
-            Ok(Some(Landed::Failure(error))) => Old::Failing(error),
-            Ok(None) | Err(_) => Old::Slow,
-        };
-        series.stale.inc();
-        Ok(held.old(old))
+    ) -> Result<Option<Landed<S::Value>>, Error> {
+        let landing = async { Ok(landing(join).await) };
+        cx.deadline().run(landing).await
     }
 
     /// A key changed, and has this version now, if that is known: whoever asks from now on waits for
@@ -223,8 +238,7 @@ impl<S: Source> Cache<S> {
     }
 
     /// Asks the table; if that begins a fetch, also what its outcome is told by.
-    #[expect(clippy::type_complexity, reason = "taken apart at once")]
-    fn ask(&self, key: &S::Key) -> (Asked<S::Value, Join<S::Value>>, Option<Land<S::Value>>) {
+    fn ask(&self, key: &S::Key) -> (AskedOf<S>, Option<Land<S::Value>>) {
         let mut land = None;
         let open = || {
             let (sender, join) = watch::channel(None);
@@ -235,105 +249,76 @@ impl<S: Source> Cache<S> {
         (asked, land)
     }
 
-    fn flight(&self, key: &S::Key, number: u64, land: Option<Land<S::Value>>) -> Flight<S> {
-        Flight {
+    /// Has a fetch carried out. It goes on when those who wait for it leave: others come.
+    fn fetch(
+        &self,
+        cx: &Context,
+        criticality: Criticality,
+        (key, number, land): (&S::Key, u64, Option<Land<S::Value>>),
+    ) {
+        let flight = Flight {
             cache: self.clone(),
             key: key.clone(),
             number,
             land,
-        }
-    }
-
-    fn refresh(&self, flight: Flight<S>, criticality: Criticality) {
-        let cx = Context::system(self.0.service).with_criticality(criticality);
-        self.0.tasks.spawn("cache refresh", async move {
-            // No failure is a caller's own where none waits: that the time was up, too, is the source's.
-            if let Err(error) = flight.carry_out(&cx, |_| false).await {
-                tracing::debug!(cache = S::NAME, error = %error.chain(), "a value could not be fetched anew");
-            }
+        };
+        let cx = Context::system(self.0.service)
+            .with_trace(cx.trace())
+            .with_criticality(criticality);
+        self.0.tasks.spawn_endless("cache fetch", async move {
+            flight.carry_out(&cx).await;
         });
     }
 
     fn count_held(&self, table: &TableOf<S>) {
         let series = &self.0.series;
-        series
-            .values
-            .set(i64::try_from(table.values()).unwrap_or(i64::MAX));
-        series
-            .bytes
-            .set(i64::try_from(table.weight()).unwrap_or(i64::MAX));
+        let level = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        series.values.set(level(table.values() as u64));
+        series.bytes.set(level(table.weight()));
     }
 }
 
 impl<S: Source> Flight<S> {
-    /// Fetches, holds the outcome and tells it those who joined; except failures that are `own`: of
-    /// this caller alone.
-    async fn carry_out(
-        mut self,
-        cx: &Context,
-        own: fn(Code) -> bool,
-    ) -> Result<Held<S::Value>, Error> {
+    /// Fetches, holds the outcome and tells it those who wait.
+    async fn carry_out(mut self, cx: &Context) {
         let inner = Arc::clone(&self.cache.0);
         let fetching = cx.deadline().run(inner.source.fetch(cx, &self.key));
-        let (came, error) = match fetching.await {
+        let came = match fetching.await {
             Ok(value) => {
+                inner.series.fetch_done.inc();
                 let weight = inner.source.weigh(&self.key, &value);
-                let came = Came::Value {
+                Came::Value {
                     version: inner.source.version(&value),
                     weight: u64::try_from(weight).unwrap_or(u64::MAX),
                     fresh: about(inner.options.fresh, &inner.dice),
                     value,
-                };
-                (came, None)
+                }
             }
-            Err(error) if own(error.code()) => return Err(error),
             Err(error) => {
+                inner.series.fetch_failed.inc();
+                tracing::debug!(cache = S::NAME, error = %error.chain(), "a value could not be fetched");
                 let asked = error.pushback().unwrap_or_default().min(LONGEST_PAUSE);
-                let came = Came::Failure {
+                Came::Failure {
                     error: Arc::new(error.told()),
                     pause: inner.options.pause.max(asked),
                     is_answer: is_answer(error.code()),
-                };
-                (came, Some(error))
+                }
             }
         };
-        let landed = self.land(came);
-        match (landed, error) {
-            (Landed::Value(held), _) => Ok(held),
-            (Landed::Failure(_), Some(error)) => Err(error),
-            (Landed::Failure(error), None) => Err(error.told()),
-        }
-    }
-
-    fn land(&mut self, came: Came<S::Value>) -> Landed<S::Value> {
-        let inner = &self.cache.0;
-        let landed = match &came {
-            Came::Value { value, .. } => Landed::Value(Held {
-                value: value.clone(),
-                age: Duration::ZERO,
-            }),
-            Came::Failure { error, .. } => Landed::Failure(Arc::clone(error)),
-        };
-        match landed {
-            Landed::Value(_) => inner.series.fetch_done.inc(),
-            Landed::Failure(_) => inner.series.fetch_failed.inc(),
-        }
         let mut table = inner.table.lock();
-        let settled = table.settle(&self.key, self.number, came, Instant::now());
+        let (landed, evicted) = table.settle(&self.key, self.number, came, Instant::now());
         self.cache.count_held(&table);
         drop(table);
-        inner.series.evicted.add(settled.evicted as u64);
-        let landed = settled.newer.map_or(landed, Landed::Value);
+        inner.series.evicted.add(evicted as u64);
         if let Some(land) = self.land.take() {
-            land.send_replace(Some(landed.clone()));
+            land.send_replace(Some(landed));
         }
-        landed
     }
 }
 
 impl<S: Source> Drop for Flight<S> {
     fn drop(&mut self) {
-        // Whoever joined is told when `land` goes with the rest: by then nobody finds this any more.
+        // Those who wait are told when `land` goes with the rest: by then nobody finds this any more.
         if self.land.is_some() {
             let inner = &self.cache.0;
             inner.table.lock().give_up(&self.key, self.number);
@@ -365,9 +350,13 @@ impl<S: Source> Kept for Cache<S> {
             kept_ms: millis(options.kept),
             fresh: series.fresh.get(),
             stale: series.stale.get(),
+            late: series.late.get(),
             fetched: series.fetched.get(),
             joined: series.joined.get(),
             failed: series.failed.get(),
+            source_asked: series.fetch_done.get()
+                + series.fetch_failed.get()
+                + series.fetch_given_up.get(),
             source_failed: series.fetch_failed.get(),
             outdated: series.outdated.get(),
             evicted: series.evicted.get(),
@@ -427,24 +416,9 @@ async fn landing<V: Clone>(mut join: Join<V>) -> Option<Landed<V>> {
     join.wait_for(Option::is_some).await.ok()?.clone()
 }
 
-/// Failures that say something of this caller alone: others may fare better.
-fn is_own(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Cancelled | Code::DeadlineExceeded | Code::Unauthenticated | Code::PermissionDenied
-    )
-}
-
 /// Failures that are the source's answer: what was true before is no longer.
 fn is_answer(code: Code) -> bool {
-    matches!(
-        code,
-        Code::NotFound
-            | Code::InvalidArgument
-            | Code::AlreadyExists
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-    )
+    matches!(code, Code::NotFound | Code::InvalidArgument)
 }
 
 /// A time, give or take a tenth.

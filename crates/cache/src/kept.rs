@@ -43,14 +43,18 @@ pub struct Report {
     pub kept_ms: u64,
     /// How often a fresh value was there.
     pub fresh: u64,
-    /// How often an older value was given.
+    /// How often an older value was given at once.
     pub stale: u64,
-    /// How often a caller waited for the source.
+    /// How often an older value was given after waiting for a newer one.
+    pub late: u64,
+    /// How often a caller waited for a fetch that began for it.
     pub fetched: u64,
     /// How often a caller waited for what another fetched.
     pub joined: u64,
     /// How often a caller got an error.
     pub failed: u64,
+    /// How often the source was asked.
+    pub source_asked: u64,
     /// How often the source failed.
     pub source_failed: u64,
     /// Values that a change made outdated.
@@ -65,15 +69,17 @@ impl Report {
     /// How many callers asked.
     #[must_use]
     pub fn asked(&self) -> u64 {
-        self.fresh + self.stale + self.fetched + self.joined + self.failed
+        let waited = [self.late, self.fetched, self.joined, self.failed];
+        let all = [self.fresh, self.stale].into_iter().chain(waited);
+        all.fold(0, u64::saturating_add)
     }
 
-    /// The share of callers who did not wait for the source, 0 to 1; none before the first.
+    /// The share of callers who got a value at once, 0 to 1; none before the first.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
     pub fn hit_ratio(&self) -> Option<f64> {
         let asked = self.asked();
-        (asked > 0).then(|| (self.fresh + self.stale) as f64 / asked as f64)
+        (asked > 0).then(|| self.fresh.saturating_add(self.stale) as f64 / asked as f64)
     }
 }
 

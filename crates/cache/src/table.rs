@@ -14,8 +14,12 @@ mod interleavings;
 #[cfg(test)]
 mod tests;
 
-/// The most fetches at once that no caller waits for.
+/// The most fetches at once.
+const FLIGHTS: usize = 1024;
+/// The most of them that no caller waits for.
 const REFRESHES: usize = 64;
+/// The most keys of which nothing is held but that the source failed for them just now.
+const FAILURES: usize = 1024;
 /// What a value takes besides itself, in bytes: its place in the table.
 const OVERHEAD: u64 = 160;
 
@@ -37,30 +41,28 @@ pub(crate) struct Held<V> {
     pub(crate) age: Duration,
 }
 
-/// What whoever asked has to do. `J` is what others join a fetch by; a fetch is known by its number.
+/// What whoever asked has to do. `J` is what a fetch is waited for by; a fetch is known by its
+/// number, and who is told one has it carried out.
 #[derive(Debug)]
 pub(crate) enum Asked<V, J> {
     /// Take this.
     Fresh(Held<V>),
-    /// Take this; and have this fetched in the background, if it says so.
+    /// Take this; nobody waits for the fetch.
     Stale {
         held: Held<V>,
         old: Old,
-        refresh: Option<(u64, J)>,
+        fetch: Option<u64>,
     },
-    /// It is known to be outdated: have it fetched in the background if it says so, wait for that
-    /// for a while, and take this otherwise.
-    Outdated {
-        held: Held<V>,
+    /// Wait; if there is something to take instead, not for long.
+    Wait {
         join: J,
-        refresh: Option<u64>,
+        instead: Option<Held<V>>,
+        fetch: Option<u64>,
     },
-    /// Fetch it.
-    Fetch(u64, J),
-    /// Another fetches it.
-    Join(J),
     /// The source failed for it just now.
     Failed(Arc<Error>),
+    /// Too many fetches are under way.
+    Full,
 }
 
 /// What came of a fetch.
@@ -84,48 +86,63 @@ pub(crate) enum Came<V> {
     },
 }
 
-/// What became of what came.
-#[derive(Debug)]
-pub(crate) struct Settled<V> {
-    /// A newer version was held already: take that.
-    pub(crate) newer: Option<Held<V>>,
-    /// How many values made room.
-    pub(crate) evicted: usize,
+/// What those who wait for a fetch are told.
+#[derive(Clone, Debug)]
+pub(crate) enum Landed<V> {
+    Value(Held<V>),
+    /// The source is behind what is held.
+    Old(Held<V>, Old),
+    Failure {
+        error: Arc<Error>,
+        is_answer: bool,
+    },
+}
+
+/// For how long what serves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The most that values may weigh, in bytes.
+    pub(crate) limit: u64,
+    /// How old they may be when the source fails.
+    pub(crate) kept: Duration,
+    /// How old they may be to be served while they are fetched anew, without waiting for that.
+    pub(crate) stale: Duration,
+    /// For how long a source that is behind is left alone.
+    pub(crate) pause: Duration,
 }
 
 /// All of one cache.
 #[derive(Debug)]
 pub(crate) struct Table<K, V, J> {
-    limit: u64,
-    kept: Duration,
+    rules: Rules,
     /// Those used last come last.
     rows: LinkedHashMap<K, Row<V>, Xxh3Builder>,
+    /// Of keys without a row.
+    failures: LinkedHashMap<K, Failure, Xxh3Builder>,
     /// Fetches that others may join, and whose outcome is held.
     flights: LinkedHashMap<K, Flight<J>, Xxh3Builder>,
-    weight: u64,
-    values: usize,
-    last_flight: u64,
+    /// All fetches that have not ended, by number: whether nobody waited for it when it began.
+    running: LinkedHashMap<u64, bool, Xxh3Builder>,
     refreshes: usize,
+    last_flight: u64,
+    weight: u64,
     /// Grows when all that was fetched before is outdated.
     epoch: u64,
 }
 
 #[derive(Debug)]
 struct Row<V> {
-    value: Option<Value<V>>,
-    /// Of the last fetch, if it failed.
-    failure: Option<Failure>,
-    weight: u64,
-}
-
-#[derive(Debug)]
-struct Value<V> {
     value: V,
     version: u64,
+    /// The newest version that was told of.
+    announced: u64,
     fetched: Instant,
     fresh_until: Instant,
     epoch: u64,
     outdated: bool,
+    /// Of the last fetch, if it failed.
+    failure: Option<Failure>,
+    weight: u64,
 }
 
 #[derive(Debug)]
@@ -139,29 +156,28 @@ struct Failure {
 struct Flight<J> {
     number: u64,
     join: J,
-    is_refresh: bool,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
-    /// An empty table of at most `limit` bytes, whose values serve for `kept`.
-    pub(crate) fn new(limit: u64, kept: Duration, seed: u64) -> Self {
+    /// An empty table.
+    pub(crate) fn new(rules: Rules, seed: u64) -> Self {
         let hasher = Xxh3Builder::new().with_seed(seed);
         Table {
-            limit,
-            kept,
+            rules,
             rows: LinkedHashMap::with_hasher(hasher),
+            failures: LinkedHashMap::with_hasher(hasher),
             flights: LinkedHashMap::with_hasher(hasher),
-            weight: 0,
-            values: 0,
-            last_flight: 0,
+            running: LinkedHashMap::with_hasher(hasher),
             refreshes: 0,
+            last_flight: 0,
+            weight: 0,
             epoch: 0,
         }
     }
 
     /// Values held.
     pub(crate) fn values(&self) -> usize {
-        self.values
+        self.rows.len()
     }
 
     /// What they weigh, in bytes.
@@ -171,131 +187,130 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
 
     /// Somebody asks for a key.
     pub(crate) fn ask(&mut self, key: &K, now: Instant, open: impl FnOnce() -> J) -> Asked<V, J> {
-        let (epoch, kept) = (self.epoch, self.kept);
+        let epoch = self.epoch;
+        let recent = |failure: &&Failure| failure.epoch == epoch;
         let Some(row) = self.rows.to_back(key) else {
-            return self.miss(key, open);
-        };
-        let failure = row.failure.as_ref().filter(|last| last.epoch == epoch);
-        let paused = failure.filter(|failure| now < failure.until);
-        let usable = row.value.as_ref();
-        let usable = usable.filter(|value| now.saturating_duration_since(value.fetched) <= kept);
-        let Some(value) = usable else {
-            return match paused {
+            let failure = self.failures.get(key).filter(recent);
+            return match failure.filter(|failure| now < failure.until) {
                 Some(failure) => Asked::Failed(Arc::clone(&failure.error)),
-                None => self.miss(key, open),
+                None => self.wait(key, None, open),
             };
         };
-        let held = value.held(now);
-        let is_outdated = value.outdated || value.epoch != epoch;
-        if !is_outdated && now < value.fresh_until {
+        let held = row.held(now);
+        if held.age > self.rules.kept {
+            // What the source said last stands for itself.
+            let failure = row.failure.take();
+            self.remove(key);
+            if let Some(failure) = failure {
+                self.remember(key, failure);
+            }
+            return self.ask(key, now, open);
+        }
+        let is_outdated = row.outdated || row.epoch != epoch;
+        if !is_outdated && now < row.fresh_until {
             return Asked::Fresh(held);
         }
         // After a failure nobody waits: the source is tried again in the background.
-        if let Some(failure) = failure {
+        if let Some(failure) = row.failure.as_ref().filter(recent) {
             let old = Old::Failing(Arc::clone(&failure.error));
-            let refresh = match paused {
-                Some(_) => None,
-                None => self.refresh(key, open),
+            let is_paused = now < failure.until;
+            let fetch = if is_paused {
+                None
+            } else {
+                self.refresh(key, open)
             };
-            return Asked::Stale { held, old, refresh };
+            return Asked::Stale { held, old, fetch };
         }
-        if !is_outdated {
-            let refresh = self.refresh(key, open);
-            let old = Old::Refreshing;
-            return Asked::Stale { held, old, refresh };
+        if is_outdated || held.age > self.rules.stale {
+            return self.wait(key, Some(held), open);
         }
+        if self.flights.contains_key(key) {
+            let (old, fetch) = (Old::Refreshing, None);
+            return Asked::Stale { held, old, fetch };
+        }
+        let fetch = self.refresh(key, open);
+        let old = match fetch {
+            Some(_) => Old::Refreshing,
+            // Too many are under way: the source does not keep up.
+            None => Old::Slow,
+        };
+        Asked::Stale { held, old, fetch }
+    }
+
+    /// Somebody waits for a fetch: that which is under way, or a new one.
+    fn wait(&mut self, key: &K, instead: Option<Held<V>>, open: impl FnOnce() -> J) -> Asked<V, J> {
         if let Some(flight) = self.flights.get(key) {
-            let (join, refresh) = (flight.join.clone(), None);
-            return Asked::Outdated {
-                held,
+            let (join, fetch) = (flight.join.clone(), None);
+            return Asked::Wait {
                 join,
-                refresh,
+                instead,
+                fetch,
             };
         }
-        match self.refresh(key, open) {
-            Some((number, join)) => Asked::Outdated {
-                held,
-                join,
-                refresh: Some(number),
-            },
-            // Too many are under way: the source is not keeping up.
-            None => Asked::Stale {
-                held,
-                old: Old::Slow,
-                refresh: None,
-            },
+        if self.running.len() >= FLIGHTS {
+            return match instead {
+                Some(held) => Asked::Stale {
+                    held,
+                    old: Old::Slow,
+                    fetch: None,
+                },
+                None => Asked::Full,
+            };
+        }
+        let join = open();
+        let fetch = Some(self.fly(key, join.clone(), false));
+        Asked::Wait {
+            join,
+            instead,
+            fetch,
         }
     }
 
-    fn miss(&mut self, key: &K, open: impl FnOnce() -> J) -> Asked<V, J> {
-        if let Some(flight) = self.flights.get(key) {
-            return Asked::Join(flight.join.clone());
-        }
-        let (number, join) = self.fly(key, open, false);
-        Asked::Fetch(number, join)
-    }
-
-    /// Begins a fetch in the background, unless one is under way or there are too many.
-    fn refresh(&mut self, key: &K, open: impl FnOnce() -> J) -> Option<(u64, J)> {
-        if self.flights.contains_key(key) || self.refreshes >= REFRESHES {
+    /// Begins a fetch that nobody waits for, unless one is under way or there are too many.
+    fn refresh(&mut self, key: &K, open: impl FnOnce() -> J) -> Option<u64> {
+        let is_full = self.refreshes >= REFRESHES || self.running.len() >= FLIGHTS;
+        if is_full || self.flights.contains_key(key) {
             return None;
         }
         self.refreshes += 1;
-        Some(self.fly(key, open, true))
+        Some(self.fly(key, open(), true))
     }
 
-    fn fly(&mut self, key: &K, open: impl FnOnce() -> J, is_refresh: bool) -> (u64, J) {
+    fn fly(&mut self, key: &K, join: J, is_refresh: bool) -> u64 {
         self.last_flight += 1;
-        let (number, join) = (self.last_flight, open());
-        let flight = Flight {
-            number,
-            join: join.clone(),
-            is_refresh,
-        };
-        self.flights.insert(key.clone(), flight);
-        (number, join)
+        let number = self.last_flight;
+        self.running.insert(number, is_refresh);
+        self.flights.insert(key.clone(), Flight { number, join });
+        number
     }
 
-    /// Nobody may join this fetch any more, and what comes of it is not held.
-    fn ground(&mut self, key: &K) {
-        if let Some(flight) = self.flights.remove(key)
-            && flight.is_refresh
-        {
+    /// A fetch has ended: whether it is the one whose outcome is held.
+    fn lands(&mut self, key: &K, number: u64) -> bool {
+        if self.running.remove(&number) == Some(true) {
             self.refreshes -= 1;
         }
-    }
-
-    /// Whether this fetch is the one whose outcome is held; it has ended.
-    fn lands(&mut self, key: &K, number: u64) -> bool {
         let current = self.flights.get(key);
         let is_current = current.is_some_and(|flight| flight.number == number);
         if is_current {
-            self.ground(key);
+            self.flights.remove(key);
         }
         is_current
     }
 
-    /// Whoever fetched gave up without an outcome: the next who asks fetches.
+    /// A fetch ended without an outcome: the next who asks begins another.
     pub(crate) fn give_up(&mut self, key: &K, number: u64) {
         self.lands(key, number);
     }
 
-    /// A fetch ended.
+    /// A fetch ended: what those are told who wait for it, and how many values made room.
     pub(crate) fn settle(
         &mut self,
         key: &K,
         number: u64,
         came: Came<V>,
         now: Instant,
-    ) -> Settled<V> {
-        let mut settled = Settled {
-            newer: None,
-            evicted: 0,
-        };
-        // Something was announced or forgotten since it began: it may have read what was before.
-        if !self.lands(key, number) {
-            return settled;
-        }
+    ) -> (Landed<V>, usize) {
+        let is_current = self.lands(key, number);
         match came {
             Came::Value {
                 value,
@@ -303,32 +318,48 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
                 weight,
                 fresh,
             } => {
-                let held = self.rows.get(key).and_then(|row| row.value.as_ref());
-                if let Some(newer) = held.filter(|held| held.version > version) {
-                    settled.newer = Some(newer.held(now));
-                    return settled;
+                let held = Held {
+                    value: value.clone(),
+                    age: Duration::ZERO,
+                };
+                // Something was announced or forgotten since it began: those who asked before that
+                // may have what was before.
+                if !is_current {
+                    return (Landed::Value(held), 0);
                 }
-                let value = Value {
+                self.failures.remove(key);
+                let row = Row {
                     value,
                     version,
+                    announced: version,
                     fetched: now,
                     fresh_until: now + fresh,
                     epoch: self.epoch,
                     // What is never fresh is asked for each time.
                     outdated: fresh.is_zero(),
-                };
-                let row = Row {
-                    value: Some(value),
                     failure: None,
                     weight: weight.saturating_add(OVERHEAD),
                 };
-                settled.evicted = self.put(key, row);
+                let kept = self.rules.kept;
+                let before = self.rows.get_mut(key);
+                let before = before.filter(|before| before.held(now).age <= kept);
+                match before {
+                    Some(before) if before.announced > version => self.behind(key, row, now),
+                    _ => (Landed::Value(held), self.put(key, row)),
+                }
             }
             Came::Failure {
                 error,
                 pause,
                 is_answer,
             } => {
+                let landed = Landed::Failure {
+                    error: Arc::clone(&error),
+                    is_answer,
+                };
+                if !is_current {
+                    return (landed, 0);
+                }
                 let failure = Failure {
                     error,
                     until: now + pause,
@@ -337,37 +368,72 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
                 match self.rows.get_mut(key) {
                     Some(row) if !is_answer => row.failure = Some(failure),
                     _ => {
-                        let row = Row {
-                            value: None,
-                            failure: Some(failure),
-                            weight: OVERHEAD,
-                        };
-                        settled.evicted = self.put(key, row);
+                        self.remove(key);
+                        self.remember(key, failure);
                     }
                 }
+                (landed, 0)
             }
         }
-        settled
     }
 
-    /// Holds a row; how many values made room for it.
+    /// The source failed for a key of which nothing is held.
+    fn remember(&mut self, key: &K, failure: Failure) {
+        self.failures.insert(key.clone(), failure);
+        if self.failures.len() > FAILURES {
+            self.failures.pop_front();
+        }
+    }
+
+    /// The source answered with an older version than it had: the newer of what is held and what
+    /// came stays, as what it is.
+    fn behind(&mut self, key: &K, mut row: Row<V>, now: Instant) -> (Landed<V>, usize) {
+        let error = Error::unavailable("the source is behind what was known of it before");
+        let error = Arc::new(error);
+        let failure = Failure {
+            error: Arc::clone(&error),
+            until: now + self.rules.pause,
+            epoch: self.epoch,
+        };
+        let mut evicted = 0;
+        if let Some(before) = self.rows.get(key)
+            && before.version < row.version
+        {
+            row.announced = before.announced;
+            row.outdated = true;
+            evicted = self.put(key, row);
+        }
+        let old = Old::Failing(Arc::clone(&error));
+        let landed = match self.rows.get_mut(key) {
+            Some(before) => {
+                before.failure = Some(failure);
+                Landed::Old(before.held(now), old)
+            }
+            // It is too large to be held.
+            None => Landed::Failure {
+                error,
+                is_answer: false,
+            },
+        };
+        (landed, evicted)
+    }
+
+    /// Holds a row; how many made room for it.
     fn put(&mut self, key: &K, row: Row<V>) -> usize {
         self.remove(key);
-        if row.weight > self.limit {
+        if row.weight > self.rules.limit {
             return 0;
         }
         self.weight += row.weight;
-        self.values += usize::from(row.value.is_some());
         self.rows.insert(key.clone(), row);
-        let before = self.values;
-        while self.weight > self.limit {
+        let before = self.rows.len();
+        while self.weight > self.rules.limit {
             let Some((_, row)) = self.rows.pop_front() else {
                 break;
             };
             self.weight -= row.weight;
-            self.values -= usize::from(row.value.is_some());
         }
-        before - self.values
+        before - self.rows.len()
     }
 
     fn remove(&mut self, key: &K) -> bool {
@@ -375,52 +441,51 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
             return false;
         };
         self.weight -= row.weight;
-        self.values -= usize::from(row.value.is_some());
-        row.value.is_some()
+        true
     }
 
     /// A key changed, and now has this version, if that is known: whoever asks from now on is not
     /// told what was before as if it were the present. Whether a value became outdated.
     pub(crate) fn outdate(&mut self, key: &K, version: Option<u64>) -> bool {
-        self.ground(key);
+        // A fetch under way may have read what was before: nobody joins it, and it is not held.
+        self.flights.remove(key);
+        self.failures.remove(key);
         let Some(row) = self.rows.get_mut(key) else {
             return false;
         };
-        // It failed for what was before.
         row.failure = None;
-        let Some(value) = &mut row.value else {
-            self.remove(key);
-            return false;
-        };
-        let is_known = version.is_some_and(|version| version <= value.version);
-        let was_outdated = value.outdated;
-        value.outdated |= !is_known;
-        value.outdated && !was_outdated
+        row.announced = row.announced.max(version.unwrap_or_default());
+        let is_known = version.is_some_and(|version| version <= row.version);
+        let was_outdated = row.outdated;
+        row.outdated |= !is_known;
+        row.outdated && !was_outdated
     }
 
     /// Anything may have changed.
     pub(crate) fn outdate_all(&mut self) {
         self.epoch += 1;
         self.flights.clear();
-        self.refreshes = 0;
     }
 
     /// Holds nothing of a key any more; whether it did.
     pub(crate) fn forget(&mut self, key: &K) -> bool {
-        self.ground(key);
+        self.flights.remove(key);
+        self.failures.remove(key);
         self.remove(key)
     }
 
     /// Holds nothing any more; how many values it did.
     pub(crate) fn forget_all(&mut self) -> usize {
         self.outdate_all();
-        self.rows.clear();
+        self.failures.clear();
         self.weight = 0;
-        std::mem::take(&mut self.values)
+        let values = self.rows.len();
+        self.rows.clear();
+        values
     }
 }
 
-impl<V: Clone> Value<V> {
+impl<V: Clone> Row<V> {
     fn held(&self, now: Instant) -> Held<V> {
         Held {
             value: self.value.clone(),

@@ -2,14 +2,14 @@
 
 use backlot_service::telemetry::{Count, Counter, Gauge, Level, Metrics};
 
-/// What callers got, by cache: `fresh`, `stale` (held and older, or the source failed), `fetched`,
-/// `joined` (another's fetch), `failed`.
+/// What callers got, by cache: `fresh`, `stale` (what is older, at once), `late` (what is older, after
+/// waiting for what is not), `fetched`, `joined` (what was fetched for another), `failed`.
 pub const ASKED: Counter<2> = Counter::new(
     "backlot_cache_asked_total",
-    "what callers got from caches: fresh, stale, fetched, joined, failed",
+    "what callers got from caches: fresh, stale, late, fetched, joined, failed",
     ["cache", "outcome"],
 );
-/// Fetches, by cache: `done`, `failed`, `given up` by whoever waited for them.
+/// Fetches, by cache: `done`, `failed`, `given up` because the process ends.
 pub const FETCHED: Counter<2> = Counter::new(
     "backlot_cache_fetches_total",
     "fetches of caches: done, failed, given up",
@@ -36,6 +36,7 @@ pub const BYTES: Gauge<1> = Gauge::new(
 pub(crate) struct Series {
     pub(crate) fresh: Count,
     pub(crate) stale: Count,
+    pub(crate) late: Count,
     pub(crate) fetched: Count,
     pub(crate) joined: Count,
     pub(crate) failed: Count,
@@ -57,6 +58,7 @@ impl Series {
         Series {
             fresh: asked("fresh"),
             stale: asked("stale"),
+            late: asked("late"),
             fetched: asked("fetched"),
             joined: asked("joined"),
             failed: asked("failed"),

@@ -3,7 +3,6 @@
 
 use crate::history::History;
 use crate::snapshot::{self, CacheRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
-use backlot_app::admin::Panel;
 use backlot_app::admin::client::{self, Client, Health, Pass};
 use backlot_cache::Report;
 use backlot_cluster::Registry;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// Between two samples while somebody looks.
 const OFTEN: Duration = Duration::from_millis(500);
@@ -48,6 +48,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
+    /// When the last sample began.
+    began: Option<Instant>,
     /// The instances of each service that was ever seen.
     watches: BTreeMap<String, watch::Receiver<InstanceSet>>,
     /// Connections to the operators' ports of instances.
@@ -58,7 +60,7 @@ struct State {
 struct Said {
     health: Health,
     caches: Vec<Report>,
-    panels: Vec<Panel>,
+    panels: Vec<PanelRow>,
 }
 
 /// Somebody who looks, until it is dropped.
@@ -109,7 +111,13 @@ impl Sampler {
 
     /// What is known now.
     pub(crate) async fn sample(&self) -> Arc<Snapshot> {
+        let came = Instant::now();
         let mut state = self.0.state.lock().await;
+        // Of those who waited for each other one looks, and the others take what that one saw.
+        if state.began.is_some_and(|began| began >= came) {
+            return Arc::clone(&self.0.latest.borrow());
+        }
+        state.began = Some(Instant::now());
         let engine = &*self.0.engine;
         let (services, groups, dead, queues) = tokio::join!(
             self.0.services(&mut state),
@@ -174,18 +182,22 @@ impl Sampler {
         cache: &str,
         key: Option<&str>,
     ) -> Vec<Forgotten> {
-        let watch = self.0.registry.resolver().watch(service);
-        let set = watch.borrow().clone();
-        let instances = set.instances.iter();
+        let sample = self.sample().await;
+        let services = sample.services.iter().flatten();
+        let instances = services
+            .filter(|row| row.name == service)
+            .flat_map(|row| &row.instances)
+            .map(|row| &row.instance);
         let holders = instances.filter(|it| client::caches(it).any(|name| name == cache));
-        let asking = holders.filter_map(|instance| {
-            let mut client = self.0.client(client::address(instance)?);
-            Some(async move {
-                Forgotten {
-                    instance: instance.id.clone(),
-                    values: client.forget(cache, key, PROBE).await,
-                }
-            })
+        let asking = holders.map(|instance| async {
+            let values = match client::address(instance) {
+                Some(at) => self.0.client(at).forget(cache, key, PROBE).await,
+                None => Err(Error::unavailable("it does not say where it is asked")),
+            };
+            Forgotten {
+                instance: instance.id.clone(),
+                values,
+            }
         });
         join_all(asking).await
     }
@@ -222,12 +234,14 @@ impl Inner {
             for instance in set.instances.iter() {
                 let address = client::address(instance);
                 let said = address.and_then(|address| said.remove(address));
-                let mut health = Health::Unknown;
-                if let Some(said) = said {
-                    health = said.health;
-                    snapshot::add_caches(&mut caches, instance, said.caches);
-                    snapshot::add_panels(&mut panels, &name, said.panels);
-                }
+                let said = said.unwrap_or(Said {
+                    health: Health::Unknown,
+                    caches: Vec::new(),
+                    panels: Vec::new(),
+                });
+                let health = said.health;
+                snapshot::add_caches(&mut caches, instance, &said.caches);
+                snapshot::add_panels(&mut panels, said.panels);
                 let instance = instance.clone();
                 instances.push(InstanceRow { instance, health });
             }
@@ -275,21 +289,29 @@ impl Inner {
     }
 }
 
+/// What an instance says within the time that one probe may take.
 async fn says(probe: &mut Client, instance: &Instance) -> Said {
+    let end = Instant::now() + PROBE;
+    let left = || end.saturating_duration_since(Instant::now());
     let mut said = Said {
-        health: probe.health(PROBE).await,
+        health: probe.health(left()).await,
         caches: Vec::new(),
         panels: Vec::new(),
     };
     if said.health == Health::Silent {
         return said;
     }
-    // What cannot be had is not there: the health says whether it answers at all.
     if client::has_caches(instance) {
-        said.caches = probe.caches(PROBE).await.unwrap_or_default();
+        // What cannot be had is not known.
+        said.caches = probe.caches(left()).await.unwrap_or_default();
     }
     for name in client::panels(instance) {
-        said.panels.extend(probe.panel(name, PROBE).await.ok());
+        let panel = probe.panel(name, left()).await;
+        said.panels.push(PanelRow {
+            service: instance.service.clone(),
+            name: name.to_owned(),
+            panel: panel.map_err(|error| error.message().to_owned()),
+        });
     }
     said
 }

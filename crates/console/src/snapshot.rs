@@ -2,7 +2,7 @@
 //! the same.
 
 use backlot_app::admin::Panel;
-use backlot_app::admin::client::Health;
+use backlot_app::admin::client::{self, Health};
 use backlot_cache::Report;
 use backlot_core::discovery::Instance;
 use backlot_core::{Context, Timestamp};
@@ -50,15 +50,17 @@ pub(crate) struct InstanceRow {
 pub(crate) struct CacheRow {
     pub(crate) service: String,
     pub(crate) name: String,
-    /// By the ids of instances.
-    pub(crate) instances: Vec<(String, Report)>,
+    /// By the ids of instances; nothing of those that do not say.
+    pub(crate) instances: Vec<(String, Option<Report>)>,
 }
 
 /// A table that a service has for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PanelRow {
     pub(crate) service: String,
-    pub(crate) panel: Panel,
+    /// Under which it is announced.
+    pub(crate) name: String,
+    pub(crate) panel: Part<Panel>,
 }
 
 /// A group that reads a topic.
@@ -76,31 +78,31 @@ pub(crate) struct GroupRow {
     pub(crate) line: String,
 }
 
-/// Counts an instance's caches to those of its service.
-pub(crate) fn add_caches(rows: &mut Vec<CacheRow>, instance: &Instance, reports: Vec<Report>) {
-    for report in reports {
-        let same = |row: &&mut CacheRow| row.service == instance.service && row.name == report.name;
-        let one = (instance.id.clone(), report.clone());
+/// Counts the caches that an instance announced to those of its service.
+pub(crate) fn add_caches(rows: &mut Vec<CacheRow>, instance: &Instance, reports: &[Report]) {
+    for name in client::caches(instance) {
+        let report = reports.iter().find(|report| report.name == name);
+        let one = (instance.id.clone(), report.cloned());
+        let same = |row: &&mut CacheRow| row.service == instance.service && row.name == name;
         match rows.iter_mut().find(same) {
             Some(row) => row.instances.push(one),
             None => rows.push(CacheRow {
                 service: instance.service.clone(),
-                name: report.name,
+                name: name.to_owned(),
                 instances: vec![one],
             }),
         }
     }
 }
 
-/// Adds what is not there: instances of one service show the same.
-pub(crate) fn add_panels(rows: &mut Vec<PanelRow>, service: &str, panels: Vec<Panel>) {
+/// Adds panels: instances of one service show the same, so that one that has it is enough.
+pub(crate) fn add_panels(rows: &mut Vec<PanelRow>, panels: Vec<PanelRow>) {
     for panel in panels {
-        let is_there = |row: &PanelRow| row.service == service && row.panel.title == panel.title;
-        if !rows.iter().any(is_there) {
-            rows.push(PanelRow {
-                service: service.to_owned(),
-                panel,
-            });
+        let same = |row: &&mut PanelRow| row.service == panel.service && row.name == panel.name;
+        match rows.iter_mut().find(same) {
+            Some(row) if row.panel.is_err() => *row = panel,
+            Some(_) => {}
+            None => rows.push(panel),
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Who may have an instance do something: operators.
 //!
 //! Parts of the system that act for operators show a pass: made with a secret of the system for one
-//! instance, by where it answers operators, and for a minute. Whoever announces an instance that is
-//! none learns nothing from a pass that others would take.
+//! request to one instance, by where it answers operators, and for a minute or two. Whoever announces
+//! an instance that is none learns nothing from a pass that others would take.
 
 use aws_lc_rs::hmac;
 use backlot_broker::access::OPERATOR;
 use backlot_core::{Clock, Deadline, Error, Permission, Rule, Timestamp};
 use backlot_rpc::{Edge, wire};
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use std::fmt;
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const WINDOW: i64 = 60_000;
 pub(crate) struct Access {
     edge: Edge,
     key: hmac::Key,
-    /// Where the instance answers operators.
-    address: String,
+    /// Where the instance answers operators, as it is configured and as it is announced.
+    addresses: [String; 2],
     clock: Clock,
 }
 
@@ -41,13 +41,13 @@ impl Permission for Operate {
 }
 
 impl Access {
-    /// Those who show a pass made with `secret` for this address, and users with the role `operator`
+    /// Those who show a pass made with `secret` for one of these addresses, and users with the role `operator`
     /// whose token `edge` believes.
-    pub(crate) fn new(edge: Edge, secret: &[u8; 32], address: String, clock: Clock) -> Self {
+    pub(crate) fn new(edge: Edge, secret: &[u8; 32], addresses: [String; 2], clock: Clock) -> Self {
         Access {
             edge,
             key: key(secret),
-            address,
+            addresses,
             clock,
         }
     }
@@ -57,17 +57,22 @@ impl Access {
     /// # Errors
     /// `Unauthenticated` for nobody and for a pass that does not hold, `PermissionDenied` for other
     /// users.
-    pub(crate) async fn check(&self, headers: &HeaderMap) -> Result<String, Error> {
+    pub(crate) async fn check(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<String, Error> {
         let Some(token) = wire::bearer(headers)? else {
             return Err(Error::unauthenticated(
                 "this is for operators: show the token of somebody with the role 'operator'",
             ));
         };
         if let Some(pass) = token.strip_prefix(PASS) {
-            return match self.holds(pass) {
+            return match self.holds(pass, method, uri) {
                 true => Ok("somebody who knows the operators' secret".to_owned()),
                 false => Err(Error::unauthenticated(
-                    "the pass is not made for this instance and this minute: give every service the same operators.key, and the right time",
+                    "the pass is not made for this request to this instance at this time: give every service the same operators.key, the right time, and the address that it is reached at",
                 )),
             };
         }
@@ -79,7 +84,7 @@ impl Access {
         Ok(principal.subject().unwrap_or("somebody").to_owned())
     }
 
-    fn holds(&self, pass: &str) -> bool {
+    fn holds(&self, pass: &str, method: &Method, uri: &Uri) -> bool {
         let Some((window, tag)) = pass.split_once('-') else {
             return false;
         };
@@ -87,15 +92,24 @@ impl Access {
             return false;
         };
         let now = self.clock.wall().0.div_euclid(WINDOW);
-        let said = about(&self.address, window);
-        now.abs_diff(window) <= 1 && hmac::verify(&self.key, said.as_bytes(), &tag).is_ok()
+        let path = uri.path_and_query().map_or("", |path| path.as_str());
+        let is_made_for = |address: &String| {
+            let said = about(address, (method, path), window);
+            hmac::verify(&self.key, said.as_bytes(), &tag).is_ok()
+        };
+        now.abs_diff(window) <= 1 && self.addresses.iter().any(is_made_for)
     }
 }
 
-/// What is shown to the instance that answers operators at `address`.
-pub(super) fn pass(secret: &[u8; 32], address: &str, now: Timestamp) -> String {
+/// What is shown to the instance that answers operators at `address`, with this request.
+pub(super) fn pass(
+    secret: &[u8; 32],
+    address: &str,
+    request: (&Method, &str),
+    now: Timestamp,
+) -> String {
     let window = now.0.div_euclid(WINDOW);
-    let tag = hmac::sign(&key(secret), about(address, window).as_bytes());
+    let tag = hmac::sign(&key(secret), about(address, request, window).as_bytes());
     let digits = tag.as_ref().iter().map(|byte| format!("{byte:02x}"));
     format!("{PASS}{window}-{}", digits.collect::<String>())
 }
@@ -104,8 +118,8 @@ fn key(secret: &[u8; 32]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, secret)
 }
 
-fn about(address: &str, window: i64) -> String {
-    format!("{PASS}{window} {address}")
+fn about(address: &str, (method, path): (&Method, &str), window: i64) -> String {
+    format!("{PASS}{window} {address} {method} {path}")
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -138,20 +152,27 @@ mod tests {
     async fn a_pass_opens_one_instance_for_a_while_and_nothing_else_does() {
         let clock = Clock::real();
         let now = clock.wall();
-        let access = Access::new(Edge::anonymous(), &[0xab; 32], AT.to_owned(), clock);
+        let addresses = ["localhost:8093".to_owned(), AT.to_owned()];
+        let access = Access::new(Edge::anonymous(), &[0xab; 32], addresses, clock);
+        let uri = Uri::from_static("/caches/films?key=a");
         let shown = async |token: String| {
             let value = HeaderValue::from_str(&token).unwrap();
             let headers = [(AUTHORIZATION, value)].into_iter().collect();
             access
-                .check(&headers)
+                .check(&Method::DELETE, &uri, &headers)
                 .await
                 .map_err(|error| error.code())
                 .err()
         };
         let made = |secret: u8, address: &str, now: Timestamp| {
-            format!("Bearer {}", pass(&[secret; 32], address, now))
+            let request = (&Method::DELETE, "/caches/films?key=a");
+            format!("Bearer {}", pass(&[secret; 32], address, request, now))
+        };
+        let elsewhere = |method: &Method, path: &str| {
+            format!("Bearer {}", pass(&[0xab; 32], AT, (method, path), now))
         };
         assert_eq!(shown(made(0xab, AT, now)).await, None);
+        assert_eq!(shown(made(0xab, "localhost:8093", now)).await, None);
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         assert_eq!(shown(made(0xab, AT, now.minus(minutes(1)))).await, None);
         for wrong in [
@@ -159,6 +180,8 @@ mod tests {
             made(0xab, "127.0.0.1:8094", now),
             made(0xab, AT, now.minus(minutes(3))),
             made(0xab, AT, now.plus(minutes(3))),
+            elsewhere(&Method::GET, "/caches/films?key=a"),
+            elsewhere(&Method::DELETE, "/caches/films"),
             made(0xab, AT, now).replace("Bearer", "Basic"),
             format!("Bearer {}", "ab".repeat(32)),
             "Bearer operators-1".to_owned(),
@@ -168,7 +191,10 @@ mod tests {
             let refused = shown(wrong.clone()).await;
             assert_eq!(refused, Some(Code::Unauthenticated), "{wrong}");
         }
-        let nobody = access.check(&HeaderMap::new()).await.unwrap_err();
+        let nobody = access
+            .check(&Method::DELETE, &uri, &HeaderMap::new())
+            .await
+            .unwrap_err();
         assert_eq!(nobody.code(), Code::Unauthenticated);
         assert_eq!(format!("{access:?}"), "Access(***)");
     }

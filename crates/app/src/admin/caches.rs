@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use backlot_cache::{Forgot, Kept};
 use backlot_core::Error;
 use backlot_service::logs::AUDIT;
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ async fn list(State(room): State<Room>) -> Response {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Which {
     key: Option<String>,
 }
@@ -49,7 +50,10 @@ async fn forget(
     headers: HeaderMap,
 ) -> Response {
     let done = match which {
-        Ok(Query(which)) => room.forget(&name, which.key.as_deref(), &headers).await,
+        Ok(Query(which)) => {
+            room.forget(&name, which.key.as_deref(), (&uri, &headers))
+                .await
+        }
         Err(_) => Err(Error::invalid_argument(
             "the query must be empty, or key=KEY",
         )),
@@ -65,9 +69,9 @@ impl Room {
         &self,
         name: &str,
         key: Option<&str>,
-        headers: &HeaderMap,
+        (uri, headers): (&Uri, &HeaderMap),
     ) -> Result<usize, Error> {
-        let who = self.access.check(headers).await?;
+        let who = self.access.check(&Method::DELETE, uri, headers).await?;
         let cache = self.caches.iter().find(|cache| cache.name() == name);
         let Some(cache) = cache else {
             let names: Vec<_> = self.caches.iter().map(|cache| cache.name()).collect();

@@ -15,6 +15,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The most caches that an instance is believed to have.
+const MAX_CACHES: usize = 64;
+/// The most panels.
+const MAX_PANELS: usize = 8;
 /// Under what an instance announces where it answers its operators.
 pub(crate) const ADDRESS: &str = "admin";
 /// Under what it announces the names of its caches.
@@ -137,7 +141,9 @@ impl Client {
     /// `Unavailable` when it does not answer, `Internal` when that is no answer.
     pub async fn caches(&mut self, limit: Duration) -> Result<Vec<Report>, Error> {
         let asked = self.ask::<Reports>(Method::GET, "/caches", limit);
-        Ok(asked.await?.caches)
+        let mut caches = asked.await?.caches;
+        caches.truncate(MAX_CACHES);
+        Ok(caches)
     }
 
     /// Has a cache forget the value of a key, or all; how many it forgot.
@@ -153,6 +159,7 @@ impl Client {
     ) -> Result<u64, Error> {
         let key = key.map(|key| format!("?key={}", segment(key)));
         let path = format!("/caches/{}{}", segment(cache), key.unwrap_or_default());
+        self.show_pass(&Method::DELETE, &path)?;
         let asked = self.ask::<Forgotten>(Method::DELETE, &path, limit);
         Ok(asked.await?.forgotten)
     }
@@ -163,8 +170,18 @@ impl Client {
     /// As [`caches`](Client::caches), and what the instance says.
     pub async fn panel(&mut self, name: &str, limit: Duration) -> Result<Panel, Error> {
         let path = format!("/panels/{}", segment(name));
+        self.show_pass(&Method::GET, &path)?;
         let panel = self.ask::<Panel>(Method::GET, &path, limit).await?;
         Ok(panel.bounded())
+    }
+
+    /// Has the next request show a pass, if there is something to make one with.
+    fn show_pass(&mut self, method: &Method, path: &str) -> Result<(), Error> {
+        if let Some(Pass { secret, clock }) = &self.pass {
+            let pass = pass(secret, &self.address, (method, path), clock.wall());
+            self.http.show(&pass).map_err(silent)?;
+        }
+        Ok(())
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -173,10 +190,6 @@ impl Client {
         path: &str,
         limit: Duration,
     ) -> Result<T, Error> {
-        if let Some(Pass { secret, clock }) = &self.pass {
-            let pass = pass(secret, &self.address, clock.wall());
-            self.http.show(&pass).map_err(silent)?;
-        }
         let asked = self.http.exchange(method, path, Vec::new(), limit).await;
         let reply = asked.map_err(silent)?;
         if !reply.status.is_success() {
@@ -220,7 +233,7 @@ pub fn address(instance: &Instance) -> Option<&str> {
 
 /// The caches that an instance announced.
 pub fn caches(instance: &Instance) -> impl Iterator<Item = &str> {
-    announced(instance, CACHES)
+    announced(instance, CACHES).take(MAX_CACHES)
 }
 
 /// Whether an instance announced caches.
@@ -231,7 +244,7 @@ pub fn has_caches(instance: &Instance) -> bool {
 
 /// The panels that an instance announced.
 pub fn panels(instance: &Instance) -> impl Iterator<Item = &str> {
-    announced(instance, PANELS)
+    announced(instance, PANELS).take(MAX_PANELS)
 }
 
 fn announced<'i>(instance: &'i Instance, what: &str) -> impl Iterator<Item = &'i str> {

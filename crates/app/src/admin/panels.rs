@@ -8,16 +8,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use backlot_core::{Context, Error};
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a table may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 /// The most rows that are shown.
 const MAX_ROWS: usize = 20;
+/// The most columns that are shown.
+const MAX_COLUMNS: usize = 12;
 /// The most characters of a cell that are shown.
 const MAX_CELL: usize = 200;
 
@@ -40,16 +42,30 @@ pub struct Panel {
 impl Panel {
     /// The same within bounds: as many rows as are shown, each of as many cells as there are heads.
     pub(super) fn bounded(mut self) -> Self {
+        self.head.truncate(MAX_COLUMNS);
         self.rows.truncate(MAX_ROWS);
         for row in &mut self.rows {
             row.resize(self.head.len(), String::new());
-            for cell in row {
-                if cell.chars().count() > MAX_CELL {
-                    *cell = cell.chars().take(MAX_CELL).chain(['…']).collect();
-                }
-            }
+            row.iter_mut().for_each(cut);
+        }
+        self.head.iter_mut().for_each(cut);
+        cut(&mut self.title);
+        cut(&mut self.empty);
+        // An address that is cut leads elsewhere.
+        if self.page.len() > MAX_CELL {
+            self.page.clear();
         }
         self
+    }
+}
+
+/// Shortens what is too long to be shown, and makes one line of several.
+fn cut(text: &mut String) {
+    if text.chars().count() > MAX_CELL || text.contains(char::is_control) {
+        let plain = |sign: char| if sign.is_control() { ' ' } else { sign };
+        let is_long = text.chars().count() > MAX_CELL;
+        let shown = text.chars().take(MAX_CELL).map(plain);
+        *text = shown.chain(is_long.then_some('…')).collect();
     }
 }
 
@@ -89,15 +105,15 @@ async fn show(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    match room.show(&name, &headers).await {
+    match room.show(&name, &uri, &headers).await {
         Ok(panel) => Json(panel.bounded()).into_response(),
         Err(error) => refused(error, uri.path()),
     }
 }
 
 impl Room {
-    async fn show(&self, name: &str, headers: &HeaderMap) -> Result<Panel, Error> {
-        self.access.check(headers).await?;
+    async fn show(&self, name: &str, uri: &Uri, headers: &HeaderMap) -> Result<Panel, Error> {
+        self.access.check(&Method::GET, uri, headers).await?;
         let panel = self.panels.iter().find(|(known, _)| *known == name);
         let (_, panel) =
             panel.ok_or_else(|| Error::not_found(format!("there is no panel {name:?} here")))?;
@@ -114,12 +130,13 @@ mod tests {
     fn a_table_is_as_large_as_can_be_shown() {
         let panel = Panel {
             head: vec!["A".into(), "B".into()],
-            rows: vec![vec!["é".repeat(500)]; 50],
+            rows: vec![vec!["\ré".repeat(500)]; 50],
             ..Panel::default()
         };
         let bounded = panel.bounded();
         assert_eq!(bounded.rows.len(), MAX_ROWS);
         assert_eq!(bounded.rows[0][0].chars().count(), MAX_CELL + 1);
         assert_eq!(bounded.rows[0][1], "");
+        assert!(!bounded.rows[0][0].contains('\r'));
     }
 }

@@ -137,57 +137,24 @@ async fn futures<F: Future + Unpin>(mut all: Vec<F>) -> Vec<F::Output> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_whoever_fetches_goes_away_the_next_takes_over() {
-    let world = world_with(Shelf {
-        passes: Some(Semaphore::new(0)),
-        ..Shelf::default()
-    });
-    let mut first = Box::pin(world.get());
-    let mut second = Box::pin(world.get());
-    assert!(futures_now(&mut first).await.is_none());
-    assert!(futures_now(&mut second).await.is_none());
-    assert_eq!(world.asked(), 1);
-    drop(first);
-    assert!(futures_now(&mut second).await.is_none());
-    assert_eq!(world.asked(), 2, "the second fetches");
-    let passes = world.shelf.passes.as_ref();
-    passes.expect("there are some").add_permits(1);
-    assert_eq!(second.await.expect("it is there").value, 0);
-}
-
-/// What a future has come to by now.
-async fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = std::future::ready(()) => None,
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_fetches_with_little_time_does_not_end_that_of_others() {
+async fn those_who_leave_or_have_little_time_end_no_fetch_of_others() {
     let world = world_with(Shelf {
         passes: Some(Semaphore::new(0)),
         ..Shelf::default()
     });
     let hasty = Context::background().with_timeout(Duration::from_millis(10));
-    let hasty = hasty.deadline().run(async {
-        let found = world.books.get(&hasty, &1).await;
-        found.map(|found| found.value)
-    });
-    let patient = async {
-        let found = world.get().await;
-        found.map(|found| found.value)
-    };
+    let began = Instant::now();
+    let late = world.books.get(&hasty, &1).await.unwrap_err();
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    assert_eq!(Instant::now() - began, Duration::from_millis(10));
     let pass = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         let passes = world.shelf.passes.as_ref();
         passes.expect("there are some").add_permits(1);
-        Ok::<_, Error>(())
     };
-    let (hasty, patient, _) = tokio::join!(hasty, patient, pass);
-    assert_eq!(hasty.unwrap_err().code(), Code::DeadlineExceeded);
-    assert_eq!(patient.expect("it had the time"), 0);
+    let (found, ()) = tokio::join!(world.get(), pass);
+    assert_eq!(found.expect("it had the time").value, 0);
+    assert_eq!(world.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,15 +231,19 @@ async fn a_missing_one_is_asked_for_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_is_refused_alone() {
+async fn a_source_that_never_answers_costs_each_who_asks_no_more_than_the_pause_allows() {
     let world = world();
-    world.fail(Some(Code::PermissionDenied));
-    assert_eq!(
-        world.get().await.unwrap_err().code(),
-        Code::PermissionDenied
-    );
-    world.fail(None);
-    assert_eq!(world.get().await.expect("others may").value, 0);
+    world.shelf.closed.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let late = world.get().await.unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let began = Instant::now();
+        world.get().await.unwrap_err();
+        assert_eq!(Instant::now(), began, "it failed just now");
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert_eq!(world.asked(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,7 +256,8 @@ async fn what_is_forgotten_serves_in_no_case() {
     assert_eq!(world.books.forget(Some("1")), Forgot::Values(1));
     assert_eq!(world.get().await.unwrap_err().code(), Code::Unavailable);
     let report = world.books.report();
-    assert_eq!((report.values, report.bytes, report.forgotten), (0, 160, 1));
+    assert_eq!((report.values, report.bytes, report.forgotten), (0, 0, 1));
+    assert_eq!((report.source_asked, report.source_failed), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,5 +270,7 @@ async fn a_process_that_ends_fetches_nothing_more() {
         let found = world.get().await.expect("it is held");
         assert!(matches!(found.old, Some(Old::Refreshing)), "{found:?}");
     }
+    let new = world.books.get(&Context::background(), &2).await;
+    assert_eq!(new.unwrap_err().code(), Code::Unavailable);
     assert_eq!(world.asked(), 1);
 }

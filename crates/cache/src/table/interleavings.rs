@@ -51,7 +51,15 @@ struct Explored {
 
 /// The table has no copy: an order is played from its start.
 fn play(choices: &[usize], now: Instant, goes_away: bool) -> (Vec<usize>, World) {
-    let mut table: Table<u32, u64, u64> = Table::new(1 << 20, FRESH, 7);
+    let mut table: Table<u32, u64, u64> = Table::new(
+        Rules {
+            limit: 1 << 20,
+            kept: FRESH,
+            stale: FRESH,
+            pause: FRESH,
+        },
+        7,
+    );
     let mut world = World {
         version: 1,
         announced: 1,
@@ -111,14 +119,20 @@ fn step(
                 assert!(held.value >= announced, "{:?}", world.log);
                 Actor::Done
             }
-            Asked::Fetch(flight, _) => Actor::Reads { flight, announced },
-            Asked::Outdated {
-                refresh: Some(flight),
+            Asked::Wait {
+                join,
+                fetch: Some(_),
                 ..
-            } => Actor::Reads { flight, announced },
-            Asked::Outdated { join: flight, .. } | Asked::Join(flight) => {
-                Actor::Waits { flight, announced }
-            }
+            } => Actor::Reads {
+                flight: join,
+                announced,
+            },
+            Asked::Wait {
+                join, fetch: None, ..
+            } => Actor::Waits {
+                flight: join,
+                announced,
+            },
             asked => panic!("{asked:?} {:?}", world.log),
         },
         Actor::Reads { flight, announced } => Actor::Brings {

@@ -13,12 +13,14 @@ impl Small {
     fn check(&self) {
         let weight: u64 = self.rows.values().map(|row| row.weight).sum();
         assert_eq!(weight, self.weight);
-        assert!(weight <= self.limit, "{weight} of {}", self.limit);
-        let values = self.rows.values().filter(|row| row.value.is_some());
-        assert_eq!(values.count(), self.values);
-        let refreshes = self.flights.values().filter(|it| it.is_refresh).count();
+        assert!(weight <= self.rules.limit, "{weight}");
+        let refreshes = self.running.values().filter(|it| **it).count();
         assert_eq!(refreshes, self.refreshes);
-        assert!(refreshes <= REFRESHES);
+        assert!(refreshes <= REFRESHES && self.running.len() <= FLIGHTS);
+        assert!(self.failures.len() <= FAILURES);
+        for key in self.failures.keys() {
+            assert!(!self.rows.contains_key(key), "{key} is held, and is not");
+        }
     }
 
     fn asked(&mut self, key: u32, now: Instant) -> Asked<u64, ()> {
@@ -27,18 +29,50 @@ impl Small {
         asked
     }
 
+    /// Begins to fetch a key that is not held.
+    fn begin(&mut self, key: u32, now: Instant) -> u64 {
+        match self.asked(key, now) {
+            Asked::Wait {
+                instead: None,
+                fetch: Some(number),
+                ..
+            } => number,
+            other => panic!("{key} is held, or fetched already: {other:?}"),
+        }
+    }
+
+    /// Whether a fetch of a key of which nothing is held is under way, for others as well.
+    fn is_joined(&mut self, key: u32, now: Instant) -> bool {
+        let asked = self.asked(key, now);
+        matches!(
+            asked,
+            Asked::Wait {
+                instead: None,
+                fetch: None,
+                ..
+            }
+        )
+    }
+
     /// Fetches a key that is not held.
     fn fetch(&mut self, key: u32, version: u64, now: Instant) {
-        let Asked::Fetch(number, ()) = self.asked(key, now) else {
-            panic!("{key} is held, or fetched already");
-        };
+        let number = self.begin(key, now);
         self.settle(&key, number, value(version), now);
         self.check();
     }
 }
 
 fn table() -> Small {
-    Table::new(1_000_000, KEPT, 7)
+    Table::new(rules(1_000_000), 7)
+}
+
+fn rules(limit: u64) -> Rules {
+    Rules {
+        limit,
+        kept: KEPT,
+        stale: 10 * FRESH,
+        pause: PAUSE,
+    }
 }
 
 fn value(version: u64) -> Came<u64> {
@@ -61,11 +95,9 @@ fn failure(is_answer: bool) -> Came<u64> {
 #[tokio::test]
 async fn one_fetches_and_the_others_join() {
     let (mut table, now) = (table(), Instant::now());
-    let Asked::Fetch(number, ()) = table.asked(1, now) else {
-        panic!("nothing is held");
-    };
+    let number = table.begin(1, now);
     for _ in 0..10_000 {
-        assert!(matches!(table.ask(&1, now, || ()), Asked::Join(())));
+        assert!(table.is_joined(1, now));
     }
     table.settle(&1, number, value(1), now);
     assert!(matches!(table.asked(1, now), Asked::Fresh(_)));
@@ -74,17 +106,13 @@ async fn one_fetches_and_the_others_join() {
 #[tokio::test]
 async fn whoever_comes_after_a_fetch_that_was_given_up_fetches() {
     let (mut table, now) = (table(), Instant::now());
-    let Asked::Fetch(number, ()) = table.asked(1, now) else {
-        panic!("nothing is held");
-    };
+    let number = table.begin(1, now);
     table.give_up(&1, number);
-    let Asked::Fetch(other, ()) = table.asked(1, now) else {
-        panic!("nobody fetches");
-    };
+    let other = table.begin(1, now);
     // The first comes late, and ends nobody else's.
     table.give_up(&1, number);
     table.settle(&1, number, value(9), now);
-    assert!(matches!(table.asked(1, now), Asked::Join(())));
+    assert!(table.is_joined(1, now));
     table.settle(&1, other, value(1), now);
     assert!(matches!(table.asked(1, now), Asked::Fresh(held) if held.value == 1));
 }
@@ -97,7 +125,7 @@ async fn what_is_older_is_served_while_one_fetches_it_anew() {
     let Asked::Stale {
         held,
         old: Old::Refreshing,
-        refresh: Some((number, ())),
+        fetch: Some(number),
     } = table.asked(1, later)
     else {
         panic!("it is older than fresh");
@@ -105,7 +133,7 @@ async fn what_is_older_is_served_while_one_fetches_it_anew() {
     assert_eq!((held.value, held.age), (1, FRESH));
     assert!(matches!(
         table.asked(1, later),
-        Asked::Stale { refresh: None, .. }
+        Asked::Stale { fetch: None, .. }
     ));
     table.settle(&1, number, value(2), later);
     assert!(matches!(table.asked(1, later), Asked::Fresh(held) if held.value == 2));
@@ -118,7 +146,7 @@ async fn while_the_source_fails_what_is_held_serves_until_it_is_too_old() {
     let mut later = now + FRESH;
     while later <= now + KEPT {
         let Asked::Stale {
-            refresh: Some((number, ())),
+            fetch: Some(number),
             ..
         } = table.asked(1, later)
         else {
@@ -130,7 +158,7 @@ async fn while_the_source_fails_what_is_held_serves_until_it_is_too_old() {
             table.asked(1, later),
             Asked::Stale {
                 old: Old::Failing(_),
-                refresh: None,
+                fetch: None,
                 ..
             }
         ));
@@ -140,10 +168,7 @@ async fn while_the_source_fails_what_is_held_serves_until_it_is_too_old() {
         table.asked(1, now + KEPT + Duration::from_millis(1)),
         Asked::Failed(_)
     ));
-    assert!(matches!(
-        table.asked(1, now + KEPT + 2 * PAUSE),
-        Asked::Fetch(..)
-    ));
+    table.begin(1, now + KEPT + 2 * PAUSE);
 }
 
 #[tokio::test]
@@ -151,7 +176,7 @@ async fn when_the_source_says_that_there_is_none_what_was_held_is_no_more() {
     let (mut table, now) = (table(), Instant::now());
     table.fetch(1, 1, now);
     let Asked::Stale {
-        refresh: Some((number, ())),
+        fetch: Some(number),
         ..
     } = table.asked(1, now + FRESH)
     else {
@@ -162,7 +187,7 @@ async fn when_the_source_says_that_there_is_none_what_was_held_is_no_more() {
     // A change makes it worth asking again at once.
     table.outdate(&1, None);
     table.check();
-    assert!(matches!(table.asked(1, now + FRESH), Asked::Fetch(..)));
+    table.begin(1, now + FRESH);
 }
 
 #[tokio::test]
@@ -171,9 +196,9 @@ async fn what_changed_is_not_served_as_if_it_had_not() {
     table.fetch(1, 1, now);
     assert!(table.outdate(&1, Some(2)));
     assert!(!table.outdate(&1, Some(2)), "it is outdated already");
-    let Asked::Outdated {
-        held,
-        refresh: Some(number),
+    let Asked::Wait {
+        instead: Some(held),
+        fetch: Some(number),
         ..
     } = table.asked(1, now)
     else {
@@ -182,7 +207,11 @@ async fn what_changed_is_not_served_as_if_it_had_not() {
     assert_eq!(held.value, 1);
     assert!(matches!(
         table.asked(1, now),
-        Asked::Outdated { refresh: None, .. }
+        Asked::Wait {
+            instead: Some(_),
+            fetch: None,
+            ..
+        }
     ));
     table.settle(&1, number, value(2), now);
     assert!(matches!(table.asked(1, now), Asked::Fresh(held) if held.value == 2));
@@ -207,14 +236,12 @@ async fn a_fetch_that_began_before_a_change_is_not_held() {
         },
     ] {
         table.forget_all();
-        let Asked::Fetch(number, ()) = table.asked(1, now) else {
-            panic!("nothing is held");
-        };
+        let number = table.begin(1, now);
         outdate(&mut table);
         table.check();
         table.settle(&1, number, value(1), now);
         table.check();
-        assert!(matches!(table.asked(1, now), Asked::Fetch(..)));
+        table.begin(1, now);
     }
 }
 
@@ -222,14 +249,18 @@ async fn a_fetch_that_began_before_a_change_is_not_held() {
 async fn after_changes_that_nobody_saw_everything_is_outdated() {
     let (mut table, now) = (table(), Instant::now());
     table.fetch(1, 1, now);
-    let Asked::Fetch(number, ()) = table.asked(2, now) else {
-        panic!("nothing is held");
-    };
+    let number = table.begin(2, now);
     table.settle(&2, number, failure(true), now);
     table.outdate_all();
     table.check();
-    assert!(matches!(table.asked(1, now), Asked::Outdated { .. }));
-    assert!(matches!(table.asked(2, now), Asked::Fetch(..)));
+    assert!(matches!(
+        table.asked(1, now),
+        Asked::Wait {
+            instead: Some(_),
+            ..
+        }
+    ));
+    table.begin(2, now);
 }
 
 #[tokio::test]
@@ -237,22 +268,95 @@ async fn an_older_version_never_takes_the_place_of_a_newer_one() {
     let (mut table, now) = (table(), Instant::now());
     table.fetch(1, 5, now);
     table.outdate(&1, Some(6));
-    let Asked::Outdated {
-        refresh: Some(number),
+    let Asked::Wait {
+        instead: Some(_),
+        fetch: Some(number),
         ..
     } = table.asked(1, now)
     else {
         panic!("it changed");
     };
-    let settled = table.settle(&1, number, value(4), now);
-    assert_eq!(settled.newer.map(|held| held.value), Some(5));
-    assert!(matches!(table.asked(1, now), Asked::Outdated { held, .. } if held.value == 5));
+    let (landed, _) = table.settle(&1, number, value(4), now);
+    let Landed::Old(held, Old::Failing(_)) = landed else {
+        panic!("{landed:?}");
+    };
+    assert_eq!(held.value, 5);
+    // The source is left alone for a while, and asked again without anybody waiting.
+    let is_left_alone = |asked: &Asked<u64, ()>| matches!(asked, Asked::Stale { held, fetch: None, .. } if held.value == 5);
+    assert!(is_left_alone(&table.asked(1, now)));
+    let Asked::Stale {
+        fetch: Some(number),
+        ..
+    } = table.asked(1, now + PAUSE)
+    else {
+        panic!("the pause is over");
+    };
+    // One that is newer than what is held, and older than what was told of, is no present either.
+    table.outdate(&1, Some(9));
+    table.settle(&1, number, value(9), now + PAUSE);
+    let Asked::Wait {
+        fetch: Some(number),
+        ..
+    } = table.asked(1, now + PAUSE)
+    else {
+        panic!("it began before the change");
+    };
+    let (landed, _) = table.settle(&1, number, value(7), now + PAUSE);
+    assert!(matches!(landed, Landed::Old(held, _) if held.value == 7));
+    let Asked::Stale {
+        fetch: Some(number),
+        ..
+    } = table.asked(1, now + 2 * PAUSE)
+    else {
+        panic!("the pause is over");
+    };
+    table.settle(&1, number, value(9), now + 2 * PAUSE);
+    assert!(matches!(table.asked(1, now + 2 * PAUSE), Asked::Fresh(held) if held.value == 9));
+}
+
+#[tokio::test]
+async fn a_source_that_went_back_for_good_is_believed_when_what_was_held_is_too_old() {
+    let (mut table, now) = (table(), Instant::now());
+    table.fetch(1, 5, now);
+    let later = now + KEPT + PAUSE;
+    table.fetch(1, 2, later);
+    assert!(matches!(table.asked(1, later), Asked::Fresh(held) if held.value == 2));
+}
+
+#[tokio::test]
+async fn what_is_much_older_is_waited_for() {
+    let (mut table, now) = (table(), Instant::now());
+    table.fetch(1, 1, now);
+    let later = now + 10 * FRESH + PAUSE;
+    let asked = table.asked(1, later);
+    assert!(matches!(
+        asked,
+        Asked::Wait {
+            instead: Some(_),
+            fetch: Some(_),
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn keys_that_there_are_not_take_no_room_of_those_that_are() {
+    let (mut table, now) = (table(), Instant::now());
+    table.fetch(0, 1, now);
+    let weight = table.weight();
+    for key in 1..5000 {
+        let number = table.begin(key, now);
+        table.settle(&key, number, failure(true), now);
+    }
+    table.check();
+    assert_eq!(table.weight(), weight);
+    assert!(matches!(table.asked(0, now), Asked::Fresh(_)));
 }
 
 #[tokio::test]
 async fn what_was_used_last_stays_and_what_is_too_large_does_not_come() {
     let row = 100 + OVERHEAD;
-    let (mut table, now) = (Table::new(3 * row, KEPT, 7), Instant::now());
+    let (mut table, now) = (Table::new(rules(3 * row), 7), Instant::now());
     for key in 1..=3 {
         table.fetch(key, 1, now);
     }
@@ -261,9 +365,7 @@ async fn what_was_used_last_stays_and_what_is_too_large_does_not_come() {
     let held: Vec<u32> = table.rows.keys().copied().collect();
     assert_eq!(held, [3, 1, 4]);
 
-    let Asked::Fetch(number, ()) = table.asked(5, now) else {
-        panic!("it is not held");
-    };
+    let number = table.begin(5, now);
     let large = Came::Value {
         value: 1,
         version: 1,
@@ -284,23 +386,33 @@ async fn fetches_that_nobody_waits_for_are_few() {
     }
     let begun = keys.clone().filter(|key| {
         let asked = table.asked(*key, now + FRESH);
-        matches!(
-            asked,
-            Asked::Stale {
-                refresh: Some(_),
-                ..
-            }
-        )
+        matches!(asked, Asked::Stale { fetch: Some(_), .. })
     });
     assert_eq!(begun.count(), REFRESHES);
-    table.outdate_all();
-    table.check();
-    // Those that change meanwhile are given as they are, too.
-    let slow = keys.filter(|key| {
+    let slow = keys.clone().filter(|key| {
         let asked = table.asked(*key, now + FRESH);
         matches!(asked, Asked::Stale { old: Old::Slow, .. })
     });
-    assert_eq!(slow.count(), 10);
+    assert_eq!(slow.count(), 10, "those for which there is no room");
+    // A fetch that nobody may join any more goes on.
+    table.outdate_all();
+    let waits = keys.filter(|key| {
+        let asked = table.asked(*key, now + FRESH);
+        matches!(asked, Asked::Wait { .. })
+    });
+    assert_eq!(waits.count(), REFRESHES + 10, "people wait for these");
+}
+
+#[tokio::test]
+async fn no_more_than_so_many_fetches_are_under_way() {
+    let (mut table, now) = (table(), Instant::now());
+    let many = u32::try_from(FLIGHTS).unwrap();
+    let numbers: Vec<u64> = (0..many).map(|key| table.begin(key, now)).collect();
+    assert!(matches!(table.asked(many, now), Asked::Full));
+    table.forget_all();
+    assert!(matches!(table.asked(many, now), Asked::Full), "they go on");
+    table.give_up(&0, numbers[0]);
+    table.begin(many, now);
 }
 
 #[derive(Clone, Debug)]
@@ -338,7 +450,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
         let mut now = Instant::now();
-        let mut table: Small = Table::new(4 * (100 + OVERHEAD), KEPT, 7);
+        let mut table: Small = Table::new(rules(4 * (100 + OVERHEAD)), 7);
         let mut flights: Vec<(u32, u64)> = Vec::new();
         // The newest version of each key that was given out as fresh, since it was last forgotten.
         let mut given: BTreeMap<u32, u64> = BTreeMap::new();
@@ -350,9 +462,8 @@ proptest! {
                         given.remove(&key);
                     }
                     match table.ask(&key, now, || ()) {
-                        Asked::Fetch(number, ())
-                        | Asked::Stale { refresh: Some((number, ())), .. }
-                        | Asked::Outdated { refresh: Some(number), .. } => flights.push((key, number)),
+                        Asked::Stale { fetch: Some(number), .. }
+                        | Asked::Wait { fetch: Some(number), .. } => flights.push((key, number)),
                         Asked::Fresh(held) => {
                             let before = given.insert(key, held.value);
                             prop_assert!(before.is_none_or(|before| before <= held.value));
@@ -362,6 +473,9 @@ proptest! {
                 }
                 Step::Settle(flight, version) if flight < flights.len() => {
                     let (key, number) = flights.remove(flight);
+                    if !table.rows.contains_key(&key) {
+                        given.remove(&key);
+                    }
                     table.settle(&key, number, value(version), now);
                 }
                 Step::Fail(flight, is_answer) if flight < flights.len() => {

@@ -16,9 +16,11 @@ type Names = (String, String);
 
 #[derive(Deserialize)]
 pub(crate) struct Which {
-    /// All, if it is empty.
     #[serde(default)]
     key: String,
+    /// Whether it is about all keys.
+    #[serde(default)]
+    all: bool,
 }
 
 pub(crate) async fn show(State(page): State<Page>, Path(names): Path<Names>) -> Response {
@@ -31,7 +33,15 @@ pub(crate) async fn purge(
     Extension(operator): Extension<Operator>,
     Form(which): Form<Which>,
 ) -> Response {
-    let key = Some(which.key.trim()).filter(|key| !key.is_empty());
+    let key = match (which.key.trim(), which.all) {
+        ("", true) => None,
+        ("", false) => {
+            let text = "Name the key to forget.".to_owned();
+            let note = Some(Note { text, failed: true });
+            return shown(&page, (service, name), note).await;
+        }
+        (key, _) => Some(key),
+    };
     let forgotten = page.sampler().forget(&service, &name, key).await;
     let note = told(key, &forgotten);
     let to = match key {
@@ -70,6 +80,7 @@ fn told(key: Option<&str>, forgotten: &[Forgotten]) -> Note {
         .filter_map(|one| one.values.as_ref().ok())
         .sum();
     let what = match (key, values) {
+        _ if done == 0 => "Nothing was forgotten".to_owned(),
         (Some(key), 0) => format!("There was nothing of {key}"),
         (Some(key), _) => format!("{key} is forgotten"),
         (None, values) => format!("{values} values are forgotten"),

@@ -23,23 +23,25 @@ pub(crate) struct Note {
 /// How a cache does at all instances together.
 pub(crate) fn all(row: &CacheRow) -> Report {
     let mut all = Report::default();
-    for (_, one) in &row.instances {
+    for one in row.instances.iter().filter_map(|(_, one)| one.as_ref()) {
         let sums = [
             (&mut all.values, one.values),
             (&mut all.bytes, one.bytes),
             (&mut all.limit, one.limit),
             (&mut all.fresh, one.fresh),
             (&mut all.stale, one.stale),
+            (&mut all.late, one.late),
             (&mut all.fetched, one.fetched),
             (&mut all.joined, one.joined),
             (&mut all.failed, one.failed),
+            (&mut all.source_asked, one.source_asked),
             (&mut all.source_failed, one.source_failed),
             (&mut all.outdated, one.outdated),
             (&mut all.evicted, one.evicted),
             (&mut all.forgotten, one.forgotten),
         ];
         for (sum, one) in sums {
-            *sum += one;
+            *sum = sum.saturating_add(one);
         }
     }
     all

@@ -10,7 +10,8 @@ pub(crate) const RETRY: &str = "retry: 1000\n\n";
 /// An event that brings a part of a page anew.
 pub(crate) fn event(name: &str, html: &str) -> String {
     let mut text = format!("event: {name}\n");
-    for line in html.lines() {
+    // A carriage return alone ends a line of an event as well.
+    for line in html.split(['\n', '\r']) {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');

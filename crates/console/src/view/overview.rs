@@ -3,6 +3,7 @@
 use super::{ago, cache, live};
 use crate::snapshot::{CacheRow, GroupRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
 use askama::Template;
+use backlot_app::admin::Panel;
 use backlot_app::admin::client::Health;
 use backlot_cache::Report;
 use backlot_core::Timestamp;
@@ -213,8 +214,8 @@ impl Caches<'_> {
 
 impl Others<'_> {
     /// A page with more, if that is one that browsers may be sent to.
-    fn page<'r>(&self, row: &'r PanelRow) -> Option<&'r str> {
-        let page = row.panel.page.as_str();
+    fn page<'r>(&self, panel: &'r Panel) -> Option<&'r str> {
+        let page = panel.page.as_str();
         let is_page = page.starts_with("http://") || page.starts_with("https://");
         is_page.then_some(page)
     }

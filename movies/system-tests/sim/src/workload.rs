@@ -1,13 +1,16 @@
 //! What users do: rate, think again, take back, look; and repeat until they are told it is done.
-//! What providers do: the same, by events. And what somebody sees who watches.
+//! What providers do: the same, by events. What workers do with a queue. And what somebody sees who
+//! watches.
 
 mod audit;
+mod errands;
 mod log;
 mod provider;
 mod user;
 mod watcher;
 
 pub use audit::audit;
+pub use errands::errands;
 pub use provider::provide;
 pub use user::use_it;
 pub use watcher::{Board, watch};

@@ -3,12 +3,12 @@
 use crate::model::Model;
 use crate::oracle::Oracle;
 use crate::plan::{Defence, Plan};
-use crate::workload::{PROVIDERS, Party, USERS, audit, provide, use_it, watch};
+use crate::workload::{PROVIDERS, Party, USERS, audit, errands, provide, use_it, watch};
 use backlot::Service;
 use backlot::app::broker::KEY;
 use backlot::app::cli::Product;
 use backlot::broker::Remote;
-use backlot::broker::contract::BrokerClient;
+use backlot::broker::contract::{BrokerClient, QueueClient};
 use backlot::identity::SigningKey;
 use backlot::messaging::Engine;
 use backlot::messaging::consume::sabotage::Sabotage;
@@ -74,7 +74,7 @@ const HOSTS: [(&str, &str); 6] = [
 ];
 
 /// Who talks to whom; what carries ratings stands here more than once, and fails more often.
-const LINKS: [[&str; 2]; 25] = [
+const LINKS: [[&str; 2]; 26] = [
     ["rating", "broker"],
     ["rating", "broker"],
     ["rating", "broker"],
@@ -82,6 +82,7 @@ const LINKS: [[&str; 2]; 25] = [
     ["studio", "broker"],
     ["broker", "database"],
     ["broker", "database"],
+    ["workshop", "broker"],
     ["broker", "registry"],
     ["studio", "rating"],
     ["rating", "database"],
@@ -173,6 +174,11 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
         at_work.spawn_local(watch(host, publishing, log));
         while at_work.join_next().await.is_some() {}
     });
+    let working = party.clone();
+    world.client("workshop", move |host| async move {
+        let (caller, log) = (host.caller(), log(&host, secret));
+        errands(host, caller, working, log).await;
+    });
     let oracle = Oracle::new(model, database.clone());
     let (looking, trace) = (oracle.clone(), world.trace().clone());
     database.after_commits("rating", move || looking.look(&trace));
@@ -189,7 +195,8 @@ fn build(world: &mut World, plan: &Plan) -> anyhow::Result<()> {
 fn log(host: &Host, secret: [u8; 32]) -> Arc<dyn Engine> {
     let client: BrokerClient = host.caller().client();
     let tasks = Tasks::new(host.env());
-    Arc::new(Remote::new(client, secret, host.env(), &tasks))
+    let queues: QueueClient = host.caller().client();
+    Arc::new(Remote::new(client, secret, host.env(), &tasks).with_queues(queues))
 }
 
 fn terrain() -> Terrain {

@@ -191,7 +191,7 @@ impl Person {
     }
 
     /// All that is in a topic, by partition and offset: read by a group that ends with it.
-    async fn everything(&self, log: &dyn Engine, topic: &str) -> Vec<Delivery> {
+    pub(super) async fn everything(&self, log: &dyn Engine, topic: &str) -> Vec<Delivery> {
         for _attempt in 0..LOOKS {
             match self.read_all(log, topic).await {
                 Ok(all) => return all.into_values().collect(),

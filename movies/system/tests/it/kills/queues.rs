@@ -4,7 +4,7 @@
 use super::Plan;
 use super::events::operate;
 use crate::site::{Site, nobody_panicked};
-use backlot::Dice;
+use backlot::{Clock, Dice};
 use backlot_testkit::http::get;
 use backlot_testkit::wait_until;
 use http::Method;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -412,6 +412,5 @@ fn check(sent: &BTreeSet<String>, history: &[Event], dead: &BTreeSet<String>) {
 }
 
 fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_millis()).unwrap()
+    Clock::real().wall().0
 }
