@@ -34,7 +34,7 @@ pub fn verdict(outcome: &Outcome) -> String {
         ),
         None => format!(
             "seed {seed} ok: {} changes acknowledged, {} repeated, {} answers lost after a commit; \
-             {} films looked at, {} without ratings; {} calls published, {} of them again; \
+             {} films looked at, {} without ratings; {} calls published, {} of them again; {} errands over; \
              {} faults in {:.1} s; trace {:016x}",
             outcome.count("changes acknowledged"),
             outcome.count("changes repeated"),
@@ -43,6 +43,7 @@ pub fn verdict(outcome: &Outcome) -> String {
             outcome.count("films looked at without ratings"),
             outcome.count("calls published"),
             outcome.count("calls published again"),
+            outcome.count("errands over"),
             outcome.faults.len(),
             outcome.simulated.as_secs_f64(),
             outcome.hash

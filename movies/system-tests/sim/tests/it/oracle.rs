@@ -53,7 +53,7 @@ fn a_calm_world_keeps_every_promise_without_a_failure() {
     assert!(outcome.count("films looked at") > 10);
     assert!(outcome.count("calls published") > 20);
     assert!(outcome.count("changes told") > 40);
-    assert!(outcome.count("errands over") > 40);
+    assert!(outcome.count("errands over") > 20);
 }
 
 #[test]
