@@ -53,6 +53,12 @@ pub(crate) fn hits(report: &Report) -> String {
     ratio.map_or_else(String::new, |ratio| format!("{:.1} %", ratio * 100.0))
 }
 
+/// How much memory of how much.
+pub(crate) fn of_limit(report: &Report) -> String {
+    let used = report.bytes.div_ceil(1024);
+    format!("{} of {}", grouped(used), kib(&report.limit))
+}
+
 /// Memory, for people.
 pub(crate) fn kib(bytes: &u64) -> String {
     format!("{} KiB", grouped(bytes.div_ceil(1024)))

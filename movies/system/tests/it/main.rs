@@ -20,4 +20,5 @@ mod posters;
 mod printing;
 mod refusals;
 mod site;
+mod tour;
 mod worker;

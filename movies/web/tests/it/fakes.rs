@@ -14,7 +14,7 @@ use movies_api as api;
 use movies_api::*;
 use movies_web::{Config, Page, Ports};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
@@ -34,6 +34,8 @@ pub(crate) struct House {
     pub(crate) log_away: AtomicBool,
     /// No ratings to be had.
     pub(crate) ratings_away: AtomicBool,
+    /// Films are as they were known so many milliseconds ago; 0 when they are as they are.
+    pub(crate) films_known: AtomicI64,
     /// No films to be had.
     pub(crate) movies_away: AtomicBool,
     /// Each write: what, who, under which key.
@@ -96,6 +98,7 @@ impl House {
             wishes: Mutex::default(),
             log_away: AtomicBool::new(false),
             ratings_away: AtomicBool::new(false),
+            films_known: AtomicI64::new(0),
             movies_away: AtomicBool::new(false),
             writes: Mutex::default(),
         })

@@ -62,6 +62,28 @@ async fn without_ratings_the_film_is_still_there() {
 }
 
 #[tokio::test]
+async fn without_the_catalogue_a_film_that_is_known_is_shown_with_its_age() {
+    let site = Site::new();
+    for (ago, said) in [
+        (999, "what it said a moment ago."),
+        (60_000, "what it said a minute ago."),
+        (1_800_000, "what it said 30 minutes ago."),
+        (3_600_000, "what it said an hour ago."),
+        (80_000_000, "what it said 22 hours ago."),
+    ] {
+        site.house.films_known.store(ago, Ordering::SeqCst);
+        let answer = site.get("/movies/alien-1979").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(answer.text.contains(said), "{ago}");
+        // Its ratings are there.
+        assert!(answer.text.contains("<h1>Alien</h1>") && answer.text.contains("data-away hidden"));
+    }
+    site.house.films_known.store(0, Ordering::SeqCst);
+    let text = site.get("/movies/alien-1979").await.text;
+    assert!(!text.contains("The catalogue is away"));
+}
+
+#[tokio::test]
 async fn without_films_the_page_asks_to_look_again() {
     let site = Site::new();
     site.house.movies_away.store(true, Ordering::SeqCst);

@@ -130,8 +130,10 @@ impl Person {
             if leased.is_empty() {
                 self.pause(&dice).await;
             }
+            for errand in &leased {
+                self.take(board, errand);
+            }
             for errand in leased {
-                self.take(board, &errand);
                 tokio::time::sleep(Duration::from_millis(dice.below(150))).await;
                 self.settle(queues, board, &errand, &dice).await;
             }
@@ -140,6 +142,11 @@ impl Person {
 
     fn take(&self, board: &Board, leased: &Leased) {
         let id = &leased.record.id;
+        let text = format!(
+            "{} takes errand {id}, attempt {}",
+            self.name, leased.attempt
+        );
+        self.host.trace().detail(self.host.name(), text);
         let mut board = board.lock();
         let Some(errand) = board.get_mut(id) else {
             return self.violation(format!("errand {id} comes from nowhere"));
@@ -185,6 +192,8 @@ impl Person {
                     errand.over = Some(end);
                 }
                 self.host.trace().count("errands over");
+                let text = format!("{} ended errand {id}: {end:?}", self.name);
+                self.host.trace().detail(self.host.name(), text);
             }
             (Ok(_), _) => {}
             (Err(error), _) => self.violation(format!("{what}: {}", error.chain())),

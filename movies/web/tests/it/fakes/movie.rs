@@ -76,10 +76,12 @@ impl api::Movie for House {
         let movie = self
             .details(&request.movie_id)
             .ok_or_else(|| Error::not_found("no such film"))?;
+        let known = self.films_known.load(std::sync::atomic::Ordering::SeqCst);
+        let old = (known > 0).then(|| "metadata".to_owned());
         Ok(GetMovieDetailsResponse {
             movie: Some(movie),
-            degraded: self.degraded(),
-            metadata_age_ms: 0,
+            degraded: self.degraded().into_iter().chain(old).collect(),
+            metadata_age_ms: known,
         })
     }
 
