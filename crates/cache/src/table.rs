@@ -121,8 +121,8 @@ pub(crate) struct Table<K, V, J> {
     failures: LinkedHashMap<K, Failure, Xxh3Builder>,
     /// Fetches that others may join, and whose outcome is held.
     flights: LinkedHashMap<K, Flight<J>, Xxh3Builder>,
-    /// All fetches that have not ended, by number: whether nobody waited for it when it began.
-    running: LinkedHashMap<u64, bool, Xxh3Builder>,
+    /// All fetches that have not ended, by number.
+    running: LinkedHashMap<u64, Running<K>, Xxh3Builder>,
     refreshes: usize,
     last_flight: u64,
     weight: u64,
@@ -153,9 +153,29 @@ struct Failure {
 }
 
 #[derive(Debug)]
+struct Running<K> {
+    key: K,
+    /// Whether nobody waited for it when it began.
+    is_refresh: bool,
+    /// Whether its key was forgotten since.
+    is_forgotten: bool,
+}
+
+#[derive(Debug)]
 struct Flight<J> {
     number: u64,
     join: J,
+}
+
+/// What the outcome of a fetch is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Good {
+    /// It is what the source has.
+    Present,
+    /// Something was announced since it began: it may be what was before.
+    Past,
+    /// Its key was forgotten since it began.
+    Nothing,
 }
 
 impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
@@ -279,22 +299,31 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
     fn fly(&mut self, key: &K, join: J, is_refresh: bool) -> u64 {
         self.last_flight += 1;
         let number = self.last_flight;
-        self.running.insert(number, is_refresh);
+        let running = Running {
+            key: key.clone(),
+            is_refresh,
+            is_forgotten: false,
+        };
+        self.running.insert(number, running);
         self.flights.insert(key.clone(), Flight { number, join });
         number
     }
 
-    /// A fetch has ended: whether it is the one whose outcome is held.
-    fn lands(&mut self, key: &K, number: u64) -> bool {
-        if self.running.remove(&number) == Some(true) {
+    /// A fetch has ended: what its outcome is good for.
+    fn lands(&mut self, key: &K, number: u64) -> Good {
+        let running = self.running.remove(&number);
+        if running.as_ref().is_some_and(|running| running.is_refresh) {
             self.refreshes -= 1;
         }
         let current = self.flights.get(key);
-        let is_current = current.is_some_and(|flight| flight.number == number);
-        if is_current {
+        if current.is_some_and(|flight| flight.number == number) {
             self.flights.remove(key);
+            return Good::Present;
         }
-        is_current
+        match running {
+            Some(running) if !running.is_forgotten => Good::Past,
+            _ => Good::Nothing,
+        }
     }
 
     /// A fetch ended without an outcome: the next who asks begins another.
@@ -310,7 +339,7 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
         came: Came<V>,
         now: Instant,
     ) -> (Landed<V>, usize) {
-        let is_current = self.lands(key, number);
+        let good = self.lands(key, number);
         match came {
             Came::Value {
                 value,
@@ -322,12 +351,6 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
                     value: value.clone(),
                     age: Duration::ZERO,
                 };
-                // Something was announced or forgotten since it began: those who asked before that
-                // may have what was before.
-                if !is_current {
-                    return (Landed::Value(held), 0);
-                }
-                self.failures.remove(key);
                 let row = Row {
                     value,
                     version,
@@ -336,10 +359,22 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
                     fresh_until: now + fresh,
                     epoch: self.epoch,
                     // What is never fresh is asked for each time.
-                    outdated: fresh.is_zero(),
+                    outdated: fresh.is_zero() || good == Good::Past,
                     failure: None,
                     weight: weight.saturating_add(OVERHEAD),
                 };
+                match good {
+                    Good::Present => {
+                        self.failures.remove(key);
+                    }
+                    // Those who asked before may have it. It is better than nothing for others, too.
+                    Good::Past
+                        if !self.rows.contains_key(key) && !self.failures.contains_key(key) =>
+                    {
+                        return (Landed::Value(held), self.put(key, row));
+                    }
+                    Good::Past | Good::Nothing => return (Landed::Value(held), 0),
+                }
                 let kept = self.rules.kept;
                 let before = self.rows.get_mut(key);
                 let before = before.filter(|before| before.held(now).age <= kept);
@@ -357,7 +392,7 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
                     error: Arc::clone(&error),
                     is_answer,
                 };
-                if !is_current {
+                if good != Good::Present {
                     return (landed, 0);
                 }
                 let failure = Failure {
@@ -447,7 +482,7 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
     /// A key changed, and now has this version, if that is known: whoever asks from now on is not
     /// told what was before as if it were the present. Whether a value became outdated.
     pub(crate) fn outdate(&mut self, key: &K, version: Option<u64>) -> bool {
-        // A fetch under way may have read what was before: nobody joins it, and it is not held.
+        // A fetch under way may have read what was before: nobody joins it, and it is no present.
         self.flights.remove(key);
         self.failures.remove(key);
         let Some(row) = self.rows.get_mut(key) else {
@@ -469,6 +504,9 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
 
     /// Holds nothing of a key any more; whether it did.
     pub(crate) fn forget(&mut self, key: &K) -> bool {
+        for running in self.running.values_mut() {
+            running.is_forgotten |= running.key == *key;
+        }
         self.flights.remove(key);
         self.failures.remove(key);
         self.remove(key)
@@ -477,6 +515,9 @@ impl<K: Clone + Eq + Hash, V: Clone, J: Clone> Table<K, V, J> {
     /// Holds nothing any more; how many values it did.
     pub(crate) fn forget_all(&mut self) -> usize {
         self.outdate_all();
+        for running in self.running.values_mut() {
+            running.is_forgotten = true;
+        }
         self.failures.clear();
         self.weight = 0;
         let values = self.rows.len();

@@ -53,6 +53,7 @@ pub struct Context {
     trace: TraceContext,
     criticality: Criticality,
     idempotency: Option<Arc<Idempotency>>,
+    attempt: u32,
 }
 
 impl Context {
@@ -65,6 +66,7 @@ impl Context {
             trace: TraceContext::NONE,
             criticality: Criticality::Critical,
             idempotency: None,
+            attempt: 0,
         }
     }
 
@@ -116,6 +118,20 @@ impl Context {
     pub fn with_idempotency(mut self, idempotency: Option<Arc<Idempotency>>) -> Self {
         self.idempotency = idempotency;
         self
+    }
+
+    /// The same call after so many attempts that failed. What is called on its behalf is not
+    /// repeated by itself: one layer repeats.
+    #[must_use]
+    pub fn with_attempt(mut self, failed: u32) -> Self {
+        self.attempt = failed;
+        self
+    }
+
+    /// How many attempts of this call failed before.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
     }
 
     /// Until when.

@@ -75,6 +75,7 @@ struct Detail {
     violations: Vec<Violation>,
     reason: Option<Reason>,
     pushback: Option<Duration>,
+    is_final: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -163,6 +164,13 @@ impl Error {
         self
     }
 
+    /// Tells everybody on the way back that trying again is of no use, whatever the code says.
+    #[must_use]
+    pub fn as_final(mut self) -> Self {
+        self.detail_mut().is_final = true;
+        self
+    }
+
     /// Keeps the cause, for the log.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -178,6 +186,7 @@ impl Error {
                 violations: detail.violations.clone(),
                 reason: detail.reason.clone(),
                 pushback: detail.pushback,
+                is_final: detail.is_final,
                 source: None,
             })
         });
@@ -228,6 +237,12 @@ impl Error {
     #[must_use]
     pub fn pushback(&self) -> Option<Duration> {
         self.detail.as_ref().and_then(|detail| detail.pushback)
+    }
+
+    /// Whether nobody should try again.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.is_final)
     }
 
     /// This error and its causes on one line, for logs.

@@ -1,23 +1,30 @@
 //! The remote binding: gRPC to the instances of a service.
 //!
-//! Connections are opened ahead of traffic and kept; a call goes to the next ready instance in
-//! turn. With instances known but none reachable a call fails at once, so that the caller can
-//! answer without it; while the first connection is being made it waits.
+//! Connections are opened ahead of traffic and kept; a call goes to the less busy of two ready
+//! instances. With instances known but none reachable a call fails at once, so that the caller can
+//! answer without it; while the first connection is being made it waits. A call with one request and
+//! one answer that fails is made again, at another instance if there is one, as far as that
+//! is safe and the budget allows.
 
+mod again;
+mod budget;
 mod endpoint;
 mod exchange;
+mod load;
 mod set;
 
 use crate::binding::child;
 use crate::contract::{Method, Service, Shape};
 use crate::mount::{Payload, Reply};
 use crate::{Streaming, frame, wire};
+use again::{Again, Attempts};
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Context, Env, Error};
 use backlot_service::tasks::Tasks;
-use backlot_service::telemetry::{CallMetrics, Metrics, Side};
+use backlot_service::telemetry::{CallMetrics, Count, Counter, Metrics, Side};
+use budget::Budget;
 use bytes::Bytes;
-use exchange::{Answer, Failure};
+use exchange::{Answer, Call, Failure};
 use futures_util::StreamExt;
 use http::uri::PathAndQuery;
 use set::{EndpointSet, Held, Ready};
@@ -35,7 +42,34 @@ struct Shared {
     endpoints: EndpointSet,
     paths: Vec<PathAndQuery>,
     metrics: Vec<CallMetrics>,
+    repeated: Vec<Repeated>,
+    budget: Budget,
     dice: backlot_core::Dice,
+}
+
+/// Calls made again, by what became of the wish.
+pub const REPEATED: Counter<3> = Counter::new(
+    "backlot_call_repetitions_total",
+    "calls made again after they failed: made, refused (by the callee, which never saw it), over budget",
+    ["service", "method", "outcome"],
+);
+
+/// The series of one method.
+struct Repeated {
+    made: Count,
+    refused: Count,
+    over_budget: Count,
+}
+
+impl Repeated {
+    fn of(metrics: &Metrics, method: &Method) -> Self {
+        let counted = |outcome| metrics.counter(&REPEATED, [method.service, method.name, outcome]);
+        Repeated {
+            made: counted("made"),
+            refused: counted("refused"),
+            over_budget: counted("over budget"),
+        }
+    }
 }
 
 impl Remote {
@@ -65,6 +99,12 @@ impl Remote {
                     CallMetrics::new(metrics, method.service, method.name, Side::Client, "grpc")
                 })
                 .collect(),
+            repeated: service
+                .methods
+                .iter()
+                .map(|method| Repeated::of(metrics, method))
+                .collect(),
+            budget: Budget::new(Instant::now()),
             dice: env.dice.branch(target),
         }))
     }
@@ -76,8 +116,14 @@ impl Remote {
         request: Req,
     ) -> Result<Res, Error> {
         self.observed(method, async {
+            // A key that the caller did not give is this call's own: nobody knows that it is kept.
+            let callers = cx;
             let cx = child(cx, method, &self.0.target, &self.0.dice)?;
-            cx.deadline().run(self.send(method, &cx, request)).await
+            let frame = frame::encode(&request)?;
+            let attempts = Attempts::new(method, callers, frame.len());
+            let calling = self.send(method, &cx, frame, attempts);
+            let message = cx.deadline().run(calling).await?;
+            self.decode(message)
         })
         .await
     }
@@ -114,16 +160,53 @@ impl Remote {
         outcome
     }
 
-    async fn send<Req: Payload, Res: Payload>(
+    /// Sends a request until it is answered, or is not to be sent again.
+    async fn send(
         &self,
         method: &'static Method,
         cx: &Context,
-        request: Req,
-    ) -> Result<Res, Error> {
-        let frame = frame::encode(&request)?;
-        let (answer, _held) = self.ask(method, cx, frame).await?;
-        let message = answer.one().await.map_err(|failure| self.failed(failure))?;
-        self.decode(message)
+        frame: Bytes,
+        mut attempts: Attempts,
+    ) -> Result<Bytes, Error> {
+        let shared = &self.0;
+        shared.budget.called(Instant::now());
+        let repeated = &shared.repeated[method.index];
+        let mut avoid: Option<String> = None;
+        loop {
+            let ready = shared.endpoints.ready(cx.deadline(), avoid.as_deref());
+            let mut ready = ready.await?;
+            let address = ready.address().to_owned();
+            let attempt = cx.clone().with_attempt(cx.attempt() + attempts.failed());
+            let failure = match self.one(method, &attempt, frame.clone(), &mut ready).await {
+                Ok(message) => {
+                    ready.ended(false);
+                    return Ok(message);
+                }
+                Err(failure) => failure,
+            };
+            let was_refused = again::was_refused(&failure);
+            let error = self.failed(failure);
+            ready.ended(again::is_sick(error.code()));
+            drop(ready);
+            let left = cx.deadline().remaining();
+            match attempts.after(was_refused, &error, left, &shared.dice) {
+                Again::No => return Err(error),
+                Again::AtOnce => repeated.refused.inc(),
+                Again::After(wait) => {
+                    if !shared.budget.take(Instant::now()) {
+                        repeated.over_budget.inc();
+                        return Err(error);
+                    }
+                    repeated.made.inc();
+                    tracing::debug!(
+                        target = shared.target, method = method.name, address, ?wait, error = %error.chain(),
+                        "a call is made again"
+                    );
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            avoid = Some(address);
+        }
     }
 
     pub(crate) async fn server_stream<Req: Payload, Res: Payload>(
@@ -177,6 +260,20 @@ impl Remote {
         self.converse(method, cx, Streaming::new(frames)).await
     }
 
+    /// Sends a request over this connection; its one answer.
+    async fn one(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        frame: Bytes,
+        ready: &mut Ready,
+    ) -> Result<Bytes, Failure> {
+        let path = self.0.paths[method.index].clone();
+        let call = only(ready.call())?;
+        let answer = call.send(path, wire::write(cx), frame).await?;
+        answer.one().await
+    }
+
     /// Sends framed requests to the next instance until it answers.
     async fn converse(
         &self,
@@ -186,11 +283,16 @@ impl Remote {
     ) -> Result<Bytes, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         let conversation = async {
-            let Ready { call, held: _held } = self.0.endpoints.ready(cx.deadline()).await?;
+            let mut ready = self.0.endpoints.ready(cx.deadline(), None).await?;
             let path = self.0.paths[method.index].clone();
-            call.converse(path, wire::write(&cx), frames)
-                .await
-                .map_err(|failure| self.failed(failure))
+            let conversing = async {
+                let call = only(ready.call())?;
+                call.converse(path, wire::write(&cx), frames).await
+            };
+            let outcome = conversing.await.map_err(|failure| self.failed(failure));
+            // How long it took its sender says as much of as its callee.
+            ready.left();
+            outcome
         };
         cx.deadline().run(conversation).await
     }
@@ -231,13 +333,23 @@ impl Remote {
         cx: &Context,
         frame: Bytes,
     ) -> Result<(Answer, Held), Error> {
-        let Ready { call, held } = self.0.endpoints.ready(cx.deadline()).await?;
+        let mut ready = self.0.endpoints.ready(cx.deadline(), None).await?;
         let path = self.0.paths[method.index].clone();
-        let answer = call
-            .send(path, wire::write(cx), frame)
-            .await
-            .map_err(|failure| self.failed(failure))?;
-        Ok((answer, held))
+        let asking = async {
+            let call = only(ready.call())?;
+            call.send(path, wire::write(cx), frame).await
+        };
+        match asking.await {
+            Ok(answer) => {
+                ready.ended(false);
+                Ok((answer, ready.held()))
+            }
+            Err(failure) => {
+                let error = self.failed(failure);
+                ready.ended(again::is_sick(error.code()));
+                Err(error)
+            }
+        }
     }
 
     fn decode<Res: Payload>(&self, message: Bytes) -> Result<Res, Error> {
@@ -252,6 +364,11 @@ impl Remote {
     }
 }
 
+/// A way is made for one call.
+fn only(call: Option<Call>) -> Result<Call, Failure> {
+    call.ok_or_else(|| Failure::Malformed(Error::internal("a way was used twice")))
+}
+
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Remote")
@@ -260,3 +377,6 @@ impl std::fmt::Debug for Remote {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use tonic::metadata::MetadataMap;
 use tonic_types::{ErrorDetails, StatusExt};
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
+/// What it says where nobody should try again.
+const NEVER: &str = "-1";
 /// Where reasons are from.
 const DOMAIN: &str = "backlot";
 
@@ -17,9 +19,12 @@ type Values = std::collections::HashMap<String, String>;
 pub(crate) fn from_error(error: &Error) -> tonic::Status {
     let code = tonic::Code::from_i32(i32::from(error.code().number()));
     let mut metadata = MetadataMap::new();
-    if let Some(pushback) = error.pushback()
-        && let Ok(value) = pushback.as_millis().to_string().parse()
-    {
+    let pushback = match (error.is_final(), error.pushback()) {
+        (true, _) => Some(NEVER.to_owned()),
+        (false, Some(pushback)) => Some(pushback.as_millis().to_string()),
+        (false, None) => None,
+    };
+    if let Some(Ok(value)) = pushback.map(|value| value.parse()) {
         metadata.insert(PUSHBACK, value);
     }
     if error.violations().is_empty() && error.reason().is_none() {
@@ -98,10 +103,12 @@ pub(crate) fn to_error(status: &tonic::Status, target: &str) -> Error {
         .metadata()
         .get(PUSHBACK)
         .and_then(|value| value.to_str().ok());
-    if let Some(millis) = pushback.and_then(|text| text.parse().ok()) {
-        error = error.with_pushback(Duration::from_millis(millis));
+    // As gRPC's retry design (A6) has it: what is no number of milliseconds means never.
+    match pushback.map(str::parse) {
+        None => error,
+        Some(Ok(millis)) => error.with_pushback(Duration::from_millis(millis)),
+        Some(Err(_)) => error.as_final(),
     }
-    error
 }
 
 #[cfg(test)]
@@ -122,5 +129,14 @@ mod tests {
         assert_eq!(back.reason(), error.reason());
         assert_eq!(back.pushback(), error.pushback());
         assert_eq!(back.message(), error.message());
+    }
+
+    #[test]
+    fn that_nobody_should_try_again_is_told_as_well() {
+        let error = Error::unavailable("gone for good").as_final();
+        let back = to_error(&from_error(&error), "rating");
+        assert!(back.is_final());
+        assert_eq!(back.pushback(), None);
+        assert!(!to_error(&from_error(&Error::unavailable("away")), "rating").is_final());
     }
 }

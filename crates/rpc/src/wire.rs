@@ -21,6 +21,9 @@ pub const CRITICALITY: HeaderName = HeaderName::from_static("x-criticality");
 /// The key under which a write is done once.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
+/// How many attempts of a call failed before this one.
+pub const PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+
 /// The trace a call says it belongs to.
 pub(crate) fn trace(headers: &HeaderMap) -> TraceContext {
     let told = headers
@@ -48,6 +51,9 @@ pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Conte
     {
         cx = cx.with_criticality(criticality);
     }
+    let failed = headers.get(&PREVIOUS_ATTEMPTS);
+    let failed = failed.and_then(|value| value.to_str().ok()?.parse().ok());
+    cx = cx.with_attempt(failed.unwrap_or_default());
     if let Some(value) = headers.get(&IDEMPOTENCY_KEY) {
         let idempotency = Idempotency::parse(text(&IDEMPOTENCY_KEY, value)?)?;
         cx = cx.with_idempotency(Some(Arc::new(idempotency)));
@@ -97,6 +103,9 @@ pub(crate) fn write(cx: &Context) -> HeaderMap {
             CRITICALITY,
             Ok(HeaderValue::from_static(cx.criticality().name())),
         );
+    }
+    if cx.attempt() > 0 {
+        put(PREVIOUS_ATTEMPTS, Ok(cx.attempt().into()));
     }
     if let Some(idempotency) = cx.idempotency() {
         put(IDEMPOTENCY_KEY, once(&idempotency.key));

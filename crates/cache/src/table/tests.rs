@@ -14,7 +14,7 @@ impl Small {
         let weight: u64 = self.rows.values().map(|row| row.weight).sum();
         assert_eq!(weight, self.weight);
         assert!(weight <= self.rules.limit, "{weight}");
-        let refreshes = self.running.values().filter(|it| **it).count();
+        let refreshes = self.running.values().filter(|it| it.is_refresh).count();
         assert_eq!(refreshes, self.refreshes);
         assert!(refreshes <= REFRESHES && self.running.len() <= FLIGHTS);
         assert!(self.failures.len() <= FAILURES);
@@ -221,13 +221,39 @@ async fn what_changed_is_not_served_as_if_it_had_not() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_began_before_a_change_is_not_held() {
+async fn a_fetch_that_began_before_a_change_is_no_present() {
     let (mut table, now) = (table(), Instant::now());
     for outdate in [
         |table: &mut Small| {
             table.outdate(&1, None);
         },
         |table: &mut Small| table.outdate_all(),
+    ] {
+        table.forget_all();
+        let number = table.begin(1, now);
+        outdate(&mut table);
+        table.check();
+        table.settle(&1, number, value(1), now);
+        // It is better than nothing.
+        let asked = table.asked(1, now);
+        let Asked::Wait {
+            instead: Some(held),
+            fetch: Some(number),
+            ..
+        } = asked
+        else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(held.value, 1);
+        table.settle(&1, number, value(2), now);
+        assert!(matches!(table.asked(1, now), Asked::Fresh(held) if held.value == 2));
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_began_before_its_key_was_forgotten_is_not_held() {
+    let (mut table, now) = (table(), Instant::now());
+    for forget in [
         |table: &mut Small| {
             table.forget(&1);
         },
@@ -235,13 +261,18 @@ async fn a_fetch_that_began_before_a_change_is_not_held() {
             table.forget_all();
         },
     ] {
-        table.forget_all();
-        let number = table.begin(1, now);
-        outdate(&mut table);
-        table.check();
-        table.settle(&1, number, value(1), now);
-        table.check();
-        table.begin(1, now);
+        for outdated_before in [false, true] {
+            table.forget_all();
+            let number = table.begin(1, now);
+            if outdated_before {
+                table.outdate(&1, None);
+            }
+            forget(&mut table);
+            table.settle(&1, number, value(1), now);
+            table.check();
+            let number = table.begin(1, now);
+            table.give_up(&1, number);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One connection to one instance, kept open ahead of traffic by a task of its own.
 
 use super::exchange::Call;
+use super::load::Load;
 use arc_swap::ArcSwapOption;
 use backlot_core::backoff::Backoff;
 use backlot_core::net::Stream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long connecting may take, handshake included.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -50,6 +52,8 @@ pub(super) struct Endpoint {
     /// The address as requests name it; nothing when it is malformed, and then never connected.
     authority: Option<Authority>,
     sender: ArcSwapOption<SendRequest<Bytes>>,
+    /// How busy it is, as far as calls from here tell.
+    pub(super) load: Load,
 }
 
 impl Endpoint {
@@ -59,6 +63,7 @@ impl Endpoint {
             address,
             authority,
             sender: ArcSwapOption::empty(),
+            load: Load::new(Instant::now()),
         }
     }
 

@@ -1,16 +1,17 @@
-//! The endpoints of one service: follows the instances, keeps a connection to each, picks one.
+//! The endpoints of one service: follows the instances, keeps a connection to each, picks one: the
+//! less busy of two drawn at random, which needs no look at all of them and sends no crowd to the
+//! one that is idle (Mitzenmacher, *The Power of Two Choices in Randomized Load Balancing*, 2001).
 
 use super::endpoint::{Endpoint, State};
 use super::exchange::Call;
 use crate::binding::Unmade;
 use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
-use backlot_core::{Deadline, Env, Error};
+use backlot_core::{Deadline, Dice, Env, Error};
 use backlot_service::tasks::{Task, Tasks};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ struct Shared {
     endpoints: ArcSwap<Vec<Kept>>,
     /// Since when no instance is known, if so.
     vacant: Mutex<Option<Instant>>,
-    next: AtomicUsize,
+    dice: Dice,
     /// Moves whenever an endpoint comes, goes or changes its state.
     changed: watch::Sender<u64>,
 }
@@ -44,10 +45,72 @@ struct Kept {
 }
 
 /// A call over one connection, which stays for as long as this does: an instance that leaves the
-/// registry answers what it was asked.
+/// registry answers what it was asked. Its endpoint counts it as awaited until it is said how it
+/// ended, or this is dropped.
 pub(super) struct Ready {
-    pub(super) call: Call,
-    pub(super) held: Held,
+    call: Option<Call>,
+    held: Held,
+    endpoint: Arc<Endpoint>,
+    began: Instant,
+    has_ended: bool,
+}
+
+impl Ready {
+    fn new(kept: &Kept, call: Call, now: Instant) -> Self {
+        kept.endpoint.load.begin();
+        Ready {
+            call: Some(call),
+            held: Arc::clone(&kept.keeper),
+            endpoint: Arc::clone(&kept.endpoint),
+            began: now,
+            has_ended: false,
+        }
+    }
+
+    /// Where the call goes.
+    pub(super) fn address(&self) -> &str {
+        &self.endpoint.address
+    }
+
+    /// What to make the call with, once.
+    pub(super) fn call(&mut self) -> Option<Call> {
+        self.call.take()
+    }
+
+    /// What keeps the connection.
+    pub(super) fn held(&self) -> Held {
+        Arc::clone(&self.held)
+    }
+
+    /// It is answered; whether that says that the instance is sick.
+    pub(super) fn ended(&mut self, failed: bool) {
+        if !self.has_ended {
+            self.has_ended = true;
+            let now = Instant::now();
+            let took = now.saturating_duration_since(self.began);
+            self.endpoint.load.answered(took, failed, now);
+        }
+    }
+}
+
+impl Ready {
+    /// It is over, and how long it took says nothing of the instance.
+    pub(super) fn left(&mut self) {
+        if !self.has_ended {
+            self.has_ended = true;
+            self.endpoint.load.left();
+        }
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(self.began);
+            self.endpoint.load.given_up(waited, now);
+        }
+    }
 }
 
 /// Keeps a connection.
@@ -72,7 +135,7 @@ impl EndpointSet {
         let shared = Arc::new(Shared {
             endpoints: ArcSwap::default(),
             vacant: Mutex::new(Some(Instant::now())),
-            next: AtomicUsize::new(0),
+            dice: env.dice.branch(&format!("choices of {target}")),
             changed: watch::Sender::new(0),
         });
         let follower = {
@@ -102,16 +165,20 @@ impl EndpointSet {
         }
     }
 
-    /// A call over the next ready endpoint in turn.
-    pub(super) async fn ready(&self, deadline: Deadline) -> Result<Ready, Error> {
-        if let Some(ready) = self.shared.pick() {
+    /// A call over the next ready endpoint in turn, another than that at `avoid` if there is one.
+    pub(super) async fn ready(
+        &self,
+        deadline: Deadline,
+        avoid: Option<&str>,
+    ) -> Result<Ready, Error> {
+        if let Some(ready) = self.shared.pick(avoid) {
             return Ok(ready);
         }
         let mut changed = self.shared.changed.subscribe();
         let wait = async {
             loop {
                 changed.mark_unchanged();
-                if let Some(ready) = self.shared.pick() {
+                if let Some(ready) = self.shared.pick(avoid) {
                     return Some(ready);
                 }
                 if self.shared.all_failed() || changed.changed().await.is_err() {
@@ -130,23 +197,42 @@ impl EndpointSet {
 }
 
 impl EndpointSet {
+    /// Whether every endpoint takes calls.
+    #[cfg(test)]
+    pub(super) fn all_ready(&self) -> bool {
+        let endpoints = self.shared.endpoints.load();
+        endpoints.iter().all(|kept| kept.endpoint.call().is_some())
+    }
+
     fn nobody(&self, what: &str) -> Error {
         Error::unavailable(format!("no instance of {} {what}", self.target)).with_source(Unmade)
     }
 }
 
 impl Shared {
-    fn pick(&self) -> Option<Ready> {
+    fn pick(&self, avoid: Option<&str>) -> Option<Ready> {
         let endpoints = self.endpoints.load();
+        let now = Instant::now();
+        let is_avoided = |kept: &Kept| avoid == Some(kept.endpoint.address.as_str());
+        let ready = |kept: &Kept| Some(Ready::new(kept, kept.endpoint.call()?, now));
         let count = endpoints.len();
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        (0..count).find_map(|offset| {
-            let kept = &endpoints[(start + offset) % count];
-            Some(Ready {
-                call: kept.endpoint.call()?,
-                held: Arc::clone(&kept.keeper),
-            })
-        })
+        if count < 2 {
+            return ready(endpoints.first()?);
+        }
+        let draw = |below: usize| usize::try_from(self.dice.below(below as u64)).unwrap_or(0);
+        let first = draw(count);
+        let second = (first + 1 + draw(count - 1)) % count;
+        let (first, second) = (&endpoints[first], &endpoints[second]);
+        let cost = |kept: &Kept| (is_avoided(kept), kept.endpoint.load.now(now));
+        let (less, more) = match cost(second) < cost(first) {
+            true => (second, first),
+            false => (first, second),
+        };
+        // Where neither takes calls, or only the one to be avoided does, any other.
+        let drawn = [less, more].into_iter().filter(|kept| !is_avoided(kept));
+        let others = endpoints.iter().filter(|kept| !is_avoided(kept));
+        let avoided = endpoints.iter().filter(|kept| is_avoided(kept));
+        drawn.chain(others).chain(avoided).find_map(ready)
     }
 
     /// Whether there are endpoints and each has failed lately: waiting would help nobody.
