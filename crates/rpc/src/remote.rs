@@ -171,10 +171,15 @@ impl Remote {
         let shared = &self.0;
         shared.budget.called(Instant::now());
         let repeated = &shared.repeated[method.index];
-        let mut avoid: Option<String> = None;
+        // Where the last attempt went, and what came of it.
+        let mut before: Option<(String, Error)> = None;
         loop {
-            let ready = shared.endpoints.ready(cx.deadline(), avoid.as_deref());
-            let mut ready = ready.await?;
+            let avoid = before.as_ref().map(|(address, _)| address.as_str());
+            let mut ready = match shared.endpoints.ready(cx.deadline(), avoid).await {
+                Ok(ready) => ready,
+                // That nobody can be reached now does not undo an attempt.
+                Err(nobody) => return Err(before.map_or(nobody, |(_, error)| error)),
+            };
             let address = ready.address().to_owned();
             let attempt = cx.clone().with_attempt(cx.attempt() + attempts.failed());
             let failure = match self.one(method, &attempt, frame.clone(), &mut ready).await {
@@ -186,7 +191,7 @@ impl Remote {
             };
             let was_refused = again::was_refused(&failure);
             let error = self.failed(failure);
-            ready.ended(again::is_sick(error.code()));
+            judge(&mut ready, &error);
             drop(ready);
             let left = cx.deadline().remaining();
             match attempts.after(was_refused, &error, left, &shared.dice) {
@@ -205,7 +210,7 @@ impl Remote {
                     tokio::time::sleep(wait).await;
                 }
             }
-            avoid = Some(address);
+            before = Some((address, error));
         }
     }
 
@@ -285,14 +290,13 @@ impl Remote {
         let conversation = async {
             let mut ready = self.0.endpoints.ready(cx.deadline(), None).await?;
             let path = self.0.paths[method.index].clone();
+            // How long it takes says as much of its sender as of its callee.
+            ready.left();
             let conversing = async {
                 let call = only(ready.call())?;
                 call.converse(path, wire::write(&cx), frames).await
             };
-            let outcome = conversing.await.map_err(|failure| self.failed(failure));
-            // How long it took its sender says as much of as its callee.
-            ready.left();
-            outcome
+            conversing.await.map_err(|failure| self.failed(failure))
         };
         cx.deadline().run(conversation).await
     }
@@ -346,7 +350,7 @@ impl Remote {
             }
             Err(failure) => {
                 let error = self.failed(failure);
-                ready.ended(again::is_sick(error.code()));
+                judge(&mut ready, &error);
                 Err(error)
             }
         }
@@ -361,6 +365,14 @@ impl Remote {
 
     fn failed(&self, failure: Failure) -> Error {
         failure.error(&self.0.target)
+    }
+}
+
+/// What a failure says of the instance.
+fn judge(ready: &mut Ready, error: &Error) {
+    match again::is_refusal(error.code()) {
+        true => ready.left(),
+        false => ready.ended(again::is_sick(error.code())),
     }
 }
 

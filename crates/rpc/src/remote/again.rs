@@ -1,15 +1,17 @@
 //! Whether a call that failed is made again, and when.
 //!
-//! | what is known of the callee | a call that may be repeated | any other |
+//! | what is known of the callee | a read | any other |
 //! |---|---|---|
-//! | it refused the stream, or never read it (REFUSED_STREAM, GOAWAY before it) | at once, once | the same |
+//! | it refused the stream before it read it (REFUSED_STREAM) | at once, once | the same |
 //! | it answered UNAVAILABLE, INTERNAL, UNKNOWN or ABORTED, or the connection broke | after a pause | never |
 //! | it answered RESOURCE_EXHAUSTED | if it says when | never |
 //! | it answered anything else | never | never |
 //!
-//! A call may be repeated if its method says so (`idempotency_level`), or if its caller gave it an
-//! idempotency key. A callee that says how long to wait is obeyed; one that says never, too. Only
-//! one layer repeats: a call that is itself made again for somebody else is not repeated below.
+//! Reads are methods without side effects (`idempotency_level` of `NO_SIDE_EFFECTS`). Others are not
+//! repeated here even where that would change nothing more: their callers have to know that the
+//! first attempt may have happened, which a second that certainly did not would hide. A callee that
+//! says how long to wait is obeyed; one that says never, too. Only one layer repeats: a call that is
+//! itself made again for somebody else is not repeated below.
 
 use super::exchange::Failure;
 use crate::contract::{Effect, Method};
@@ -53,12 +55,9 @@ pub(super) struct Attempts {
 impl Attempts {
     /// Before the first.
     pub(super) fn new(method: &Method, cx: &Context, bytes: usize) -> Self {
-        let is_repeatable = match method.effect {
-            Effect::Read | Effect::Idempotent => true,
-            Effect::Once => cx.idempotency().is_some(),
-        };
+        let is_read = method.effect == Effect::Read;
         Attempts {
-            may_repeat: is_repeatable && bytes <= REPLAYED && cx.attempt() == 0,
+            may_repeat: is_read && bytes <= REPLAYED && cx.attempt() == 0,
             failed: 0,
             since_told: 0,
             was_refused: false,
@@ -99,7 +98,10 @@ impl Attempts {
         let wait = match told {
             Some(told) => {
                 self.since_told = 0;
-                told.min(LONGEST)
+                if told > LONGEST {
+                    return Again::No;
+                }
+                told
             }
             None => PAUSES.wait(self.since_told.max(1), dice),
         };
@@ -117,6 +119,18 @@ pub(super) fn was_refused(failure: &Failure) -> bool {
         Failure::Broken(error) => error.reason() == Some(h2::Reason::REFUSED_STREAM),
         Failure::Told(_) | Failure::Malformed(_) | Failure::Own(_) => false,
     }
+}
+
+/// Whether a failure says nothing of how busy the instance is: it did not begin the work.
+pub(super) fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ResourceExhausted
+            | Code::Unimplemented
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::InvalidArgument
+    )
 }
 
 /// Whether a failure says that the instance is sick, rather than that the request is wrong or that
@@ -164,22 +178,22 @@ mod tests {
                 code,
                 Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted
             );
-            for effect in [Effect::Read, Effect::Idempotent] {
-                let again = after(effect, &error);
-                assert_eq!(matches!(again, Again::After(_)), passes, "{code}");
+            let again = after(Effect::Read, &error);
+            assert_eq!(matches!(again, Again::After(_)), passes, "{code}");
+            for effect in [Effect::Idempotent, Effect::Once] {
+                assert_eq!(after(effect, &error), Again::No, "{code}");
             }
-            assert_eq!(after(Effect::Once, &error), Again::No, "{code}");
         }
     }
 
     #[tokio::test]
-    async fn a_write_under_a_key_of_its_callers_is_repeated() {
+    async fn a_key_makes_no_write_a_read() {
         let key = Idempotency::parse("5bd3e7b2-6c6e-4a4e-9f0c-0d7f3c1a9e11").unwrap();
         let cx = Context::background().with_idempotency(Some(Arc::new(key)));
         let mut attempts = Attempts::new(&method(Effect::Once), &cx, 10);
         let error = Error::unavailable("away");
         let again = attempts.after(false, &error, LEFT, &Dice::seeded(1));
-        assert!(matches!(again, Again::After(_)));
+        assert_eq!(again, Again::No);
     }
 
     #[tokio::test]
@@ -195,6 +209,8 @@ mod tests {
         assert_eq!(after(Effect::Read, &never), Again::No);
         let late = Error::unavailable("late").with_pushback(LEFT);
         assert_eq!(after(Effect::Read, &late), Again::No);
+        let later = Error::unavailable("later").with_pushback(2 * LONGEST);
+        assert_eq!(after(Effect::Read, &later), Again::No);
     }
 
     #[tokio::test]

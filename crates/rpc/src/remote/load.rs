@@ -14,6 +14,8 @@ use tokio::time::Instant;
 const DECAY: Duration = Duration::from_secs(10);
 /// How long the first answer is taken to take.
 const UNKNOWN: Duration = Duration::from_millis(30);
+/// How long an answer takes at least: after a quiet time, too, what is awaited has to count.
+const LEAST: Duration = Duration::from_millis(1);
 /// How long a failure counts at least.
 const FAILURE: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,7 @@ impl Load {
 
     /// How busy it is: the less the better.
     pub(super) fn now(&self, now: Instant) -> f64 {
-        let took = self.took.lock().at(now).seconds;
+        let took = self.took.lock().at(now).seconds.max(LEAST.as_secs_f64());
         took * f64::from(self.awaited.load(Ordering::Relaxed).saturating_add(1))
     }
 
@@ -123,7 +125,10 @@ mod tests {
         assert!(load.now(now + MS) > 0.49, "one fast answer changes little");
         let later = now + DECAY;
         assert!((load.now(later) - 0.5 / std::f64::consts::E).abs() < 0.01);
-        assert!(load.now(now + 20 * DECAY) < 1e-6, "it is tried again");
+        let quiet = now + 20 * DECAY;
+        assert!((load.now(quiet) - 0.001).abs() < 1e-9, "it is tried again");
+        load.begin();
+        assert!((load.now(quiet) - 0.002).abs() < 1e-9, "what waits counts");
     }
 
     #[tokio::test]
@@ -173,7 +178,7 @@ mod tests {
                     longest = longest.max(FAILURE.as_secs_f64());
                 }
                 let is = load.now(now);
-                prop_assert!((0.0..=longest * 1.000_001).contains(&is), "{is} of {longest}");
+                prop_assert!((0.001..=longest * 1.000_001).contains(&is), "{is} of {longest}");
             }
         }
     }

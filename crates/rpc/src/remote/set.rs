@@ -220,8 +220,9 @@ impl Shared {
             return ready(endpoints.first()?);
         }
         let draw = |below: usize| usize::try_from(self.dice.below(below as u64)).unwrap_or(0);
-        let first = draw(count);
-        let second = (first + 1 + draw(count - 1)) % count;
+        let start = draw(count);
+        let second = (start + 1 + draw(count - 1)) % count;
+        let first = start;
         let (first, second) = (&endpoints[first], &endpoints[second]);
         let cost = |kept: &Kept| (is_avoided(kept), kept.endpoint.load.now(now));
         let (less, more) = match cost(second) < cost(first) {
@@ -230,8 +231,9 @@ impl Shared {
         };
         // Where neither takes calls, or only the one to be avoided does, any other.
         let drawn = [less, more].into_iter().filter(|kept| !is_avoided(kept));
-        let others = endpoints.iter().filter(|kept| !is_avoided(kept));
-        let avoided = endpoints.iter().filter(|kept| is_avoided(kept));
+        let in_turn = || (0..count).map(|offset| &endpoints[(start + offset) % count]);
+        let others = in_turn().filter(|kept| !is_avoided(kept));
+        let avoided = in_turn().filter(|kept| is_avoided(kept));
         drawn.chain(others).chain(avoided).find_map(ready)
     }
 
