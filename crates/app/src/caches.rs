@@ -57,22 +57,12 @@ pub fn run(arguments: &Arguments, product: &Product, options: &Options) -> ExitC
         Ok(configuration) => configuration,
         Err(code) => return code,
     };
-    let ran = process::runtime(&configuration.platform.runtime)
-        .map_err(|source| {
-            let what = "threads";
-            Refused::Start(StartError::System { what, source })
-        })
-        .and_then(|runtime| {
-            let ended = runtime.block_on(async {
-                let tasks = Tasks::new(&env);
-                let worked = work(arguments, &configuration, &env, &tasks).await;
-                tasks.shutdown(Duration::from_millis(100)).await;
-                worked
-            });
-            runtime.shutdown_timeout(Duration::from_millis(100));
-            ended
-        });
-    backlot_service::logs::flush();
+    let ran = process::complete(&configuration, async {
+        let tasks = Tasks::new(&env);
+        let worked = work(arguments, &configuration, &env, &tasks).await;
+        tasks.shutdown(Duration::from_millis(100)).await;
+        worked
+    });
     let told = match ran {
         Ok(code) => return code,
         Err(Refused::Printed(error)) => return out::ended(Err(error)),

@@ -102,6 +102,26 @@ pub async fn registry(
     Ok(Arc::new(hosting.registry()))
 }
 
+/// Does a command's work to its end.
+///
+/// # Errors
+/// Those of the work, and when there are no threads to do it.
+pub(crate) fn complete<T, E: From<StartError>>(
+    configuration: &Configuration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let runtime =
+        runtime(&configuration.platform.runtime).map_err(|source| StartError::System {
+            what: "threads",
+            source,
+        })?;
+    let ended = runtime.block_on(work);
+    // What is left is nobody's: it must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    logs::flush();
+    ended
+}
+
 /// Waits for a signal, or with `exit_with_parent` for the end of standard input.
 pub async fn told_to_stop(signals: &mut Signals, exit_with_parent: bool) {
     let parent_gone = async {
@@ -128,18 +148,10 @@ pub fn run(product: &Product, service: &str, options: &Options) -> ExitCode {
         Ok(configuration) => configuration,
         Err(code) => return code,
     };
-    let ran = runtime(&configuration.platform.runtime)
-        .map_err(|source| StartError::System {
-            what: "threads",
-            source,
-        })
-        .and_then(|runtime| {
-            let ended = runtime.block_on(serve(&configuration, service, options, &env));
-            // What is left is nobody's: it must not keep the process.
-            runtime.shutdown_timeout(Duration::from_millis(100));
-            ended
-        });
-    logs::flush();
+    let ran = complete(
+        &configuration,
+        serve(&configuration, service, options, &env),
+    );
     match ran {
         Ok(code) => code,
         Err(error) => {

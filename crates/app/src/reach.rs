@@ -286,22 +286,12 @@ pub fn run(
         Ok(configuration) => configuration,
         Err(code) => return code,
     };
-    let ran = process::runtime(&configuration.platform.runtime)
-        .map_err(|source| {
-            let what = "threads";
-            Refused::from(StartError::System { what, source })
-        })
-        .and_then(|runtime| {
-            let ended = runtime.block_on(async {
-                let reached = Reached::find(way, &configuration, &env).await?;
-                let worked = work(&reached).await;
-                reached.close().await;
-                worked
-            });
-            runtime.shutdown_timeout(Duration::from_millis(100));
-            ended
-        });
-    backlot_service::logs::flush();
+    let ran = process::complete(&configuration, async {
+        let reached = Reached::find(way, &configuration, &env).await?;
+        let worked = work(&reached).await;
+        reached.close().await;
+        worked
+    });
     match ran {
         Ok(code) => code,
         Err(Refused::Printed(error)) => out::ended(Err(error)),

@@ -276,8 +276,8 @@ impl Startup {
     }
 
     /// A cache in front of a source, announced to operators under the source's name. Its values are
-    /// fetched anew under this service's own name, as nobody's: what it holds has to be the same for
-    /// everyone who may ask.
+    /// fetched under this service's own name, for nobody in particular: what it holds has to be the
+    /// same for everyone who may ask.
     #[must_use]
     pub fn cache<S: Source>(&mut self, source: S, options: &backlot_cache::Options) -> Cache<S> {
         let setup = backlot_cache::Setup {
