@@ -1,25 +1,28 @@
 //! What every process can be told, whatever services it runs.
 
 use crate::store::StoreConfig;
+use backlot_rpc::policy::Policy;
 use backlot_service::config::{Problems, Tree, Validate, human_duration};
 use backlot_service::logs;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A service's table: its own keys, and `server` below them.
+/// A service's table: its own keys, and `server` and `calls` below them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Table<C> {
     #[serde(flatten)]
     pub(crate) own: C,
     pub(crate) server: ServerConfig,
+    pub(crate) calls: Policy,
 }
 
 impl<C: Validate> Validate for Table<C> {
     fn validate(&self, at: &str, problems: &mut Problems) {
         self.own.validate(at, problems);
         self.server.validate(&format!("{at}.server"), problems);
+        self.calls.validate(&format!("{at}.calls"), problems);
     }
 }
 
@@ -33,6 +36,9 @@ pub struct ServerConfig {
     pub admin: Option<String>,
     /// `host:port` that others are told; where it listens if not set.
     pub advertise: Option<String>,
+    /// Where it runs, for example the name of a data centre: clients prefer instances of their own
+    /// zone. Empty makes no difference between places.
+    pub zone: String,
     /// Whether callers may ask which services there are; on loopback only if not set.
     pub reflection: Option<bool>,
     /// How long calls in flight may take to finish while draining: up to 20 s.
@@ -49,6 +55,7 @@ impl Default for ServerConfig {
             listen: None,
             admin: None,
             advertise: None,
+            zone: String::new(),
             reflection: None,
             drain: Duration::from_secs(20),
             silence: backlot_rpc::guard::MAX_SILENCE,
@@ -77,6 +84,17 @@ impl Validate for ServerConfig {
                     "write for example 127.0.0.1:8082",
                 );
             }
+        }
+        if self.zone.len() > 64 || self.zone.contains(|sign: char| !sign.is_ascii_graphic()) {
+            problems.push(
+                at,
+                "zone",
+                format!(
+                    "{:?} is not a name of up to 64 letters, digits and signs",
+                    self.zone
+                ),
+                "write for example eu-west-1a, or leave it out",
+            );
         }
         if self.drain > Duration::from_secs(20) {
             problems.push(

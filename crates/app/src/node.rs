@@ -13,8 +13,9 @@ use backlot_core::env::{Phase, Shutdown};
 use backlot_core::net::Listener;
 use backlot_messaging::Engine;
 use backlot_rpc::identity::{Keys, Verifier, contract::KeySetClient};
+use backlot_rpc::policy::Knobs;
 use backlot_rpc::server::{Limits, Outcome};
-use backlot_rpc::{Edge, Guard, Local, Server, admin as rpc_admin};
+use backlot_rpc::{Caller, Edge, Guard, Local, Server, ZONE, admin as rpc_admin};
 use backlot_service::drain::{self, Work};
 use backlot_service::health::Health;
 use backlot_service::tasks::Tasks;
@@ -242,6 +243,7 @@ async fn start(
     let announced_admin = reached_at(admin_address, &advertised);
     let health = Health::new();
     let instance = format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32);
+    let knobs = Knobs::new(prepared.calls.clone());
     let mut startup = Startup::new(
         (prepared.name, instance.clone(), address),
         world.clone(),
@@ -249,6 +251,9 @@ async fn start(
         tasks.clone(),
         metrics.clone(),
         health.clone(),
+        Caller::new(metrics, env, tasks)
+            .with_knobs(&knobs)
+            .in_zone(&server.zone),
     );
     (prepared.start)(&mut startup).await?;
 
@@ -326,6 +331,7 @@ async fn start(
             ("owner".to_owned(), prepared.owner.team.to_owned()),
         ]
         .into_iter()
+        .chain((!server.zone.is_empty()).then(|| (ZONE.to_owned(), server.zone.clone())))
         .chain(announced)
         .collect(),
     });

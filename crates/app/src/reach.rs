@@ -122,13 +122,17 @@ impl Reached {
         tasks: Tasks,
     ) -> Result<Self, StartError> {
         let at = BTreeMap::from([(broker::NAME.to_owned(), addresses)]);
-        let (resolver, metrics) = (Fixed::new(&at).resolver(), Metrics::new());
+        let resolver = Fixed::new(&at).resolver();
+        let caller = backlot_rpc::Caller::new(&Metrics::new(), env, &tasks);
         let instances = resolver.watch(broker::NAME);
         let to = |contract| {
             let instances = instances.clone();
-            let remote =
-                backlot_rpc::Remote::new(contract, broker::NAME, instances, &metrics, env, &tasks);
-            Binding::Remote(remote)
+            Binding::Remote(backlot_rpc::Remote::new(
+                contract,
+                broker::NAME,
+                instances,
+                &caller,
+            ))
         };
         let client = BrokerClient::bind(to(&BROKER_SERVICE));
         let queues = QueueClient::bind(to(&QUEUE_SERVICE));

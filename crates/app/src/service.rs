@@ -3,7 +3,8 @@
 use crate::config::{ServerConfig, Table};
 use crate::store::StoreUrl;
 use crate::{StartError, Startup};
-use backlot_service::config::{Problems, Tree, Validate, print};
+use backlot_rpc::policy::{Policy, REASONS};
+use backlot_service::config::{Problems, Tree, Validate, explained};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::pin::Pin;
@@ -53,6 +54,8 @@ pub struct Prepared {
     pub(crate) name: &'static str,
     pub(crate) owner: Owner,
     pub(crate) server: ServerConfig,
+    /// How its clients of other processes go about failures.
+    pub(crate) calls: Policy,
     /// The configuration in force, secrets masked.
     pub(crate) printed: String,
     /// Whether several copies may have its store open at once.
@@ -84,7 +87,8 @@ impl Service {
                 name,
                 owner,
                 server: config.server.clone(),
-                printed: print(name, &config),
+                calls: config.calls.clone(),
+                printed: explained(name, &config, &reasons()),
                 shares_store: shares_store(&config.own),
                 start: Arc::new(move |cx| {
                     let (start, own) = (Arc::clone(&start), own.clone());
@@ -140,6 +144,14 @@ impl Service {
     pub fn prepare(&self, tree: &mut Tree, problems: &mut Problems) -> Prepared {
         (self.prepare)(self.port, tree, problems)
     }
+}
+
+/// Why defaults of a service's table are what they are.
+fn reasons() -> Vec<(String, &'static str)> {
+    let calls = REASONS.iter();
+    calls
+        .map(|(key, why)| (format!("calls.{key}"), *why))
+        .collect()
 }
 
 /// Whether the store of this configuration is one that several processes may open.

@@ -12,7 +12,7 @@ use backlot_messaging::follow::{Follow, Follower};
 use backlot_messaging::outbox::Carrier;
 use backlot_messaging::pull::{self, Queues};
 use backlot_messaging::{Bus, Engine, Event};
-use backlot_rpc::{Binding, Client, Mount, Remote};
+use backlot_rpc::{Binding, Caller, Client, Mount, Remote};
 use backlot_service::health::Health;
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
@@ -57,6 +57,8 @@ pub struct Startup {
     tasks: Tasks,
     metrics: Metrics,
     health: Health,
+    /// What clients of other services share.
+    caller: Caller,
     pub(crate) mounts: Vec<Mount>,
     pub(crate) pages: axum::Router,
     pub(crate) stores: Vec<Store>,
@@ -77,6 +79,7 @@ impl Startup {
         tasks: Tasks,
         metrics: Metrics,
         health: Health,
+        caller: Caller,
     ) -> Self {
         Startup {
             service,
@@ -87,6 +90,7 @@ impl Startup {
             tasks,
             metrics,
             health,
+            caller,
             mounts: Vec::new(),
             pages: axum::Router::new(),
             stores: Vec::new(),
@@ -133,14 +137,7 @@ impl Startup {
             Some(local) => Binding::Direct(local.binding(C::SERVICE, self.env.dice.branch(target))),
             None => {
                 let instances = self.world.registry.resolver().watch(target);
-                Binding::Remote(Remote::new(
-                    C::SERVICE,
-                    target,
-                    instances,
-                    &self.metrics,
-                    &self.env,
-                    &self.tasks,
-                ))
+                Binding::Remote(Remote::new(C::SERVICE, target, instances, &self.caller))
             }
         })
     }

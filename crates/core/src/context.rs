@@ -54,6 +54,7 @@ pub struct Context {
     criticality: Criticality,
     idempotency: Option<Arc<Idempotency>>,
     attempt: u32,
+    affinity: Option<u64>,
 }
 
 impl Context {
@@ -67,6 +68,7 @@ impl Context {
             criticality: Criticality::Critical,
             idempotency: None,
             attempt: 0,
+            affinity: None,
         }
     }
 
@@ -126,6 +128,27 @@ impl Context {
     pub fn with_attempt(mut self, failed: u32) -> Self {
         self.attempt = failed;
         self
+    }
+
+    /// The same call, about what this key names: where clients balance by consistent hashing, calls
+    /// about the same go to the same instance. It goes one hop far, and says nothing to the callee.
+    #[must_use]
+    pub fn with_affinity(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.affinity = Some(xxhash_rust::xxh3::xxh3_64(key.as_ref()));
+        self
+    }
+
+    /// The same call, about nothing in particular.
+    #[must_use]
+    pub fn without_affinity(mut self) -> Self {
+        self.affinity = None;
+        self
+    }
+
+    /// A number for what the call is about, if its caller said so.
+    #[must_use]
+    pub fn affinity(&self) -> Option<u64> {
+        self.affinity
     }
 
     /// How many attempts of this call failed before.

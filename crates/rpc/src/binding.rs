@@ -151,6 +151,7 @@ pub(crate) fn child(
     };
     Ok(cx
         .clone()
+        .without_affinity()
         .with_deadline(cx.deadline().child())
         .with_trace(cx.trace().child(dice))
         .with_principal(cx.principal().towards(target))

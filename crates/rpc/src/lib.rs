@@ -25,6 +25,7 @@
 //! | [`direct`], [`remote`] | the two ways |
 //! | [`edge`], [`identity`] | headers become a context with a verified principal |
 //! | [`admin`] | metrics, probes and the configuration in force |
+//! | [`policy`] | what remote clients do about failures |
 //! | [`own_name`] | pages answer to names of ours alone |
 //! | [`same_origin`] | writes of pages come from our own pages |
 //! | [`server`] | one port: gRPC, REST, reflection and health |
@@ -43,6 +44,7 @@ pub mod guard;
 pub mod identity;
 pub mod mount;
 pub mod own_name;
+pub mod policy;
 pub mod remote;
 pub mod rest;
 pub mod same_origin;
@@ -58,7 +60,7 @@ pub use edge::Edge;
 pub use frame::MAX_MESSAGE;
 pub use guard::Guard;
 pub use mount::{Mount, Reply};
-pub use remote::Remote;
+pub use remote::{Caller, Remote, ZONE};
 pub use server::Server;
 pub use streaming::Streaming;
 pub use validate::{Validate, Violations};

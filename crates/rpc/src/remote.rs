@@ -1,36 +1,55 @@
 //! The remote binding: gRPC to the instances of a service.
 //!
-//! Connections are opened ahead of traffic and kept; a call goes to the less busy of two ready
-//! instances. With instances known but none reachable a call fails at once, so that the caller can
+//! Connections are opened ahead of traffic and kept; the balancer chooses where a call
+//! goes. With instances known but none reachable a call fails at once, so that the caller can
 //! answer without it; while the first connection is being made it waits. A call with one request and
 //! one answer that fails is made again, at another instance if there is one, as far as that
 //! is safe and the budget allows.
 
 mod again;
 mod budget;
+mod caller;
+mod choose;
+mod counts;
 mod endpoint;
 mod exchange;
+mod latency;
 mod load;
+mod ready;
+mod ring;
 mod set;
+mod standing;
+mod subset;
+mod throttle;
+mod unary;
+mod window;
+
+pub use caller::{Caller, ZONE};
+pub use counts::{EJECTED, ENDPOINTS};
+pub use unary::{NOT_SENT, REPEATED};
 
 use crate::binding::child;
 use crate::contract::{Method, Service, Shape};
 use crate::mount::{Payload, Reply};
+use crate::policy::Knobs;
 use crate::{Streaming, frame, wire};
-use again::{Again, Attempts};
+use again::Outcome;
 use backlot_core::discovery::InstanceSet;
-use backlot_core::{Context, Env, Error};
-use backlot_service::tasks::Tasks;
-use backlot_service::telemetry::{CallMetrics, Count, Counter, Metrics, Side};
+use backlot_core::{Context, Error};
+use backlot_service::telemetry::{CallMetrics, Side};
 use budget::Budget;
 use bytes::Bytes;
+use choose::Want;
 use exchange::{Answer, Call, Failure};
 use futures_util::StreamExt;
 use http::uri::PathAndQuery;
-use set::{EndpointSet, Held, Ready};
+use set::{EndpointSet, Held};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use throttle::Throttle;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use unary::Series;
 
 /// The way to a service of other processes. Clones share its connections.
 #[derive(Clone)]
@@ -42,34 +61,13 @@ struct Shared {
     endpoints: EndpointSet,
     paths: Vec<PathAndQuery>,
     metrics: Vec<CallMetrics>,
-    repeated: Vec<Repeated>,
+    unary: Vec<Series>,
     budget: Budget,
+    throttle: Throttle,
+    /// How many bytes of requests are kept to be sent again.
+    kept: AtomicUsize,
+    knobs: Knobs,
     dice: backlot_core::Dice,
-}
-
-/// Calls made again, by what became of the wish.
-pub const REPEATED: Counter<3> = Counter::new(
-    "backlot_call_repetitions_total",
-    "calls made again after they failed: made, refused (by the callee, which never saw it), over budget",
-    ["service", "method", "outcome"],
-);
-
-/// The series of one method.
-struct Repeated {
-    made: Count,
-    refused: Count,
-    over_budget: Count,
-}
-
-impl Repeated {
-    fn of(metrics: &Metrics, method: &Method) -> Self {
-        let counted = |outcome| metrics.counter(&REPEATED, [method.service, method.name, outcome]);
-        Repeated {
-            made: counted("made"),
-            refused: counted("refused"),
-            over_budget: counted("over budget"),
-        }
-    }
 }
 
 impl Remote {
@@ -79,14 +77,14 @@ impl Remote {
         service: &'static Service,
         target: &str,
         instances: watch::Receiver<InstanceSet>,
-        metrics: &Metrics,
-        env: &Env,
-        tasks: &Tasks,
+        caller: &Caller,
     ) -> Self {
+        let now = Instant::now();
+        let metrics = &caller.metrics;
         Remote(Arc::new(Shared {
             service,
             target: target.to_owned(),
-            endpoints: EndpointSet::new(target, instances, env, tasks),
+            endpoints: EndpointSet::new(target, instances, caller),
             paths: service
                 .methods
                 .iter()
@@ -99,13 +97,16 @@ impl Remote {
                     CallMetrics::new(metrics, method.service, method.name, Side::Client, "grpc")
                 })
                 .collect(),
-            repeated: service
+            unary: service
                 .methods
                 .iter()
-                .map(|method| Repeated::of(metrics, method))
+                .map(|method| Series::of(metrics, method, now))
                 .collect(),
-            budget: Budget::new(Instant::now()),
-            dice: env.dice.branch(target),
+            budget: Budget::new(now),
+            throttle: Throttle::new(now),
+            kept: AtomicUsize::new(0),
+            knobs: caller.knobs.clone(),
+            dice: caller.env.dice.branch(target),
         }))
     }
 
@@ -116,12 +117,10 @@ impl Remote {
         request: Req,
     ) -> Result<Res, Error> {
         self.observed(method, async {
-            // A key that the caller did not give is this call's own: nobody knows that it is kept.
-            let callers = cx;
+            let affinity = cx.affinity();
             let cx = child(cx, method, &self.0.target, &self.0.dice)?;
             let frame = frame::encode(&request)?;
-            let attempts = Attempts::new(method, callers, frame.len());
-            let calling = self.send(method, &cx, frame, attempts);
+            let calling = self.send(method, &cx, affinity, frame);
             let message = cx.deadline().run(calling).await?;
             self.decode(message)
         })
@@ -160,60 +159,6 @@ impl Remote {
         outcome
     }
 
-    /// Sends a request until it is answered, or is not to be sent again.
-    async fn send(
-        &self,
-        method: &'static Method,
-        cx: &Context,
-        frame: Bytes,
-        mut attempts: Attempts,
-    ) -> Result<Bytes, Error> {
-        let shared = &self.0;
-        shared.budget.called(Instant::now());
-        let repeated = &shared.repeated[method.index];
-        // Where the last attempt went, and what came of it.
-        let mut before: Option<(String, Error)> = None;
-        loop {
-            let avoid = before.as_ref().map(|(address, _)| address.as_str());
-            let mut ready = match shared.endpoints.ready(cx.deadline(), avoid).await {
-                Ok(ready) => ready,
-                // That nobody can be reached now does not undo an attempt.
-                Err(nobody) => return Err(before.map_or(nobody, |(_, error)| error)),
-            };
-            let address = ready.address().to_owned();
-            let attempt = cx.clone().with_attempt(cx.attempt() + attempts.failed());
-            let failure = match self.one(method, &attempt, frame.clone(), &mut ready).await {
-                Ok(message) => {
-                    ready.ended(false);
-                    return Ok(message);
-                }
-                Err(failure) => failure,
-            };
-            let was_refused = again::was_refused(&failure);
-            let error = self.failed(failure);
-            judge(&mut ready, &error);
-            drop(ready);
-            let left = cx.deadline().remaining();
-            match attempts.after(was_refused, &error, left, &shared.dice) {
-                Again::No => return Err(error),
-                Again::AtOnce => repeated.refused.inc(),
-                Again::After(wait) => {
-                    if !shared.budget.take(Instant::now()) {
-                        repeated.over_budget.inc();
-                        return Err(error);
-                    }
-                    repeated.made.inc();
-                    tracing::debug!(
-                        target = shared.target, method = method.name, address, ?wait, error = %error.chain(),
-                        "a call is made again"
-                    );
-                    tokio::time::sleep(wait).await;
-                }
-            }
-            before = Some((address, error));
-        }
-    }
-
     pub(crate) async fn server_stream<Req: Payload, Res: Payload>(
         &self,
         method: &'static Method,
@@ -239,15 +184,16 @@ impl Remote {
         cx: &Context,
         request: Bytes,
     ) -> Result<Reply, Error> {
+        let affinity = cx.affinity();
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
-        let mut answers = self.open(method, &cx, frame::wrap(&request)?).await?;
-        if method.shape == Shape::ServerStream {
-            return Ok(Reply::Stream(answers));
+        let frame = frame::wrap(&request)?;
+        match method.shape {
+            Shape::ServerStream => Ok(Reply::Stream(self.open(method, &cx, frame).await?)),
+            Shape::Unary | Shape::ClientStream => {
+                let calling = self.send(method, &cx, affinity, frame);
+                Ok(Reply::One(cx.deadline().run(calling).await?))
+            }
         }
-        let answer = answers.next().await.transpose()?;
-        answer
-            .map(Reply::One)
-            .ok_or_else(|| Error::internal(format!("{} answered nothing", self.0.target)))
     }
 
     /// Calls a method that takes a stream of requests with encoded messages; its one answer, still
@@ -265,20 +211,6 @@ impl Remote {
         self.converse(method, cx, Streaming::new(frames)).await
     }
 
-    /// Sends a request over this connection; its one answer.
-    async fn one(
-        &self,
-        method: &'static Method,
-        cx: &Context,
-        frame: Bytes,
-        ready: &mut Ready,
-    ) -> Result<Bytes, Failure> {
-        let path = self.0.paths[method.index].clone();
-        let call = only(ready.call())?;
-        let answer = call.send(path, wire::write(cx), frame).await?;
-        answer.one().await
-    }
-
     /// Sends framed requests to the next instance until it answers.
     async fn converse(
         &self,
@@ -288,7 +220,7 @@ impl Remote {
     ) -> Result<Bytes, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         let conversation = async {
-            let mut ready = self.0.endpoints.ready(cx.deadline(), None).await?;
+            let mut ready = self.0.endpoints.ready(cx.deadline(), Want::ANY).await?;
             let path = self.0.paths[method.index].clone();
             // How long it takes says as much of its sender as of its callee.
             ready.left();
@@ -337,7 +269,7 @@ impl Remote {
         cx: &Context,
         frame: Bytes,
     ) -> Result<(Answer, Held), Error> {
-        let mut ready = self.0.endpoints.ready(cx.deadline(), None).await?;
+        let mut ready = self.0.endpoints.ready(cx.deadline(), Want::ANY).await?;
         let path = self.0.paths[method.index].clone();
         let asking = async {
             let call = only(ready.call())?;
@@ -345,12 +277,13 @@ impl Remote {
         };
         match asking.await {
             Ok(answer) => {
-                ready.ended(false);
+                ready.ended(false, None);
                 Ok((answer, ready.held()))
             }
             Err(failure) => {
+                let outcome = Outcome::of(&failure);
                 let error = self.failed(failure);
-                judge(&mut ready, &error);
+                unary::judge(&mut ready, outcome, &error);
                 Err(error)
             }
         }
@@ -365,14 +298,6 @@ impl Remote {
 
     fn failed(&self, failure: Failure) -> Error {
         failure.error(&self.0.target)
-    }
-}
-
-/// What a failure says of the instance.
-fn judge(ready: &mut Ready, error: &Error) {
-    match again::is_refusal(error.code()) {
-        true => ready.left(),
-        false => ready.ended(again::is_sick(error.code())),
     }
 }
 

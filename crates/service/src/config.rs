@@ -56,7 +56,7 @@ mod secret;
 mod tree;
 
 pub use layers::Layers;
-pub use print::print;
+pub use print::{explained, print};
 pub use problem::{Origin, Problem, Problems};
 pub use secret::Secret;
 pub use tree::Tree;

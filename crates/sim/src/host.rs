@@ -11,6 +11,7 @@ use backlot_cluster::embedded::Client as RegistryClient;
 use backlot_core::env::Shutdown;
 use backlot_core::{Dice, Env, Offload};
 use backlot_rpc::contract::Service;
+use backlot_rpc::policy::Knobs;
 use backlot_rpc::{Binding, Client, Remote};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
@@ -109,11 +110,11 @@ impl Host {
     pub fn caller(&self) -> Caller {
         let tasks = Tasks::new(&self.env);
         let registry = RegistryClient::new(service::registry_config(), &self.env, &tasks);
+        let metrics = Metrics::new();
         Caller {
-            env: self.env.clone(),
-            tasks,
             registry,
-            metrics: Metrics::new(),
+            caller: backlot_rpc::Caller::new(&metrics, &self.env, &tasks),
+            metrics,
         }
     }
 }
@@ -121,13 +122,32 @@ impl Host {
 /// A way to the services of a simulated world. Its connections end with the host's process.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    env: Env,
-    tasks: Tasks,
     registry: RegistryClient,
     metrics: Metrics,
+    caller: backlot_rpc::Caller,
 }
 
 impl Caller {
+    /// The same, by this policy.
+    #[must_use]
+    pub fn with_knobs(mut self, knobs: &Knobs) -> Self {
+        self.caller = self.caller.with_knobs(knobs);
+        self
+    }
+
+    /// The same, in this zone.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &str) -> Self {
+        self.caller = self.caller.in_zone(zone);
+        self
+    }
+
+    /// What its clients count.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// A client of a service, bound remotely.
     #[must_use]
     pub fn client<C: Client>(&self) -> C {
@@ -141,9 +161,7 @@ impl Caller {
             service,
             service.target,
             self.registry.resolver().watch(service.target),
-            &self.metrics,
-            &self.env,
-            &self.tasks,
+            &self.caller,
         ))
     }
 }

@@ -9,7 +9,7 @@ use backlot::core::discovery::{Instance, InstanceSet};
 use backlot::core::principal::{Token, User};
 use backlot::rpc::contract::{Method, Service, Shape};
 use backlot::rpc::rest::Transcoder;
-use backlot::rpc::{Remote, Reply};
+use backlot::rpc::{Caller, Remote, Reply};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Context, Env, Error, Principal, Streaming, Timestamp};
@@ -137,9 +137,7 @@ pub(crate) fn remote(
         service,
         service.target,
         watched,
-        &Metrics::new(),
-        env,
-        &Tasks::new(env),
+        &Caller::new(&Metrics::new(), env, &Tasks::new(env)),
     )
 }
 

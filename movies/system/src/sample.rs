@@ -8,7 +8,7 @@ use backlot::app::out;
 use backlot::app::process;
 use backlot::cluster::Registry;
 use backlot::identity::{Claims, MAX_LIFETIME, SigningKey};
-use backlot::rpc::{Binding, Client, Local, Remote};
+use backlot::rpc::{Binding, Caller, Client, Local, Remote};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Code, Context, Dice, Error, Principal};
@@ -67,17 +67,10 @@ impl Clients {
 
     /// In other processes.
     fn remote(registry: &dyn Registry, world: &World, tasks: &Tasks) -> Self {
-        let metrics = Metrics::new();
+        let caller = Caller::new(&Metrics::new(), &world.env, tasks);
         let binding = |service: &'static backlot::rpc::contract::Service| {
             let instances = registry.resolver().watch(service.target);
-            Binding::Remote(Remote::new(
-                service,
-                service.target,
-                instances,
-                &metrics,
-                &world.env,
-                tasks,
-            ))
+            Binding::Remote(Remote::new(service, service.target, instances, &caller))
         };
         Clients {
             metadata: api::MetadataClient::bind(binding(api::MetadataClient::SERVICE)),

@@ -145,9 +145,7 @@ fn writer(world: &World) -> Remote {
         &BROKER_SERVICE,
         "broker",
         instances,
-        &metrics,
-        &world.env,
-        &tasks,
+        &backlot_rpc::Caller::new(&metrics, &world.env, &tasks),
     );
     let secret = (world.secrets)(backlot_app::broker::KEY).unwrap();
     let client = BrokerClient::bind(Binding::Remote(way));

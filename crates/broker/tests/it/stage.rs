@@ -148,9 +148,10 @@ impl Caller {
             metadata: BTreeMap::new(),
         };
         let (instances, watched) = watch::channel(InstanceSet::new(vec![instance]));
+        let caller = backlot_rpc::Caller::new(&metrics, &env, &tasks);
         let way = |contract| {
             let watched = watched.clone();
-            let way = backlot_rpc::Remote::new(contract, "broker", watched, &metrics, &env, &tasks);
+            let way = backlot_rpc::Remote::new(contract, "broker", watched, &caller);
             Binding::Remote(way)
         };
         let client = BrokerClient::bind(way(&BROKER_SERVICE));

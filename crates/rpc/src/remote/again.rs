@@ -2,8 +2,9 @@
 //!
 //! | what is known of the callee | a read | any other |
 //! |---|---|---|
-//! | it refused the stream before it read it (REFUSED_STREAM) | at once, once | the same |
+//! | it refused the stream before it read it, left before it came to it, or was not sent it | at once, once | the same |
 //! | it answered UNAVAILABLE, INTERNAL, UNKNOWN or ABORTED, or the connection broke | after a pause | never |
+//! | it did not answer in the time of one attempt | after a pause | (has no such time) |
 //! | it answered RESOURCE_EXHAUSTED | if it says when | never |
 //! | it answered anything else | never | never |
 //!
@@ -15,21 +16,13 @@
 
 use super::exchange::Failure;
 use crate::contract::{Effect, Method};
+use crate::policy::Retry;
 use backlot_core::backoff::Backoff;
 use backlot_core::{Code, Context, Dice, Error};
 use std::time::Duration;
 
-/// The most attempts of one call.
-pub(super) const ATTEMPTS: u32 = 3;
-/// The pauses before another.
-const PAUSES: Backoff = Backoff {
-    base: Duration::from_millis(25),
-    cap: Duration::from_secs(1),
-};
 /// The longest that a callee is obeyed who says how long to wait.
 const LONGEST: Duration = Duration::from_secs(30);
-/// The longest request that is kept to be sent again, in bytes.
-pub(super) const REPLAYED: usize = 64 * 1024;
 
 /// Whether a call is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +37,10 @@ pub(super) enum Again {
 /// The attempts of one call.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    may_repeat: bool,
+    /// How many there may be.
+    most: u32,
+    pauses: Backoff,
+    patience: Option<Duration>,
     /// How many have failed.
     failed: u32,
     /// How many since a callee last said how long to wait.
@@ -54,10 +50,19 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Before the first.
-    pub(super) fn new(method: &Method, cx: &Context, bytes: usize) -> Self {
+    pub(super) fn new(method: &Method, cx: &Context, bytes: usize, policy: &Retry) -> Self {
         let is_read = method.effect == Effect::Read;
+        let may_repeat = is_read && bytes <= policy.replay && cx.attempt() == 0;
         Attempts {
-            may_repeat: is_read && bytes <= REPLAYED && cx.attempt() == 0,
+            most: if may_repeat { policy.attempts } else { 1 },
+            pauses: Backoff {
+                base: policy.pause,
+                cap: policy.longest_pause,
+            },
+            patience: match (may_repeat, policy.patience) {
+                (false, _) | (true, Duration::ZERO) => None,
+                (true, patience) => Some(patience),
+            },
             failed: 0,
             since_told: 0,
             was_refused: false,
@@ -69,28 +74,38 @@ impl Attempts {
         self.failed
     }
 
+    /// Whether another may follow the next.
+    pub(super) fn may_repeat(&self) -> bool {
+        self.failed + 1 < self.most
+    }
+
+    /// How long the next may take, where another may follow it.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.patience.filter(|_| self.may_repeat())
+    }
+
     /// Whether another comes after this failure, which becomes `error` to the caller.
     pub(super) fn after(
         &mut self,
-        was_refused: bool,
+        outcome: Outcome,
         error: &Error,
         left: Duration,
         dice: &Dice,
     ) -> Again {
-        if was_refused && !self.was_refused {
+        if outcome == Outcome::Unseen && !self.was_refused {
             self.was_refused = true;
             return Again::AtOnce;
         }
         self.failed += 1;
         self.since_told += 1;
-        if !self.may_repeat || self.failed >= ATTEMPTS || error.is_final() {
+        if self.failed >= self.most || error.is_final() {
             return Again::No;
         }
         let told = error.pushback();
         let is_passing = match error.code() {
             Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted => true,
             Code::ResourceExhausted => told.is_some(),
-            _ => false,
+            _ => outcome == Outcome::Late,
         };
         if !is_passing {
             return Again::No;
@@ -103,7 +118,7 @@ impl Attempts {
                 }
                 told
             }
-            None => PAUSES.wait(self.since_told.max(1), dice),
+            None => self.pauses.wait(self.since_told.max(1), dice),
         };
         // A pause that leaves no time to be answered is none.
         match wait < left {
@@ -113,12 +128,35 @@ impl Attempts {
     }
 }
 
-/// Whether the callee never began this call.
-pub(super) fn was_refused(failure: &Failure) -> bool {
-    match failure {
-        Failure::Broken(error) => error.reason() == Some(h2::Reason::REFUSED_STREAM),
-        Failure::Told(_) | Failure::Malformed(_) | Failure::Own(_) => false,
+/// What is known of an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its error says all.
+    Told,
+    /// The callee never began it.
+    Unseen,
+    /// It was given up before the call had to be.
+    Late,
+}
+
+impl Outcome {
+    pub(super) fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::Unsent(_) => Outcome::Unseen,
+            Failure::Broken(error) if was_refused(error) => Outcome::Unseen,
+            Failure::Late(_) => Outcome::Late,
+            Failure::Broken(_) | Failure::Told(_) | Failure::Malformed(_) | Failure::Own(_) => {
+                Outcome::Told
+            }
+        }
     }
+}
+
+/// Whether the peer never began the stream: it says so, or it left (GOAWAY) and named a last one
+/// before it (RFC 9113, section 6.8). Streams up to that one end otherwise, when it goes.
+fn was_refused(error: &h2::Error) -> bool {
+    let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (refused || error.is_go_away())
 }
 
 /// Whether a failure says nothing of how busy the instance is: it did not begin the work.
@@ -140,6 +178,12 @@ pub(super) fn is_sick(code: Code) -> bool {
         code,
         Code::Unavailable | Code::Internal | Code::Unknown | Code::DataLoss
     )
+}
+
+/// Whether the callee accepted a call that failed: it began the work, and is not at its end.
+pub(super) fn is_accepted(outcome: Outcome, code: Code) -> bool {
+    let is_full = matches!(code, Code::ResourceExhausted | Code::DeadlineExceeded);
+    outcome == Outcome::Told && !is_sick(code) && !is_full
 }
 
 #[cfg(test)]
@@ -165,9 +209,13 @@ mod tests {
         }
     }
 
+    fn trying(effect: Effect, cx: &Context, bytes: usize) -> Attempts {
+        Attempts::new(&method(effect), cx, bytes, &Retry::default())
+    }
+
     fn after(effect: Effect, error: &Error) -> Again {
-        let mut attempts = Attempts::new(&method(effect), &Context::background(), 10);
-        attempts.after(false, error, LEFT, &Dice::seeded(1))
+        let mut attempts = trying(effect, &Context::background(), 10);
+        attempts.after(Outcome::Told, error, LEFT, &Dice::seeded(1))
     }
 
     #[tokio::test]
@@ -190,9 +238,9 @@ mod tests {
     async fn a_key_makes_no_write_a_read() {
         let key = Idempotency::parse("5bd3e7b2-6c6e-4a4e-9f0c-0d7f3c1a9e11").unwrap();
         let cx = Context::background().with_idempotency(Some(Arc::new(key)));
-        let mut attempts = Attempts::new(&method(Effect::Once), &cx, 10);
+        let mut attempts = trying(Effect::Once, &cx, 10);
         let error = Error::unavailable("away");
-        let again = attempts.after(false, &error, LEFT, &Dice::seeded(1));
+        let again = attempts.after(Outcome::Told, &error, LEFT, &Dice::seeded(1));
         assert_eq!(again, Again::No);
     }
 
@@ -216,29 +264,57 @@ mod tests {
     #[tokio::test]
     async fn there_are_three_attempts_and_one_that_nobody_saw() {
         let (cx, dice) = (Context::background(), Dice::seeded(1));
-        let mut attempts = Attempts::new(&method(Effect::Once), &cx, 10);
+        let mut attempts = trying(Effect::Once, &cx, 10);
         let error = Error::unavailable("refused");
-        assert_eq!(attempts.after(true, &error, LEFT, &dice), Again::AtOnce);
-        assert_eq!(attempts.after(true, &error, LEFT, &dice), Again::No);
+        assert_eq!(
+            attempts.after(Outcome::Unseen, &error, LEFT, &dice),
+            Again::AtOnce
+        );
+        assert_eq!(
+            attempts.after(Outcome::Unseen, &error, LEFT, &dice),
+            Again::No
+        );
 
-        let mut attempts = Attempts::new(&method(Effect::Read), &cx, 10);
+        let mut attempts = trying(Effect::Read, &cx, 10);
         for bound in [25, 50] {
-            let Again::After(wait) = attempts.after(false, &error, LEFT, &dice) else {
+            let Again::After(wait) = attempts.after(Outcome::Told, &error, LEFT, &dice) else {
                 panic!("there is another");
             };
             assert!(wait <= Duration::from_millis(bound));
         }
-        assert_eq!(attempts.after(false, &error, LEFT, &dice), Again::No);
+        assert_eq!(
+            attempts.after(Outcome::Told, &error, LEFT, &dice),
+            Again::No
+        );
     }
 
     #[tokio::test]
     async fn one_layer_repeats_and_a_large_request_is_not_kept() {
         let (error, dice) = (Error::unavailable("away"), Dice::seeded(1));
         let again = Context::background().with_attempt(1);
-        let mut below = Attempts::new(&method(Effect::Read), &again, 10);
-        assert_eq!(below.after(false, &error, LEFT, &dice), Again::No);
+        let mut below = trying(Effect::Read, &again, 10);
+        assert_eq!(below.after(Outcome::Told, &error, LEFT, &dice), Again::No);
         let cx = Context::background();
-        let mut large = Attempts::new(&method(Effect::Read), &cx, REPLAYED + 1);
-        assert_eq!(large.after(false, &error, LEFT, &dice), Again::No);
+        let mut large = trying(Effect::Read, &cx, Retry::default().replay + 1);
+        assert_eq!(large.after(Outcome::Told, &error, LEFT, &dice), Again::No);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_may_be_followed_has_a_time_of_its_own() {
+        let policy = Retry {
+            patience: LEFT / 10,
+            ..Retry::default()
+        };
+        let (cx, dice) = (Context::background(), Dice::seeded(1));
+        let mut read = Attempts::new(&method(Effect::Read), &cx, 10, &policy);
+        let late = Error::deadline_exceeded("it took longer than one attempt may");
+        for _ in 0..2 {
+            assert_eq!(read.patience(), Some(policy.patience));
+            let again = read.after(Outcome::Late, &late, LEFT, &dice);
+            assert!(matches!(again, Again::After(_)));
+        }
+        assert_eq!(read.patience(), None, "the last has all that is left");
+        let write = Attempts::new(&method(Effect::Once), &cx, 10, &policy);
+        assert_eq!(write.patience(), None);
     }
 }

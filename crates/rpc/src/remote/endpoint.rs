@@ -2,6 +2,8 @@
 
 use super::exchange::Call;
 use super::load::Load;
+use super::standing::Standing;
+use crate::policy::{Connect, Knobs};
 use arc_swap::ArcSwapOption;
 use backlot_core::backoff::Backoff;
 use backlot_core::net::Stream;
@@ -12,22 +14,11 @@ use h2::{Ping, PingPong};
 use http::uri::Authority;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How long connecting may take, handshake included.
-const CONNECT: Duration = Duration::from_secs(1);
-/// Waits between failed attempts. The cap bounds how long a restarted instance at a fixed address
-/// goes unseen.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    cap: Duration::from_secs(1),
-};
-/// A dead peer is seen after one ping and the wait for its answer.
-const PING: Duration = Duration::from_secs(2);
-const PING_ANSWER: Duration = Duration::from_secs(1);
 /// The largest head or trailers of an answer. An error travels in them: its text, percent-encoded,
 /// and its violations.
 const HEADERS: u32 = 64 * 1024;
@@ -54,17 +45,29 @@ pub(super) struct Endpoint {
     sender: ArcSwapOption<SendRequest<Bytes>>,
     /// How busy it is, as far as calls from here tell.
     pub(super) load: Load,
+    /// Whether it gets calls, as far as its answers tell.
+    pub(super) standing: Standing,
+    /// How many calls are awaited of all endpoints of its set.
+    pub(super) awaited: Arc<AtomicUsize>,
 }
 
 impl Endpoint {
-    pub(super) fn new(address: String) -> Self {
+    pub(super) fn new(address: String, awaited: Arc<AtomicUsize>) -> Self {
+        let now = Instant::now();
         let authority = Authority::try_from(address.as_str()).ok();
         Endpoint {
             address,
             authority,
             sender: ArcSwapOption::empty(),
-            load: Load::new(Instant::now()),
+            load: Load::new(now),
+            standing: Standing::new(now),
+            awaited,
         }
+    }
+
+    /// Whether the connection is open: it may still take no more calls.
+    pub(super) fn is_open(&self) -> bool {
+        self.sender.load().is_some()
     }
 
     /// A call over the connection, if it is open and takes calls.
@@ -78,16 +81,30 @@ impl Endpoint {
         }
     }
 
-    /// Keeps the connection open for ever, telling each change of its state.
-    pub(super) async fn keep(&self, env: Env, dice: Dice, state: watch::Sender<State>) {
+    /// Keeps the connection open for ever, telling each change of its state. One that joins others
+    /// gets its calls little by little, and one that comes back does.
+    pub(super) async fn keep(
+        &self,
+        env: Env,
+        dice: Dice,
+        knobs: Knobs,
+        mut joins: bool,
+        state: watch::Sender<State>,
+    ) {
         let mut failures = 0;
         loop {
-            match tokio::time::timeout(CONNECT, self.connect(&env)).await {
+            let timeout = knobs.now().connect.timeout;
+            match tokio::time::timeout(timeout, self.connect(&env)).await {
                 Ok(Ok((sender, connection))) => {
                     failures = 0;
+                    if joins {
+                        self.load.forget();
+                        self.standing.returns(Instant::now());
+                    }
+                    joins = true;
                     self.sender.store(Some(Arc::new(sender)));
                     state.send_replace(State::Ready);
-                    let ended = alive(connection).await;
+                    let ended = alive(connection, &knobs).await;
                     self.sender.store(None);
                     state.send_replace(State::Failed);
                     tracing::debug!(address = self.address, outcome = ?ended, "connection ended");
@@ -98,7 +115,8 @@ impl Endpoint {
                     tracing::debug!(address = self.address, failures, outcome = ?failed.map(|attempt| attempt.err()), "cannot connect");
                 }
             }
-            tokio::time::sleep(BACKOFF.wait(failures.max(1), &dice)).await;
+            let pauses = pauses(&knobs.now().connect);
+            tokio::time::sleep(pauses.wait(failures.max(1), &dice)).await;
         }
     }
 
@@ -124,24 +142,35 @@ impl Endpoint {
     }
 }
 
+fn pauses(policy: &Connect) -> Backoff {
+    Backoff {
+        base: policy.pause,
+        cap: policy.longest_pause,
+    }
+}
+
 /// Moves a connection's bytes until it ends, or until its peer is dead.
-async fn alive(mut connection: Connection<Stream, Bytes>) -> io::Result<()> {
+async fn alive(mut connection: Connection<Stream, Bytes>, knobs: &Knobs) -> io::Result<()> {
     let pings = connection.ping_pong();
     tokio::select! {
         biased;
         ended = connection => ended.map_err(io::Error::other),
-        () = until_silent(pings) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no ping")),
+        () = until_silent(pings, knobs) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no ping")),
     }
 }
 
 /// Ends when a ping is not answered.
-async fn until_silent(pings: Option<PingPong>) {
+async fn until_silent(pings: Option<PingPong>, knobs: &Knobs) {
     let Some(mut pings) = pings else {
         return std::future::pending().await;
     };
     loop {
-        tokio::time::sleep(PING).await;
-        match tokio::time::timeout(PING_ANSWER, pings.ping(Ping::opaque())).await {
+        let (pause, patience) = {
+            let policy = &knobs.now().connect;
+            (policy.ping, policy.answer)
+        };
+        tokio::time::sleep(pause).await;
+        match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
             Ok(Ok(_pong)) => {}
             // The connection ends by itself, and says why.
             Ok(Err(_broken)) => return std::future::pending().await,

@@ -11,6 +11,7 @@ use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, uri};
+use std::time::Duration;
 use tonic::Status;
 
 /// A call about to be made.
@@ -23,8 +24,12 @@ pub(super) struct Call {
 pub(super) enum Failure {
     /// The callee says so.
     Told(Box<Status>),
+    /// It did not leave: the connection takes no more.
+    Unsent(h2::Error),
     /// The connection broke: whether the callee did the work is unknown.
     Broken(h2::Error),
+    /// It was not answered in the time of one attempt.
+    Late(Duration),
     /// What came back is no gRPC, or not what the contract says.
     Malformed(Error),
     /// The caller gave up: its requests ended with this.
@@ -36,10 +41,14 @@ impl Failure {
     pub(super) fn error(self, target: &str) -> Error {
         match self {
             Failure::Told(status) => status::to_error(&status, target),
-            Failure::Broken(error) => {
+            Failure::Broken(error) | Failure::Unsent(error) => {
                 Error::unavailable(format!("the connection to {target} broke"))
                     .with_source(error.to_string())
             }
+            Failure::Late(patience) => Error::deadline_exceeded(format!(
+                "{target} did not answer within {} ms, the time of one attempt",
+                patience.as_millis()
+            )),
             Failure::Malformed(error) => {
                 Error::internal(format!("the answer of {target} is malformed")).with_source(error)
             }
@@ -57,7 +66,7 @@ impl Call {
         frame: Bytes,
     ) -> Result<Answer, Failure> {
         let (response, mut body) = self.begin(path, headers)?;
-        body.send_data(frame, true).map_err(Failure::Broken)?;
+        body.send_data(frame, true).map_err(Failure::Unsent)?;
         Answer::of(response.await.map_err(Failure::Broken)?)
     }
 
@@ -115,7 +124,7 @@ impl Call {
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         self.sender
             .send_request(request, false)
-            .map_err(Failure::Broken)
+            .map_err(Failure::Unsent)
     }
 }
 

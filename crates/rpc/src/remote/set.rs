@@ -1,17 +1,24 @@
-//! The endpoints of one service: follows the instances, keeps a connection to each, picks one: the
-//! less busy of two drawn at random, which needs no look at all of them and sends no crowd to the
-//! one that is idle (Mitzenmacher, *The Power of Two Choices in Randomized Load Balancing*, 2001).
+//! The endpoints of one service: follows the instances and keeps a connection to each.
+//!
+//! Changes apply without a call. Where more than half leave the registry at once, those that still
+//! take connections are kept for a while: that is a fault of the registry more often than theirs.
 
+use super::caller::{Caller, ZONE};
+use super::choose::{Choice, Endpoints, Want};
+use super::counts::Counts;
 use super::endpoint::{Endpoint, State};
-use super::exchange::Call;
+use super::ready::Ready;
+use super::subset;
 use crate::binding::Unmade;
+use crate::policy::{Knobs, Policy, Rule};
 use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
-use backlot_core::{Deadline, Dice, Env, Error};
-use backlot_service::tasks::{Task, Tasks};
+use backlot_core::{Deadline, Dice, Error};
+use backlot_service::tasks::Task;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,96 +28,41 @@ use tokio::time::Instant;
 const FIRST_CONNECTION: Duration = Duration::from_millis(1500);
 
 pub(super) struct EndpointSet {
-    target: String,
     shared: Arc<Shared>,
     /// Follows the instances; ends with the set.
     _follower: Owned,
 }
 
-struct Shared {
-    endpoints: ArcSwap<Vec<Kept>>,
+pub(super) struct Shared {
+    pub(super) target: String,
+    pub(super) endpoints: ArcSwap<Endpoints>,
+    pub(super) knobs: Knobs,
+    pub(super) dice: Dice,
+    pub(super) counts: Counts,
+    /// Held while one is ejected.
+    pub(super) ejecting: Mutex<()>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
+    /// How many calls are awaited of all.
+    awaited: Arc<AtomicUsize>,
+    /// What this client's choice of many instances goes by.
+    seed: u64,
     /// Since when no instance is known, if so.
     vacant: Mutex<Option<Instant>>,
-    dice: Dice,
     /// Moves whenever an endpoint comes, goes or changes its state.
     changed: watch::Sender<u64>,
 }
 
 #[derive(Clone)]
-struct Kept {
-    endpoint: Arc<Endpoint>,
-    state: watch::Receiver<State>,
+pub(super) struct Kept {
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) state: watch::Receiver<State>,
+    /// Whether it is in the client's zone.
+    pub(super) near: bool,
+    /// Until when it is kept although the registry no longer names it.
+    doubted: Option<Instant>,
     /// Ends when neither the set nor a call needs the endpoint.
-    keeper: Held,
-}
-
-/// A call over one connection, which stays for as long as this does: an instance that leaves the
-/// registry answers what it was asked. Its endpoint counts it as awaited until it is said how it
-/// ended, or this is dropped.
-pub(super) struct Ready {
-    call: Option<Call>,
-    held: Held,
-    endpoint: Arc<Endpoint>,
-    began: Instant,
-    has_ended: bool,
-}
-
-impl Ready {
-    fn new(kept: &Kept, call: Call, now: Instant) -> Self {
-        kept.endpoint.load.begin();
-        Ready {
-            call: Some(call),
-            held: Arc::clone(&kept.keeper),
-            endpoint: Arc::clone(&kept.endpoint),
-            began: now,
-            has_ended: false,
-        }
-    }
-
-    /// Where the call goes.
-    pub(super) fn address(&self) -> &str {
-        &self.endpoint.address
-    }
-
-    /// What to make the call with, once.
-    pub(super) fn call(&mut self) -> Option<Call> {
-        self.call.take()
-    }
-
-    /// What keeps the connection.
-    pub(super) fn held(&self) -> Held {
-        Arc::clone(&self.held)
-    }
-
-    /// It is answered; whether that says that the instance is sick.
-    pub(super) fn ended(&mut self, failed: bool) {
-        if !self.has_ended {
-            self.has_ended = true;
-            let now = Instant::now();
-            let took = now.saturating_duration_since(self.began);
-            self.endpoint.load.answered(took, failed, now);
-        }
-    }
-}
-
-impl Ready {
-    /// It is over, and how long it took says nothing of the instance.
-    pub(super) fn left(&mut self) {
-        if !self.has_ended {
-            self.has_ended = true;
-            self.endpoint.load.left();
-        }
-    }
-}
-
-impl Drop for Ready {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            let now = Instant::now();
-            let waited = now.saturating_duration_since(self.began);
-            self.endpoint.load.given_up(waited, now);
-        }
-    }
+    pub(super) keeper: Held,
 }
 
 /// Keeps a connection.
@@ -129,56 +81,66 @@ impl EndpointSet {
     pub(super) fn new(
         target: &str,
         mut instances: watch::Receiver<InstanceSet>,
-        env: &Env,
-        tasks: &Tasks,
+        caller: &Caller,
     ) -> Self {
+        let dice = caller.env.dice.branch(&format!("choices of {target}"));
         let shared = Arc::new(Shared {
+            target: target.to_owned(),
             endpoints: ArcSwap::default(),
+            knobs: caller.knobs.clone(),
+            counts: Counts::of(&caller.metrics, target),
+            ejecting: Mutex::new(()),
+            turn: AtomicUsize::new(0),
+            awaited: Arc::default(),
+            seed: dice.next_u64(),
             vacant: Mutex::new(Some(Instant::now())),
-            dice: env.dice.branch(&format!("choices of {target}")),
+            dice,
             changed: watch::Sender::new(0),
         });
         let follower = {
-            let (shared, env, spawner, target) = (
-                Arc::clone(&shared),
-                env.clone(),
-                tasks.clone(),
-                target.to_owned(),
-            );
-            Owned(
-                tasks.spawn_endless(format!("endpoints of {target}"), async move {
-                    loop {
-                        let set = instances.borrow_and_update().clone();
-                        shared.apply(&target, &set, &env, &spawner);
-                        if instances.changed().await.is_err() {
-                            // The resolver ended: the last set serves on.
-                            std::future::pending::<()>().await;
+            let (shared, caller) = (Arc::clone(&shared), caller.clone());
+            let mut knobs = shared.knobs.watch();
+            let mut changed = shared.changed.subscribe();
+            let name = format!("endpoints of {target}");
+            Owned(caller.tasks.clone().spawn_endless(name, async move {
+                let mut is_told = true;
+                loop {
+                    changed.mark_unchanged();
+                    let set = instances.borrow_and_update().clone();
+                    let until = shared.apply(&set, &caller, Instant::now());
+                    let over = async {
+                        match until {
+                            Some(until) => tokio::time::sleep_until(until).await,
+                            None => std::future::pending().await,
                         }
+                    };
+                    tokio::select! {
+                        biased;
+                        // Where the resolver ended the last set serves on.
+                        told = instances.changed(), if is_told => is_told = told.is_ok(),
+                        _moved = changed.changed(), if until.is_some() => {}
+                        () = over => {}
+                        Ok(()) = knobs.changed() => {}
                     }
-                }),
-            )
+                }
+            }))
         };
         EndpointSet {
-            target: target.to_owned(),
             shared,
             _follower: follower,
         }
     }
 
-    /// A call over the next ready endpoint in turn, another than that at `avoid` if there is one.
-    pub(super) async fn ready(
-        &self,
-        deadline: Deadline,
-        avoid: Option<&str>,
-    ) -> Result<Ready, Error> {
-        if let Some(ready) = self.shared.pick(avoid) {
+    /// A call over an endpoint that takes it.
+    pub(super) async fn ready(&self, deadline: Deadline, want: Want<'_>) -> Result<Ready, Error> {
+        if let Some(ready) = self.shared.pick(want) {
             return Ok(ready);
         }
         let mut changed = self.shared.changed.subscribe();
         let wait = async {
             loop {
                 changed.mark_unchanged();
-                if let Some(ready) = self.shared.pick(avoid) {
+                if let Some(ready) = self.shared.pick(want) {
                     return Some(ready);
                 }
                 if self.shared.all_failed() || changed.changed().await.is_err() {
@@ -194,47 +156,50 @@ impl EndpointSet {
             Err(_elapsed) => Err(self.nobody("is known")),
         }
     }
-}
 
-impl EndpointSet {
     /// Whether every endpoint takes calls.
     #[cfg(test)]
     pub(super) fn all_ready(&self) -> bool {
         let endpoints = self.shared.endpoints.load();
-        endpoints.iter().all(|kept| kept.endpoint.call().is_some())
+        let is_open = |kept: &Kept| kept.endpoint.call().is_some();
+        endpoints.all.iter().all(is_open)
+    }
+
+    /// The addresses of all endpoints, in order.
+    #[cfg(test)]
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let endpoints = self.shared.endpoints.load();
+        let address = |kept: &Kept| kept.endpoint.address.clone();
+        endpoints.all.iter().map(address).collect()
     }
 
     fn nobody(&self, what: &str) -> Error {
-        Error::unavailable(format!("no instance of {} {what}", self.target)).with_source(Unmade)
+        let target = &self.shared.target;
+        Error::unavailable(format!("no instance of {target} {what}")).with_source(Unmade)
     }
 }
 
 impl Shared {
-    fn pick(&self, avoid: Option<&str>) -> Option<Ready> {
-        let endpoints = self.endpoints.load();
-        let now = Instant::now();
-        let is_avoided = |kept: &Kept| avoid == Some(kept.endpoint.address.as_str());
-        let ready = |kept: &Kept| Some(Ready::new(kept, kept.endpoint.call()?, now));
-        let count = endpoints.len();
-        if count < 2 {
-            return ready(endpoints.first()?);
-        }
-        let draw = |below: usize| usize::try_from(self.dice.below(below as u64)).unwrap_or(0);
-        let start = draw(count);
-        let second = (start + 1 + draw(count - 1)) % count;
-        let first = start;
-        let (first, second) = (&endpoints[first], &endpoints[second]);
-        let cost = |kept: &Kept| (is_avoided(kept), kept.endpoint.load.now(now));
-        let (less, more) = match cost(second) < cost(first) {
-            true => (second, first),
-            false => (first, second),
+    fn pick(self: &Arc<Self>, want: Want<'_>) -> Option<Ready> {
+        let (endpoints, policy, now) = (self.endpoints.load(), self.knobs.now(), Instant::now());
+        let choice = Choice {
+            endpoints: &endpoints,
+            policy: &policy,
+            dice: &self.dice,
+            turn: &self.turn,
+            now,
         };
-        // Where neither takes calls, or only the one to be avoided does, any other.
-        let drawn = [less, more].into_iter().filter(|kept| !is_avoided(kept));
-        let in_turn = || (0..count).map(|offset| &endpoints[(start + offset) % count]);
-        let others = in_turn().filter(|kept| !is_avoided(kept));
-        let avoided = in_turn().filter(|kept| is_avoided(kept));
-        drawn.chain(others).chain(avoided).find_map(ready)
+        let chosen = choice.make(want)?;
+        Some(Ready::new(chosen, self, now))
+    }
+
+    /// Whether one more than those that are may be ejected, of a hundred so many at most.
+    pub(super) fn may_eject(&self, most: u32, this: &Arc<Endpoint>) -> bool {
+        let endpoints = self.endpoints.load();
+        let others = endpoints.all.iter().map(|kept| &kept.endpoint);
+        let others = others.filter(|endpoint| !Arc::ptr_eq(endpoint, this));
+        let out = others.filter(|endpoint| endpoint.standing.is_out()).count();
+        (out + 1) * 100 <= endpoints.all.len() * most as usize
     }
 
     /// Whether there are endpoints and each has failed lately: waiting would help nobody.
@@ -246,72 +211,162 @@ impl Shared {
             State::Ready => kept.endpoint.call().is_none(),
             State::Failed => true,
         };
-        !endpoints.is_empty() && endpoints.iter().all(failed)
+        !endpoints.all.is_empty() && endpoints.all.iter().all(failed)
     }
 
-    /// Keeps what stays, connects what is new, drops what is gone.
-    fn apply(self: &Arc<Self>, target: &str, set: &InstanceSet, env: &Env, tasks: &Tasks) {
-        let mut old: BTreeMap<String, Kept> = self
-            .endpoints
-            .load()
+    /// Keeps what stays, connects what is new, drops what is gone, or keeps it in doubt. When the
+    /// first doubt is over.
+    fn apply(
+        self: &Arc<Self>,
+        set: &InstanceSet,
+        caller: &Caller,
+        now: Instant,
+    ) -> Option<Instant> {
+        let policy = Policy::clone(&self.knobs.now());
+        // An instance that crashed may be listed beside its successor at the same address until its
+        // time to live is over: one connection serves both.
+        let listed: BTreeMap<&str, bool> = set
+            .instances
+            .iter()
+            .map(|instance| {
+                let zone = instance.metadata.get(ZONE).map(String::as_str);
+                let near = caller.zone.is_some() && zone == caller.zone.as_deref();
+                (instance.address.as_str(), near)
+            })
+            .collect();
+        let wanted = self.wanted(&listed, &policy);
+        let before = self.endpoints.load_full();
+        let mut old: BTreeMap<String, Kept> = before
+            .all
             .iter()
             .map(|kept| (kept.endpoint.address.clone(), kept.clone()))
             .collect();
-        // An instance that crashed may be listed beside its successor at the same address until its
-        // time to live is over: one connection serves both.
-        let addresses: BTreeSet<&str> = set
-            .instances
-            .iter()
-            .map(|instance| instance.address.as_str())
-            .collect();
-        let endpoints: Vec<Kept> = addresses
+        // The first that come did not miss what the others know.
+        let joins = before.all.iter().any(|kept| kept.endpoint.is_open());
+        let mut all: Vec<Kept> = wanted
             .into_iter()
             .map(|address| {
-                old.remove(address)
-                    .unwrap_or_else(|| self.connect(target, address.to_owned(), env, tasks))
+                let near = listed.get(address).copied().unwrap_or_default();
+                let known = old.remove(address);
+                let known =
+                    known.unwrap_or_else(|| self.connect(address.to_owned(), joins, caller));
+                Kept {
+                    near,
+                    doubted: None,
+                    ..known
+                }
             })
             .collect();
+        // Those that are still listed are not of this client's choice any more.
+        let gone = old.into_values();
+        let gone = gone.filter(|kept| !listed.contains_key(kept.endpoint.address.as_str()));
+        all.extend(self.doubted(gone.collect(), &before, &policy, now));
+        all.sort_by(|one, other| one.endpoint.address.cmp(&other.endpoint.address));
+        let until = all.iter().filter_map(|kept| kept.doubted).min();
+        let same = |(one, other): (&Kept, &Kept)| {
+            Arc::ptr_eq(&one.endpoint, &other.endpoint)
+                && (one.near, one.doubted) == (other.near, other.doubted)
+        };
+        if all.len() == before.all.len() && all.iter().zip(&before.all).all(same) {
+            return until;
+        }
         {
             let mut vacant = self.vacant.lock();
-            *vacant = if endpoints.is_empty() {
+            *vacant = if all.is_empty() {
                 vacant.or_else(|| Some(Instant::now()))
             } else {
                 None
             };
         }
-        self.endpoints.store(Arc::new(endpoints));
+        self.endpoints.store(Arc::new(Endpoints::of(all)));
+        self.counts.stand(self);
         self.changed.send_modify(|count| *count += 1);
+        until
     }
 
-    fn connect(self: &Arc<Self>, target: &str, address: String, env: &Env, tasks: &Tasks) -> Kept {
-        let endpoint = Arc::new(Endpoint::new(address));
+    /// The addresses to connect to.
+    fn wanted<'a>(&self, listed: &BTreeMap<&'a str, bool>, policy: &Policy) -> Vec<&'a str> {
+        // A key belongs to the same instance whoever asks.
+        let most = match policy.balance.rule {
+            Rule::ConsistentHash => 0,
+            Rule::LeastBusy | Rule::RoundRobin => policy.balance.subset,
+        };
+        let (near, far): (Vec<_>, Vec<_>) = listed.iter().partition(|(_, near)| **near);
+        [near, far]
+            .into_iter()
+            .flat_map(|pool| {
+                let addresses = pool.into_iter().map(|(address, _)| *address).collect();
+                subset::of(addresses, most, self.seed)
+            })
+            .collect()
+    }
+
+    /// Which of those that are gone are kept for now.
+    fn doubted(
+        &self,
+        gone: Vec<Kept>,
+        before: &Endpoints,
+        policy: &Policy,
+        now: Instant,
+    ) -> Vec<Kept> {
+        let is_new = |kept: &&Kept| kept.doubted.is_none();
+        let (all, left) = (
+            before.all.iter().filter(is_new).count(),
+            gone.iter().filter(is_new).count(),
+        );
+        let are_too_many = left * 2 > all;
+        if are_too_many && !policy.balance.hold.is_zero() {
+            tracing::warn!(
+                service = self.target,
+                left,
+                of = all,
+                "more than half of the instances left the registry at once: those that answer are kept for now"
+            );
+        }
+        let keep = |mut kept: Kept| {
+            let until = match kept.doubted {
+                Some(until) => until,
+                None if are_too_many => now + policy.balance.hold,
+                None => return None,
+            };
+            kept.doubted = Some(until);
+            // That it takes no connections shows that it is gone.
+            let has_failed = *kept.state.borrow() == State::Failed;
+            (until > now && !has_failed).then_some(kept)
+        };
+        gone.into_iter().filter_map(keep).collect()
+    }
+
+    fn connect(self: &Arc<Self>, address: String, joins: bool, caller: &Caller) -> Kept {
+        let endpoint = Arc::new(Endpoint::new(address, Arc::clone(&self.awaited)));
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = {
             let (endpoint, env, mut state, shared) = (
                 Arc::clone(&endpoint),
-                env.clone(),
+                caller.env.clone(),
                 state.clone(),
                 Arc::downgrade(self),
             );
-            let dice = env.dice.branch(&endpoint.address);
-            Owned(tasks.spawn_endless(
-                format!("connection to {target} at {}", endpoint.address),
-                async move {
-                    let told = async {
-                        while state.changed().await.is_ok() {
-                            let Some(shared) = shared.upgrade() else {
-                                return;
-                            };
-                            shared.changed.send_modify(|count| *count += 1);
-                        }
-                    };
-                    tokio::join!(endpoint.keep(env, dice, sender), told);
-                },
-            ))
+            let (dice, knobs) = (env.dice.branch(&endpoint.address), self.knobs.clone());
+            let name = format!("connection to {} at {}", self.target, endpoint.address);
+            Owned(caller.tasks.spawn_endless(name, async move {
+                let told = async {
+                    while state.changed().await.is_ok() {
+                        let Some(shared) = shared.upgrade() else {
+                            return;
+                        };
+                        shared.counts.stand(&shared);
+                        shared.changed.send_modify(|count| *count += 1);
+                    }
+                };
+                tokio::join!(endpoint.keep(env, dice, knobs, joins, sender), told);
+            }))
         };
         Kept {
             endpoint,
             state,
+            near: false,
+            doubted: None,
             keeper: Arc::new(keeper),
         }
     }

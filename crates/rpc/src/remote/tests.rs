@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::contract::Effect;
-use backlot_core::Code;
+use crate::policy::Policy;
 use backlot_core::discovery::Instance;
+use backlot_core::{Code, Env};
+use backlot_service::tasks::Tasks;
+use backlot_service::telemetry::Metrics;
 use h2::server::SendResponse;
 use http::Response;
 use parking_lot::Mutex;
@@ -35,6 +38,10 @@ const fn method(index: usize, name: &'static str, effect: Effect) -> Method {
     }
 }
 
+mod balancing;
+mod ejecting;
+mod following;
+
 /// What a callee does with a request.
 #[derive(Clone, Copy, Debug)]
 enum Does {
@@ -46,6 +53,10 @@ enum Does {
     Breaks,
     /// Takes its time.
     Dawdles,
+    /// Takes this long.
+    Takes(Duration),
+    /// Ends the connection.
+    Closes,
 }
 
 /// A callee, and how many attempts each request said it had before.
@@ -55,6 +66,10 @@ struct Callee {
     seen: Arc<Mutex<Vec<u32>>>,
     /// Those that are answered some time.
     dawdling: Arc<Mutex<Vec<SendResponse<Bytes>>>>,
+    /// Where its calls go instead.
+    at: Arc<Mutex<Option<String>>>,
+    /// Whether it is gone: it takes no connections then, and ends those it has.
+    gone: watch::Sender<bool>,
 }
 
 impl Callee {
@@ -73,16 +88,33 @@ impl Callee {
     async fn serve(&self, env: &Env, tasks: &Tasks) -> String {
         let mut listener = env.net.bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (callee, spawner) = (self.clone(), tasks.clone());
-        tasks.spawn_endless("callee", async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let callee = callee.clone();
-                spawner.spawn_endless("connection", async move {
+        let (callee, inner) = (self.clone(), tasks.clone());
+        let tasks = tasks.clone();
+        tasks.clone().spawn_endless("callee", async move {
+            loop {
+                let accepted = tokio::select! {
+                    biased;
+                    () = callee.has_gone() => return,
+                    accepted = listener.accept() => accepted,
+                };
+                let Ok((stream, _)) = accepted else { return };
+                let (callee, spawner) = (callee.clone(), inner.clone());
+                tasks.spawn_endless("connection", async move {
                     let Ok(mut connection) = h2::server::handshake(stream).await else {
                         return;
                     };
-                    while let Some(Ok((request, respond))) = connection.accept().await {
-                        callee.answer(&request, respond);
+                    loop {
+                        let accepted = tokio::select! {
+                            biased;
+                            () = callee.has_gone() => return,
+                            accepted = connection.accept() => accepted,
+                        };
+                        let Some(Ok((request, respond))) = accepted else {
+                            return;
+                        };
+                        if callee.answer(&request, respond, &spawner) {
+                            return;
+                        }
                     }
                 });
             }
@@ -90,7 +122,13 @@ impl Callee {
         address
     }
 
-    fn answer(&self, request: &http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) {
+    /// Does as it is told; whether the connection is over with it.
+    fn answer(
+        &self,
+        request: &http::Request<h2::RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        tasks: &Tasks,
+    ) -> bool {
         let failed = request.headers().get(&wire::PREVIOUS_ATTEMPTS);
         let failed = failed.map_or(0, |value| value.to_str().unwrap().parse().unwrap());
         self.seen.lock().push(failed);
@@ -104,14 +142,14 @@ impl Callee {
             }
         };
         match does {
-            Does::Answers => {
-                let head = Response::builder().status(200).body(()).unwrap();
-                let mut body = respond.send_response(head, false).unwrap();
-                body.send_data(frame::wrap(b"answer").unwrap(), false)
-                    .unwrap();
-                let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())];
-                body.send_trailers(trailers.into_iter().collect()).unwrap();
+            Does::Answers => well(respond),
+            Does::Takes(time) => {
+                tasks.spawn_endless("answer", async move {
+                    tokio::time::sleep(time).await;
+                    well(respond);
+                });
             }
+            Does::Closes => return true,
             Does::Fails(code) => {
                 let head = Response::builder().header("grpc-status", i32::from(code.number()));
                 respond.send_response(head.body(()).unwrap(), true).unwrap();
@@ -120,16 +158,53 @@ impl Callee {
             Does::Refuses => respond.send_reset(h2::Reason::REFUSED_STREAM),
             Does::Breaks => respond.send_reset(h2::Reason::INTERNAL_ERROR),
         }
+        false
     }
+
+    async fn has_gone(&self) {
+        let mut gone = self.gone.subscribe();
+        drop(gone.wait_for(|gone| *gone).await);
+    }
+
+    /// It is gone from now on.
+    fn goes(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// From now on it does this.
+    fn does(&self, does: Does) {
+        *self.does.lock() = [does].into();
+    }
+}
+
+/// Answers, if anybody still listens.
+fn well(mut respond: SendResponse<Bytes>) {
+    let head = Response::builder().status(200).body(()).unwrap();
+    let Ok(mut body) = respond.send_response(head, false) else {
+        return;
+    };
+    let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())];
+    let sent = body.send_data(frame::wrap(b"answer").unwrap(), false);
+    drop(sent.and_then(|()| body.send_trailers(trailers.into_iter().collect())));
 }
 
 struct World {
     remote: Remote,
     metrics: Metrics,
-    _instances: watch::Sender<InstanceSet>,
+    knobs: Knobs,
+    instances: watch::Sender<InstanceSet>,
 }
 
 async fn world(callees: &[&Callee]) -> World {
+    world_of(callees, Knobs::default(), |_number| None).await
+}
+
+/// With callees in zones, seen from zone `here`.
+async fn world_of(
+    callees: &[&Callee],
+    knobs: Knobs,
+    zone: impl Fn(usize) -> Option<&'static str>,
+) -> World {
     let env = Env {
         dice: backlot_core::Dice::seeded(7),
         ..Env::real()
@@ -137,25 +212,28 @@ async fn world(callees: &[&Callee]) -> World {
     let (tasks, metrics) = (Tasks::new(&env), Metrics::new());
     let mut instances = Vec::new();
     for (number, callee) in callees.iter().enumerate() {
+        let own = callee.serve(&env, &tasks).await;
+        let elsewhere = callee.at.lock().clone();
         instances.push(Instance {
             id: format!("t-{number}"),
             service: "t".into(),
-            address: callee.serve(&env, &tasks).await,
+            address: elsewhere.unwrap_or(own),
             version: String::new(),
-            metadata: Default::default(),
+            metadata: zone(number)
+                .map(|zone| (ZONE.to_owned(), zone.to_owned()))
+                .into_iter()
+                .collect(),
         });
     }
     let instances = watch::Sender::new(InstanceSet::new(instances));
-    let remote = Remote::new(&SERVICE, "t", instances.subscribe(), &metrics, &env, &tasks);
+    let caller = Caller::new(&metrics, &env, &tasks)
+        .with_knobs(&knobs)
+        .in_zone("here");
+    let remote = Remote::new(&SERVICE, "t", instances.subscribe(), &caller);
     // All are connected to before the first call.
     let ready = async {
-        drop(
-            remote
-                .0
-                .endpoints
-                .ready(Context::background().deadline(), None)
-                .await,
-        );
+        let deadline = Context::background().deadline();
+        drop(remote.0.endpoints.ready(deadline, Want::ANY).await);
         while !remote.0.endpoints.all_ready() {
             tokio::task::yield_now().await;
         }
@@ -166,18 +244,55 @@ async fn world(callees: &[&Callee]) -> World {
     World {
         remote,
         metrics,
-        _instances: instances,
+        knobs,
+        instances,
     }
 }
 
 impl World {
+    /// A call to the method of this number.
     async fn call(&self, method: usize) -> Result<Bytes, Error> {
+        self.call_as(method, &Context::background()).await
+    }
+
+    async fn call_as(&self, method: usize, cx: &Context) -> Result<Bytes, Error> {
         let method = &SERVICE.methods[method];
-        let cx = Context::background();
-        let frame = frame::wrap(b"request").unwrap();
-        let attempts = Attempts::new(method, &cx, frame.len());
-        let sent = self.remote.send(method, &cx, frame, attempts);
-        cx.deadline().run(sent).await
+        let request = Bytes::from_static(b"request");
+        match self.remote.encoded(method, cx, request).await? {
+            Reply::One(answer) => Ok(answer),
+            Reply::Stream(_) => Err(Error::internal("it streams")),
+        }
+    }
+
+    /// So many calls, each when the one before is answered; how many failed.
+    async fn calls(&self, method: usize, count: usize) -> usize {
+        let mut failed = 0;
+        for _ in 0..count {
+            failed += usize::from(self.call(method).await.is_err());
+        }
+        failed
+    }
+
+    /// Changes the policy.
+    fn set(&self, change: impl FnOnce(&mut Policy)) {
+        let mut policy = Policy::clone(&self.knobs.now());
+        change(&mut policy);
+        self.knobs.set(policy);
+    }
+
+    /// Waits until something is so.
+    async fn until(&self, what: &str, holds: impl Fn(&World) -> bool) {
+        let waiting = async {
+            while !holds(self) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), waiting);
+        assert!(waited.await.is_ok(), "{what}");
+    }
+
+    fn endpoints(&self, state: &str) -> i64 {
+        self.metrics.gauge(&ENDPOINTS, ["t", state]).get()
     }
 
     fn count(&self, method: &str, outcome: &str) -> u64 {
@@ -250,6 +365,7 @@ async fn what_an_instance_says_for_good_is_not_asked_again() {
 async fn a_callee_that_fails_every_call_gets_a_tenth_more_and_a_few() {
     let callee = Callee::doing([Does::Fails(Code::Internal)]);
     let world = world(&[&callee]).await;
+    world.set(|policy| policy.throttle.on = false);
     let calls = 300;
     for _ in 0..calls {
         world.call(0).await.unwrap_err();
@@ -299,12 +415,16 @@ async fn the_one_that_failed_is_passed_over_while_there_is_another() {
     let world = world(&[&one, &other]).await;
     let endpoints = &world.remote.0.endpoints;
     let deadline = Context::background().deadline();
-    let first = endpoints.ready(deadline, None).await.unwrap();
+    let first = endpoints.ready(deadline, Want::ANY).await.unwrap();
     let failed = first.address().to_owned();
+    let other = Want {
+        avoid: Some(&failed),
+        ..Want::ANY
+    };
     // However busy the other becomes.
     let mut waiting = Vec::new();
     for _ in 0..100 {
-        let ready = endpoints.ready(deadline, Some(&failed)).await.unwrap();
+        let ready = endpoints.ready(deadline, other).await.unwrap();
         assert_ne!(ready.address(), failed);
         waiting.push(ready);
     }

@@ -9,20 +9,42 @@ use serde_json::{Map, Value};
 /// keys without a value are comments; secrets are masked.
 #[must_use]
 pub fn print<T: Serialize + Default>(at: &str, config: &T) -> String {
+    explained(at, config, &[])
+}
+
+/// The same, with reasons for defaults: each by its key below `at`.
+#[must_use]
+pub fn explained<T: Serialize + Default>(
+    at: &str,
+    config: &T,
+    reasons: &[(String, &str)],
+) -> String {
     let tree = |config: &T| match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => fields,
         // Not a table: nothing that could be printed as one.
         _ => Map::new(),
     };
     let mut page = String::new();
-    print_table(at, &tree(config), Some(&tree(&T::default())), &mut page);
+    let reason = |key: &str| {
+        let own = key.strip_prefix(at)?.trim_start_matches('.');
+        let known = reasons.iter().find(|(key, _)| key == own);
+        known.map(|(_, reason)| *reason)
+    };
+    print_table(
+        at,
+        &tree(config),
+        Some(&tree(&T::default())),
+        &reason,
+        &mut page,
+    );
     page
 }
 
-fn print_table(
+fn print_table<'r>(
     at: &str,
     fields: &Map<String, Value>,
     defaults: Option<&Map<String, Value>>,
+    reason: &impl Fn(&str) -> Option<&'r str>,
     page: &mut String,
 ) {
     let mut line = |text: String| {
@@ -38,16 +60,18 @@ fn print_table(
         match value {
             Value::Object(_) => {}
             Value::Null => line(format!("# {shown} is not set")),
-            value => match default.filter(|default| *default != value && !default.is_null()) {
-                Some(default) if default != MASK => {
-                    line(format!(
-                        "{shown} = {}  # default {}",
-                        inline(value),
-                        inline(default)
-                    ));
-                }
-                _ => line(format!("{shown} = {}", inline(value))),
-            },
+            value => {
+                let differs = |default: &&Value| *default != value && !default.is_null();
+                let default = default.filter(differs).filter(|default| *default != MASK);
+                let default = default.map(|default| format!("default {}", inline(default)));
+                let why = reason(&join(at, &shown)).map(str::to_owned);
+                let remarks: Vec<_> = default.into_iter().chain(why).collect();
+                let remark = match remarks.is_empty() {
+                    true => String::new(),
+                    false => format!("  # {}", remarks.join(": ")),
+                };
+                line(format!("{shown} = {}{remark}", inline(value)));
+            }
         }
     }
     for (key, value) in fields {
@@ -56,7 +80,7 @@ fn print_table(
             let defaults = defaults
                 .and_then(|defaults| defaults.get(key))
                 .and_then(Value::as_object);
-            print_table(&join(at, &quoted(key)), below, defaults, page);
+            print_table(&join(at, &quoted(key)), below, defaults, reason, page);
         }
     }
 }

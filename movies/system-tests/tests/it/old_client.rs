@@ -18,8 +18,8 @@ mod released {
 
 use crate::worlds::{Running, Ways};
 use backlot::cluster::{Fixed, Registry};
-use backlot::rpc::Remote;
 use backlot::rpc::contract::Service;
+use backlot::rpc::{Caller, Remote};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Binding, Client, Context, Dice, Env};
@@ -61,16 +61,10 @@ impl Old {
         };
         let (fixed, metrics) = (Fixed::new(&addresses), Metrics::new());
         let tasks = Tasks::new(&env);
+        let caller = Caller::new(&metrics, &env, &tasks);
         let binding = |service: &'static Service| {
             let instances = fixed.resolver().watch(service.target);
-            Binding::Remote(Remote::new(
-                service,
-                service.target,
-                instances,
-                &metrics,
-                &env,
-                &tasks,
-            ))
+            Binding::Remote(Remote::new(service, service.target, instances, &caller))
         };
         fn bound<C: Client>(binding: &impl Fn(&'static Service) -> Binding) -> C {
             C::bind(binding(C::SERVICE))

@@ -9,7 +9,7 @@ use backlot::app::store::Files;
 use backlot::broker::Slot;
 use backlot::cluster::{Memory, Registry};
 use backlot::rpc::contract::Service;
-use backlot::rpc::{Binding, Local, Remote};
+use backlot::rpc::{Binding, Caller, Local, Remote};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Dice, Env};
@@ -92,18 +92,12 @@ impl Running {
             world,
         });
         let (metrics, dice) = (Metrics::new(), env.dice.branch("client"));
+        let caller = Caller::new(&metrics, &env, &tasks);
         let binding = |service: &'static Service| match ways {
             Ways::Direct => Binding::Direct(local.binding(service, dice.clone())),
             Ways::Remote | Ways::Mixed => {
                 let instances = memory.resolver().watch(service.target);
-                Binding::Remote(Remote::new(
-                    service,
-                    service.target,
-                    instances,
-                    &metrics,
-                    &env,
-                    &tasks,
-                ))
+                Binding::Remote(Remote::new(service, service.target, instances, &caller))
             }
         };
         let tokens = Tokens::new(&SEED, env.clock.clone(), env.dice.branch("tokens"));

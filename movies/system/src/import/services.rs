@@ -9,7 +9,7 @@ use backlot::broker::contract::BrokerClient;
 use backlot::cluster::{Fixed, Memory, Registry};
 use backlot::messaging::Engine;
 use backlot::rpc::contract::Service;
-use backlot::rpc::{Binding, Client, Local, Remote};
+use backlot::rpc::{Binding, Caller, Client, Local, Remote};
 use backlot::service::tasks::Tasks;
 use backlot::service::telemetry::Metrics;
 use backlot::{Env, Error};
@@ -85,10 +85,11 @@ impl Services {
         env: &Env,
         tasks: &Tasks,
     ) -> Self {
-        let (resolver, metrics) = (Fixed::new(addresses).resolver(), Metrics::new());
+        let resolver = Fixed::new(addresses).resolver();
+        let caller = Caller::new(&Metrics::new(), env, tasks);
         let binding = |service: &'static Service| {
             let (name, instances) = (service.target, resolver.watch(service.target));
-            Binding::Remote(Remote::new(service, name, instances, &metrics, env, tasks))
+            Binding::Remote(Remote::new(service, name, instances, &caller))
         };
         Services {
             metadata: api::MetadataClient::bind(binding(api::MetadataClient::SERVICE)),
