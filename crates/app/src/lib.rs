@@ -18,6 +18,7 @@
 //! | [`dead`] | the command of operators for dead letters: found, mended, sent again |
 //! | [`queues`] | the command of operators for what workers have out |
 //! | [`caches`] | the command of operators for caches: how they do, and that they forget |
+//! | [`calls`] | the command of operators for calls between services: who looks how, by which policy |
 //! | [`admin`] | what an instance answers its operators, and how it is asked |
 //! | [`topics`] | the commands of operators for topics and how far groups are behind |
 //! | [`reach`] | how commands reach the broker, or its log while none runs |
@@ -27,6 +28,7 @@ pub mod admin;
 mod ask;
 pub mod broker;
 pub mod caches;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod dead;
@@ -34,6 +36,7 @@ pub mod embedded;
 pub mod error;
 pub mod fleet;
 pub mod group;
+mod instances;
 pub mod node;
 pub mod out;
 mod outdating;

@@ -257,9 +257,10 @@ async fn start(
     );
     (prepared.start)(&mut startup).await?;
 
-    let offered = std::mem::take(&mut startup.offered);
-    let announced: Vec<_> = offered.announced().collect();
     let edge = edge(&startup, prepared.name, &world, env, tasks).tracing(env.dice.branch("edge"));
+    let mut offered = std::mem::take(&mut startup.offered);
+    offered.caller = startup.caller();
+    let announced: Vec<_> = offered.announced().collect();
     let admin_edge = edge.clone();
     let limits = Limits {
         drain: server.drain,

@@ -142,6 +142,12 @@ impl Startup {
         })
     }
 
+    /// How it calls others over the network, if it does.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        let calls = !self.caller.targets().is_empty();
+        calls.then(|| self.caller.clone())
+    }
+
     /// Serves a contract: over gRPC and REST on the service's port, and directly to the services of
     /// the same process.
     pub fn serve(&mut self, mount: Mount) {

@@ -2,7 +2,7 @@
 //! in it. Any product has the same commands under its own name.
 
 use backlot_app::cli::{Options, Product};
-use backlot_app::{broker, caches, dead, group, process, queues, topics};
+use backlot_app::{broker, caches, calls, dead, group, process, queues, topics};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -58,6 +58,8 @@ enum Task {
     Group(group::Arguments),
     /// Say how caches do, and have them forget
     Caches(caches::Arguments),
+    /// Say whom instances call and how those look to them, and change how they go about failures
+    Calls(calls::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +74,6 @@ fn main() -> ExitCode {
         Task::Queues(arguments) => queues::run(&arguments, &PRODUCT, &options),
         Task::Group(arguments) => group::run(&arguments, &PRODUCT, &options),
         Task::Caches(arguments) => caches::run(&arguments, &PRODUCT, &options),
+        Task::Calls(arguments) => calls::run(&arguments, &PRODUCT, &options),
     }
 }

@@ -11,6 +11,7 @@
 //! assert_eq!(knobs.now().retry.attempts, 1);
 //! ```
 
+mod set;
 mod validate;
 
 use arc_swap::ArcSwap;

@@ -22,6 +22,7 @@ mod standing;
 mod subset;
 mod throttle;
 mod unary;
+pub mod view;
 mod window;
 
 pub use caller::{Caller, ZONE};

@@ -6,12 +6,12 @@ use backlot_app::cli::{Configuration, Options, Product};
 use backlot_app::config::IdentityConfig;
 use backlot_app::service::Prepared;
 use backlot_app::world::Secrets;
-use backlot_app::{Node, World};
+use backlot_app::{Node, Service, World};
 use backlot_cluster::Config as RegistryConfig;
 use backlot_cluster::embedded::{Client, Server};
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::{Dice, Env, Offload};
-use backlot_service::config::Problems;
+use backlot_service::config::{Layers, Problems};
 use backlot_service::tasks::Tasks;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ const SPREAD: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Program {
     prepared: Prepared,
+    spread: Duration,
     identity: IdentityConfig,
 }
 
@@ -43,15 +44,7 @@ impl Program {
         set: &[&str],
     ) -> Result<Program, Problems> {
         let mut options = Options::default();
-        options
-            .set
-            .push(format!("{service}.server.listen=0.0.0.0:{PORT}"));
-        options
-            .set
-            .push(format!("{service}.server.admin=0.0.0.0:{}", PORT + 10));
-        options
-            .set
-            .push(format!("{service}.server.advertise={host}:{PORT}"));
+        options.set.extend(addresses(service, host));
         options
             .set
             .extend(set.iter().map(|&assignment| assignment.to_owned()));
@@ -67,6 +60,7 @@ impl Program {
         match configuration.service(service) {
             Some(prepared) => Ok(Program {
                 prepared: prepared.clone(),
+                spread: SPREAD,
                 identity: configuration.platform.identity.clone(),
             }),
             None => {
@@ -82,6 +76,48 @@ impl Program {
             }
         }
     }
+}
+
+impl Program {
+    /// A service of no product, with its defaults but for the addresses, and then `set`
+    /// (`key=value`). Nobody's tokens are believed.
+    ///
+    /// # Errors
+    /// All problems of the configuration at once.
+    pub fn of(service: &Service, host: &str, set: &[String]) -> Result<Program, Problems> {
+        let addresses = addresses(service.name(), host);
+        let layers = addresses.iter().chain(set);
+        let layers = layers.fold(Layers::new(), |layers, set| layers.flag(set));
+        let (mut tree, mut problems) = (layers.tree(), Problems::default());
+        let prepared = service.prepare(&mut tree, &mut problems);
+        tree.finish(&mut problems);
+        problems.into_result()?;
+        Ok(Program {
+            prepared,
+            spread: SPREAD,
+            identity: IdentityConfig {
+                issuer: String::new(),
+                ..IdentityConfig::default()
+            },
+        })
+    }
+}
+
+impl Program {
+    /// The same, waiting so long for its callers to notice that it stops.
+    #[must_use]
+    pub fn spreading(self, spread: Duration) -> Program {
+        Program { spread, ..self }
+    }
+}
+
+/// Where a service listens on its host.
+fn addresses(service: &str, host: &str) -> [String; 3] {
+    [
+        format!("{service}.server.listen=0.0.0.0:{PORT}"),
+        format!("{service}.server.admin=0.0.0.0:{}", PORT + 10),
+        format!("{service}.server.advertise={host}:{PORT}"),
+    ]
 }
 
 /// Secrets that follow the seed.
@@ -138,7 +174,7 @@ pub(crate) async fn serve(host: Host, program: Program, secrets: Secrets) {
                 host.power().serves(true);
                 orders.stop().await;
                 trace.note(host.name(), "drains");
-                let ended = node.stop(SPREAD).await;
+                let ended = node.stop(program.spread).await;
                 let cut = if ended.is_clean() {
                     String::new()
                 } else {

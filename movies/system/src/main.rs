@@ -1,7 +1,7 @@
 //! The `movies` command.
 
 use backlot::app::cli::Options;
-use backlot::app::{caches, dead, fleet, group, process, queues, topics};
+use backlot::app::{caches, calls, dead, fleet, group, process, queues, topics};
 use clap::{Parser, Subcommand};
 use movies_system::{PRODUCT, call, embedded, generate, import, sample, sim, token, upload};
 use std::process::ExitCode;
@@ -89,6 +89,8 @@ enum Task {
     Group(group::Arguments),
     /// Say how caches do, and have them forget
     Caches(caches::Arguments),
+    /// Say whom instances call and how those look to them, and change how they go about failures
+    Calls(calls::Arguments),
     /// Make files of these kinds, of any size, to try an import with
     Generate(generate::Arguments),
 }
@@ -129,6 +131,7 @@ fn main() -> ExitCode {
         Some(Task::Queues(arguments)) => queues::run(&arguments, &PRODUCT, &options),
         Some(Task::Group(arguments)) => group::run(&arguments, &PRODUCT, &options),
         Some(Task::Caches(arguments)) => caches::run(&arguments, &PRODUCT, &options),
+        Some(Task::Calls(arguments)) => calls::run(&arguments, &PRODUCT, &options),
         Some(Task::Generate(arguments)) => generate::run(&arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! How an instance's port for operators is asked.
 
 use super::access::pass;
+use super::calls::{Calls, Turned};
 use super::panels::Panel;
 use backlot_cache::Report;
 use backlot_cluster::http1::{Http, HttpError, Reply, segment};
@@ -10,7 +11,6 @@ use backlot_core::{Clock, Code, Error};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) const ADDRESS: &str = "admin";
 pub(crate) const CACHES: &str = "caches";
 /// Under what it announces the names of its panels.
 pub(crate) const PANELS: &str = "panels";
+/// Under what it announces that it calls others.
+pub(crate) const CALLS: &str = "calls";
 
 /// How an instance is, by its own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +166,34 @@ impl Client {
         Ok(asked.await?.forgotten)
     }
 
+    /// Whom it calls, how those look to it, and by which policy.
+    ///
+    /// # Errors
+    /// As [`caches`](Client::caches); `NotFound` when it calls nobody over the network.
+    pub async fn calls(&mut self, limit: Duration) -> Result<Calls, Error> {
+        self.ask::<Calls>(Method::GET, "/calls", limit).await
+    }
+
+    /// Sets a knob of that policy, to the configuration's value where none is given.
+    ///
+    /// # Errors
+    /// As [`calls`](Client::calls); `InvalidArgument` when there is no such knob, or the value does
+    /// not fit.
+    pub async fn turn(
+        &mut self,
+        knob: &str,
+        value: Option<&str>,
+        limit: Duration,
+    ) -> Result<Turned, Error> {
+        let (method, value) = match value {
+            Some(value) => (Method::PUT, format!("?value={}", segment(value))),
+            None => (Method::DELETE, String::new()),
+        };
+        let path = format!("/calls/{}{value}", segment(knob));
+        self.show_pass(&method, &path)?;
+        self.ask::<Turned>(method, &path, limit).await
+    }
+
     /// One of its panels.
     ///
     /// # Errors
@@ -218,13 +248,6 @@ fn problem(reply: &Reply) -> Error {
     Error::new(code, detail)
 }
 
-/// What an instance with these caches would announce.
-pub(crate) fn of_caches(address: &str, names: &[String]) -> BTreeMap<String, String> {
-    [(ADDRESS, address.to_owned()), (CACHES, names.join(","))]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into()
-}
-
 /// Where an instance answers its operators, if it announced that.
 #[must_use]
 pub fn address(instance: &Instance) -> Option<&str> {
@@ -240,6 +263,12 @@ pub fn caches(instance: &Instance) -> impl Iterator<Item = &str> {
 #[must_use]
 pub fn has_caches(instance: &Instance) -> bool {
     instance.metadata.contains_key(CACHES)
+}
+
+/// Whether an instance announced that it calls others over the network.
+#[must_use]
+pub fn makes_calls(instance: &Instance) -> bool {
+    instance.metadata.contains_key(CALLS)
 }
 
 /// The panels that an instance announced.

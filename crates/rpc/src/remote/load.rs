@@ -148,6 +148,11 @@ impl Known {
 }
 
 impl Seen {
+    /// How long answers took, in seconds; nothing before the first.
+    pub(super) fn took(self) -> Option<f64> {
+        self.took
+    }
+
     /// What a call here costs, beside one there: the less the better.
     pub(super) fn cost(self, other: Seen) -> f64 {
         let took = self.took.or(other.took).unwrap_or(LEAST);

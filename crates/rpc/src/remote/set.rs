@@ -65,6 +65,13 @@ pub(super) struct Kept {
     pub(super) keeper: Held,
 }
 
+impl Kept {
+    /// Whether it is kept although the registry no longer names it.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.is_some()
+    }
+}
+
 /// Keeps a connection.
 pub(super) type Held = Arc<Owned>;
 
@@ -125,6 +132,7 @@ impl EndpointSet {
                 }
             }))
         };
+        caller.calls(&shared);
         EndpointSet {
             shared,
             _follower: follower,

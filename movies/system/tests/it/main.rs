@@ -6,6 +6,7 @@
 )]
 
 mod alone;
+mod calls;
 mod console;
 mod databases;
 mod dead;

@@ -1,0 +1,103 @@
+//! One knob of a policy by its name, as operators and commands say it.
+
+use super::Policy;
+use backlot_core::Error;
+use backlot_service::config::{Problems, Validate};
+use serde_json::Value;
+
+impl Policy {
+    /// How a knob is set, for example `eject.on`; nothing if there is no such knob.
+    #[must_use]
+    pub fn get(&self, knob: &str) -> Option<Value> {
+        let tree = serde_json::to_value(self).ok()?;
+        let (section, key) = knob.split_once('.')?;
+        tree.get(section)?.get(key).cloned()
+    }
+
+    /// The names of all knobs, in order.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        super::REASONS.iter().map(|(name, _)| *name)
+    }
+
+    /// The same policy with one knob set to what the text says: `off` and `on`, a number, a time
+    /// like `250ms`, a word.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when there is no such knob, or it cannot be set to that.
+    pub fn with(&self, knob: &str, text: &str) -> Result<Policy, Error> {
+        let Some(is) = self.get(knob) else {
+            let names: Vec<_> = Policy::names().collect();
+            return Err(Error::invalid_argument(format!(
+                "there is no knob {knob:?}; there are: {}",
+                names.join(", ")
+            )));
+        };
+        let text = text.trim();
+        let value = match (&is, text) {
+            (Value::Bool(_), "on" | "true") => Value::Bool(true),
+            (Value::Bool(_), "off" | "false") => Value::Bool(false),
+            (Value::Number(_), text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+            }
+            (_, text) => Value::from(text),
+        };
+        self.replaced(knob, value)
+            .map_err(|why| Error::invalid_argument(format!("{knob}: {text:?} {why}")))
+    }
+
+    fn replaced(&self, knob: &str, value: Value) -> Result<Policy, String> {
+        let place = format!("/{}", knob.replace('.', "/"));
+        let mut tree = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        if let Some(is) = tree.pointer_mut(&place) {
+            *is = value;
+        }
+        let policy: Policy =
+            serde_json::from_value(tree).map_err(|error| format!("does not fit: {error}"))?;
+        let mut problems = Problems::default();
+        policy.validate("", &mut problems);
+        match problems.iter().next() {
+            None => Ok(policy),
+            Some(problem) => Err(problem.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_knob_is_set_by_its_name() {
+        let policy = Policy::default();
+        assert!(!policy.with("eject.on", "off").unwrap().eject.on);
+        let set = policy.with("retry.pause", " 250ms ").unwrap();
+        assert_eq!(set.retry.pause, Duration::from_millis(250));
+        assert_eq!(
+            policy.with("balance.spill", "3").unwrap().balance.spill,
+            3.0
+        );
+        let hashed = policy.with("balance.rule", "consistent-hash").unwrap();
+        assert_eq!(hashed.get("balance.rule").unwrap(), "consistent-hash");
+    }
+
+    #[test]
+    fn what_does_not_fit_or_make_sense_is_refused_with_its_name_and_value() {
+        let policy = Policy::default();
+        for (knob, value, why) in [
+            ("eject.of", "off", "there is no knob"),
+            ("eject", "off", "there is no knob"),
+            ("eject.on", "maybe", "does not fit"),
+            ("retry.attempts", "many", "does not fit"),
+            ("retry.attempts", "-1", "does not fit"),
+            ("retry.attempts", "9", "must be 1 to 5"),
+            ("retry.pause", "250", "does not fit"),
+            ("retry.longest_pause", "1ms", "must be as long as pause"),
+            ("balance.rule", "fair", "does not fit"),
+        ] {
+            let error = policy.with(knob, value).unwrap_err();
+            assert!(error.message().contains(why), "{knob}={value}: {error:?}");
+            assert!(error.message().contains(knob), "{error:?}");
+        }
+    }
+}
