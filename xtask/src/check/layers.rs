@@ -111,8 +111,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// The contract is all that services share.
 const CONTRACT: &str = "movies-api";
-/// The one package that may use the simulated world.
-const SIMULATION: &str = "movies-sim";
+/// The packages that may use the simulated world.
+const SIMULATIONS: &[&str] = &["movies-sim", "backlot-drills"];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -166,8 +166,9 @@ fn refusal(
         )),
         "testkit" if layer == "xtask" => Some(format!("uses {to}; xtask uses no product crate")),
         "build" | "testkit" => None,
-        "sim" if name != SIMULATION => Some(format!(
-            "uses {to}; only {SIMULATION} may, because it replaces the clock"
+        "sim" if !SIMULATIONS.contains(&name) => Some(format!(
+            "uses {to}; only {} may, because it replaces the clock",
+            SIMULATIONS.join(" and ")
         )),
         "movies" if layer == "movies" && to != CONTRACT => Some(format!(
             "uses {to}; services share {CONTRACT} and nothing else"
@@ -305,7 +306,7 @@ mod tests {
     fn only_the_simulation_uses_the_simulated_world() {
         let found = complaints(&["system-tests tests -> sim:dev", "sim sim"]);
         assert_eq!(found.len(), 1);
-        assert!(found[0].contains("only movies-sim may"));
+        assert!(found[0].contains("only movies-sim and backlot-drills may"));
     }
 
     #[test]

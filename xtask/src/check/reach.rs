@@ -12,7 +12,7 @@ struct Fence {
 const FENCES: &[Fence] = &[
     Fence {
         package: "mad-turmoil",
-        inside: &["backlot-sim", "movies-sim"],
+        inside: &["backlot-sim", "movies-sim", "backlot-drills"],
         reason: "it replaces the clock and the random source of a whole executable",
     },
     Fence {
