@@ -44,6 +44,10 @@ pub struct ServerConfig {
     /// How long calls in flight may take to finish while draining: up to 20 s.
     #[serde(with = "human_duration")]
     pub drain: Duration,
+    /// How long a connection takes calls, by a tenth more or less, before its caller is told to make
+    /// another, so that calls come to new instances as well; 0s for ever.
+    #[serde(with = "human_duration")]
+    pub age: Duration,
     /// How long the sender of a stream of requests may be silent between two of them: up to 1 h.
     #[serde(with = "human_duration")]
     pub silence: Duration,
@@ -58,6 +62,7 @@ impl Default for ServerConfig {
             zone: String::new(),
             reflection: None,
             drain: Duration::from_secs(20),
+            age: Duration::from_secs(30 * 60),
             silence: backlot_rpc::guard::MAX_SILENCE,
         }
     }
@@ -102,6 +107,15 @@ impl Validate for ServerConfig {
                 "drain",
                 "is longer than 20s",
                 "a drain has 28 s in all: set at most 20s",
+            );
+        }
+        let shortest = Duration::from_secs(10);
+        if !self.age.is_zero() && self.age < shortest {
+            problems.push(
+                at,
+                "age",
+                "is shorter than 10s",
+                "the default is 30m, and 0s is for ever",
             );
         }
         if self.silence.is_zero() || self.silence > backlot_rpc::guard::MAX_STREAM {

@@ -264,6 +264,7 @@ async fn start(
     let admin_edge = edge.clone();
     let limits = Limits {
         drain: server.drain,
+        age: (!server.age.is_zero()).then_some(server.age),
         ..Limits::default()
     };
     let reflection = server

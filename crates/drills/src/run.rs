@@ -175,13 +175,14 @@ async fn call(host: Host, drill: Drill, policy: Policy, stage: Stage, watched: W
     let (mut calls, began) = (JoinSet::new(), Instant::now());
     let mut number = 0;
     let mut before = None;
+    let unmade = Arc::new(Mutex::new(Vec::new()));
     while Instant::now() - began < total {
         if before.is_none() && host.elapsed() >= WARM_UP + BEFORE {
             before = Some(stage.came());
         }
         number += 1;
-        let (desk, host, stage) = (desk.clone(), host.clone(), stage.clone());
-        let seen = Arc::clone(&watched.calls);
+        let (desk, host) = (desk.clone(), host.clone());
+        let (seen, unmade) = (Arc::clone(&watched.calls), Arc::clone(&unmade));
         calls.spawn_local(async move {
             let (at, started) = (host.elapsed(), Instant::now());
             let cx = Context::background().with_timeout(PATIENCE);
@@ -202,13 +203,10 @@ async fn call(host: Host, drill: Drill, policy: Policy, stage: Stage, watched: W
                 well: outcome.is_ok(),
                 wrote,
             });
-            // One that was not made did not happen.
             if let (Err(error), Some(number)) = (&outcome, wrote)
                 && !was_made(error)
-                && stage.written(number) > 0
             {
-                host.trace()
-                    .violation(CALLER, format!("{number} was made: {error}"));
+                unmade.lock().push(number);
             }
         });
         while calls.try_join_next().is_some() {}
@@ -217,6 +215,14 @@ async fn call(host: Host, drill: Drill, policy: Policy, stage: Stage, watched: W
         tokio::time::sleep(pause.mul_f64(spread)).await;
     }
     while calls.join_next().await.is_some() {}
+    // What still goes on at an instance has ended.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for number in unmade.lock().iter() {
+        if stage.written(*number) > 0 {
+            let told = format!("{number} was made, and its caller told that it was not");
+            host.trace().violation(CALLER, told);
+        }
+    }
     let came = stage.came() - before.unwrap_or_default();
     watched.sent_since.store(came, Ordering::Relaxed);
 }

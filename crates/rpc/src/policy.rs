@@ -72,8 +72,8 @@ pub struct Balance {
     pub rule: Rule,
     /// To how many instances a client connects, in its own zone and in others; 0 to all.
     pub subset: usize,
-    /// In this zone clients call, and elsewhere only when the instances here are so many times as
-    /// busy; nothing makes no difference between zones.
+    /// Where clients go by load: they call in their own zone, and elsewhere only when the instances
+    /// here are so many times as busy; 1 to 1,000.
     pub spill: f64,
     /// How slowly what was measured of an instance is forgotten: to a third in this time.
     #[serde(with = "human_duration")]

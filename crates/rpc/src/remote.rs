@@ -40,7 +40,7 @@ use backlot_core::{Context, Error};
 use backlot_service::telemetry::{CallMetrics, Side};
 use budget::Budget;
 use bytes::Bytes;
-use choose::Want;
+use choose::{Trial, Want};
 use exchange::{Answer, Call, Failure};
 use futures_util::StreamExt;
 use http::uri::PathAndQuery;
@@ -121,8 +121,7 @@ impl Remote {
             let affinity = cx.affinity();
             let cx = child(cx, method, &self.0.target, &self.0.dice)?;
             let frame = frame::encode(&request)?;
-            let calling = self.send(method, &cx, affinity, frame);
-            let message = cx.deadline().run(calling).await?;
+            let message = self.send(method, &cx, affinity, frame).await?;
             self.decode(message)
         })
         .await
@@ -191,8 +190,8 @@ impl Remote {
         match method.shape {
             Shape::ServerStream => Ok(Reply::Stream(self.open(method, &cx, frame).await?)),
             Shape::Unary | Shape::ClientStream => {
-                let calling = self.send(method, &cx, affinity, frame);
-                Ok(Reply::One(cx.deadline().run(calling).await?))
+                let answer = self.send(method, &cx, affinity, frame).await?;
+                Ok(Reply::One(answer))
             }
         }
     }
@@ -221,7 +220,11 @@ impl Remote {
     ) -> Result<Bytes, Error> {
         let cx = child(cx, method, &self.0.target, &self.0.dice)?;
         let conversation = async {
-            let mut ready = self.0.endpoints.ready(cx.deadline(), Want::ANY).await?;
+            let want = Want {
+                may_try: Trial::Never,
+                ..Want::ANY
+            };
+            let mut ready = self.0.endpoints.ready(cx.deadline(), want).await?;
             let path = self.0.paths[method.index].clone();
             // How long it takes says as much of its sender as of its callee.
             ready.left();

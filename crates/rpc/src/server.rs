@@ -96,7 +96,9 @@ pub struct Ready {
 impl Ready {
     /// Serves until the shutdown drains, then lets calls in flight finish.
     pub async fn run(self, listener: Box<dyn Listener>, env: &Env) -> Outcome {
-        connections::serve(listener, self.dispatch, env.shutdown.clone(), self.limits).await
+        let dice = env.dice.branch("connections");
+        let shutdown = env.shutdown.clone();
+        connections::serve(listener, self.dispatch, shutdown, &dice, self.limits).await
     }
 }
 

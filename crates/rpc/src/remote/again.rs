@@ -74,6 +74,11 @@ impl Attempts {
         self.failed
     }
 
+    /// There is one.
+    pub(super) fn once(&mut self) {
+        self.most = 1;
+    }
+
     /// Whether another may follow the next.
     pub(super) fn may_repeat(&self) -> bool {
         self.failed + 1 < self.most
@@ -137,6 +142,8 @@ pub(super) enum Outcome {
     Unseen,
     /// It was given up before the call had to be.
     Late,
+    /// It was not answered when the call had to be, or the callee says so of itself.
+    Expired,
 }
 
 impl Outcome {
@@ -145,6 +152,10 @@ impl Outcome {
             Failure::Unsent(_) => Outcome::Unseen,
             Failure::Broken(error) if was_refused(error) => Outcome::Unseen,
             Failure::Late(_) => Outcome::Late,
+            Failure::Expired => Outcome::Expired,
+            Failure::Told(status) if status.code() == tonic::Code::DeadlineExceeded => {
+                Outcome::Expired
+            }
             Failure::Broken(_) | Failure::Told(_) | Failure::Malformed(_) | Failure::Own(_) => {
                 Outcome::Told
             }
@@ -159,12 +170,12 @@ fn was_refused(error: &h2::Error) -> bool {
     error.is_remote() && (refused || error.is_go_away())
 }
 
-/// Whether a failure says nothing of how busy the instance is: it did not begin the work.
+/// Whether a failure says nothing of how busy the instance is, but that it is there: it did not begin
+/// the work.
 pub(super) fn is_refusal(code: Code) -> bool {
     matches!(
         code,
-        Code::ResourceExhausted
-            | Code::Unimplemented
+        Code::Unimplemented
             | Code::Unauthenticated
             | Code::PermissionDenied
             | Code::InvalidArgument
@@ -180,10 +191,9 @@ pub(super) fn is_sick(code: Code) -> bool {
     )
 }
 
-/// Whether the callee accepted a call that failed: it began the work, and is not at its end.
+/// Whether the callee accepted a call that failed: it is there, and does its work, if not this.
 pub(super) fn is_accepted(outcome: Outcome, code: Code) -> bool {
-    let is_full = matches!(code, Code::ResourceExhausted | Code::DeadlineExceeded);
-    outcome == Outcome::Told && !is_sick(code) && !is_full
+    outcome == Outcome::Told && code != Code::Unavailable
 }
 
 #[cfg(test)]

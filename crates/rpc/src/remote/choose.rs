@@ -40,19 +40,29 @@ pub(super) struct Endpoints {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Want<'a> {
     /// Where it failed before.
-    pub(super) avoid: Option<&'a str>,
+    pub(super) avoid: &'a [String],
     /// What it is about.
     pub(super) key: u64,
-    /// Whether it may be made again: then it may try one that was ejected.
-    pub(super) repeatable: bool,
+    /// Whether it may try one that was ejected.
+    pub(super) may_try: Trial,
+}
+
+/// Whether a call may try one that was ejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trial {
+    /// As soon as its time is over: it may be made again.
+    First,
+    /// When no call that may be made again did.
+    Later,
+    Never,
 }
 
 impl Want<'_> {
     /// Nothing in particular.
     pub(super) const ANY: Want<'static> = Want {
-        avoid: None,
+        avoid: &[],
         key: 0,
-        repeatable: false,
+        may_try: Trial::Later,
     };
 }
 
@@ -71,6 +81,9 @@ pub(super) struct Choice<'a> {
     pub(super) dice: &'a Dice,
     /// Whose turn it is.
     pub(super) turn: &'a AtomicUsize,
+    /// How many are ejected, and how many are connected and in.
+    pub(super) out: usize,
+    pub(super) usable: usize,
     pub(super) now: Instant,
 }
 
@@ -90,14 +103,6 @@ impl Endpoints {
         self.ring
             .get_or_init(|| Ring::of(self.all.iter().map(|kept| kept.endpoint.address.as_str())))
     }
-
-    /// How many are ejected.
-    pub(super) fn out(&self) -> usize {
-        self.all
-            .iter()
-            .filter(|kept| kept.endpoint.standing.is_out())
-            .count()
-    }
 }
 
 impl<'a> Choice<'a> {
@@ -106,13 +111,21 @@ impl<'a> Choice<'a> {
         let all = &self.endpoints.all;
         let is_alone = all.len() < 2;
         let heeds = !is_alone && self.policy.eject.on;
-        if heeds && let Some(chosen) = self.trying(want) {
+        let tries = heeds && self.out > 0 && want.may_try != Trial::Never;
+        if tries && let Some(chosen) = self.trying(want) {
             return Some(chosen);
         }
         let heeds = heeds && !self.few_are_well();
-        let is_avoided = |at: usize| Some(all[at].endpoint.address.as_str()) == want.avoid;
-        let fits =
-            |at: usize| all[at].endpoint.is_open() && !is_avoided(at) && (!heeds || self.takes(at));
+        let is_avoided = |at: usize| want.avoid.contains(&all[at].endpoint.address);
+        let hashes = self.policy.balance.rule == Rule::ConsistentHash;
+        let draw = || match hashes {
+            // The same for the same key: else its calls would scatter.
+            true => fraction(want.key),
+            false => self.dice.unit(),
+        };
+        let fits = |at: usize| {
+            all[at].endpoint.is_open() && !is_avoided(at) && (!heeds || self.takes(at, draw))
+        };
         let drawn = match self.policy.balance.rule {
             _ if is_alone => None,
             Rule::LeastBusy => self.least_busy(&fits),
@@ -144,8 +157,9 @@ impl<'a> Choice<'a> {
         let mut all = self.endpoints.all.iter();
         all.find_map(|kept| {
             let endpoint = &kept.endpoint;
-            let is_due = endpoint.standing.may(eject, want.repeatable, self.now) == May::One
-                && want.avoid != Some(endpoint.address.as_str());
+            let first = want.may_try == Trial::First;
+            let is_due = endpoint.standing.may(eject, first, self.now) == May::One
+                && !want.avoid.contains(&endpoint.address);
             let call = is_due.then(|| endpoint.call()).flatten()?;
             let tries = endpoint.standing.try_it(self.now);
             tries.then_some(Chosen { kept, call, tries })
@@ -154,23 +168,28 @@ impl<'a> Choice<'a> {
 
     /// Whether fewer than half are connected and in, and some are out.
     fn few_are_well(&self) -> bool {
-        let all = &self.endpoints.all;
-        let out = self.endpoints.out();
-        if out == 0 {
-            return false;
-        }
-        let is_well = |kept: &&Kept| kept.endpoint.is_open() && !kept.endpoint.standing.is_out();
-        all.iter().filter(is_well).count() * 2 < all.len()
+        self.out > 0 && self.usable * 2 < self.endpoints.all.len()
     }
 
-    /// Whether one gets this call, by how it stands.
-    fn takes(&self, at: usize) -> bool {
-        let standing = &self.endpoints.all[at].endpoint.standing;
-        match standing.may(&self.policy.eject, false, self.now) {
+    /// Whether one gets this call, by how it stands and by what was drawn between 0 and 1.
+    fn takes(&self, at: usize, draw: impl FnOnce() -> f64) -> bool {
+        match self.may(at) {
             May::All => true,
-            May::Some(share) => self.dice.unit() < share,
+            // Where all come back at once nobody is there to take more.
+            May::Some(share) => !self.others_are_in() || draw() < share,
             May::One | May::None => false,
         }
+    }
+
+    fn may(&self, at: usize) -> May {
+        let standing = &self.endpoints.all[at].endpoint.standing;
+        standing.may(&self.policy.eject, false, self.now)
+    }
+
+    /// Whether one gets as many calls as ever.
+    fn others_are_in(&self) -> bool {
+        let mut all = 0..self.endpoints.all.len();
+        all.any(|at| self.endpoints.all[at].endpoint.is_open() && self.may(at) == May::All)
     }
 
     fn with(&self, at: usize) -> Option<Chosen<'a>> {
@@ -239,12 +258,30 @@ impl<'a> Choice<'a> {
         let all = &self.endpoints.all;
         let awaited = all.first()?.endpoint.awaited.load(Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "calls at a time")]
-        let bound = BOUND * (awaited + 1) as f64 / all.len() as f64;
+        let bound = BOUND * (awaited + 1) as f64 / self.usable.max(1) as f64;
         let is_free = |at: usize| f64::from(self.seen(at).awaited) < bound.max(1.0);
-        let ring = self.endpoints.ring();
-        let mut way = ring.from(key).filter(|&at| fits(at));
-        let own = way.next()?;
-        let next = std::iter::once(own).chain(way).find(|&at| is_free(at));
-        Some(next.unwrap_or(own))
+        let (mut own, mut met) = (None, Vec::new());
+        for at in self.endpoints.ring().from(key) {
+            // Each stands at many points.
+            if met.contains(&at) {
+                continue;
+            }
+            if fits(at) {
+                if is_free(at) {
+                    return Some(at);
+                }
+                own = own.or(Some(at));
+            }
+            met.push(at);
+            if met.len() == all.len() {
+                break;
+            }
+        }
+        own
     }
+}
+
+/// A number between 0 and 1.
+fn fraction(key: u64) -> f64 {
+    (key >> 11) as f64 / (1u64 << 53) as f64
 }

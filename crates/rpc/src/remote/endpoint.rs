@@ -1,24 +1,34 @@
 //! One connection to one instance, kept open ahead of traffic by a task of its own.
 
+use super::caller::Caller;
 use super::exchange::Call;
 use super::load::Load;
+use super::set::Owned;
 use super::standing::Standing;
 use crate::policy::{Connect, Knobs};
 use arc_swap::ArcSwapOption;
+use backlot_core::Env;
 use backlot_core::backoff::Backoff;
 use backlot_core::net::Stream;
-use backlot_core::{Dice, Env};
 use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong};
 use http::uri::Authority;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// A connection that ended sooner is not made again at once: its peer takes none for long.
+const SHORT: Duration = Duration::from_secs(1);
+/// So many connections that are to end are kept until their calls are answered.
+const MAX_LEAVING: usize = 4;
 /// The largest head or trailers of an answer. An error travels in them: its text, percent-encoded,
 /// and its violations.
 const HEADERS: u32 = 64 * 1024;
@@ -82,41 +92,63 @@ impl Endpoint {
     }
 
     /// Keeps the connection open for ever, telling each change of its state. One that joins others
-    /// gets its calls little by little, and one that comes back does.
-    pub(super) async fn keep(
-        &self,
-        env: Env,
-        dice: Dice,
-        knobs: Knobs,
-        mut joins: bool,
-        state: watch::Sender<State>,
-    ) {
+    /// gets its calls little by little, and one that comes back does. When the peer wants a
+    /// connection to end, another is made at once; what was asked over the old one is answered over it.
+    pub(super) async fn keep(&self, caller: &Caller, mut joins: bool, state: watch::Sender<State>) {
+        let (env, knobs) = (&caller.env, &caller.knobs);
+        let dice = env.dice.branch(&self.address);
+        let mut leaving = VecDeque::new();
         let mut failures = 0;
+        let mut was_connected = false;
         loop {
             let timeout = knobs.now().connect.timeout;
-            match tokio::time::timeout(timeout, self.connect(&env)).await {
+            match tokio::time::timeout(timeout, self.connect(env)).await {
                 Ok(Ok((sender, connection))) => {
                     failures = 0;
+                    was_connected = true;
                     if joins {
                         self.load.forget();
                         self.standing.returns(Instant::now());
                     }
-                    joins = true;
-                    self.sender.store(Some(Arc::new(sender)));
+                    self.sender.store(Some(Arc::new(sender.clone())));
                     state.send_replace(State::Ready);
-                    let ended = alive(connection, &knobs).await;
+                    let mut running = Box::pin(alive(connection, knobs.clone()));
+                    let began = Instant::now();
+                    let end = until_it_leaves(&mut running, sender).await;
                     self.sender.store(None);
+                    if !matches!(end, End::Broken(_)) && Instant::now() - began > SHORT {
+                        tracing::debug!(address = self.address, "connection is to end");
+                        state.send_replace(State::Connecting);
+                        joins = false;
+                        if matches!(end, End::Leaves) {
+                            let name = format!("connection that ends, to {}", self.address);
+                            let task = caller.tasks.spawn_endless(name, async move {
+                                drop(running.await);
+                            });
+                            leaving.push_front(Owned::from(task));
+                            leaving.truncate(MAX_LEAVING);
+                        }
+                        continue;
+                    }
+                    joins = true;
                     state.send_replace(State::Failed);
-                    tracing::debug!(address = self.address, outcome = ?ended, "connection ended");
+                    tracing::debug!(address = self.address, outcome = ?end, "connection ended");
                 }
                 failed => {
                     failures += 1;
+                    joins |= was_connected;
                     state.send_replace(State::Failed);
                     tracing::debug!(address = self.address, failures, outcome = ?failed.map(|attempt| attempt.err()), "cannot connect");
                 }
             }
             let pauses = pauses(&knobs.now().connect);
-            tokio::time::sleep(pauses.wait(failures.max(1), &dice)).await;
+            let mut changed = knobs.watch();
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(pauses.wait(failures.max(1), &dice)) => {}
+                // It may be shorter from now on.
+                Ok(()) = changed.changed() => {}
+            }
         }
     }
 
@@ -149,13 +181,43 @@ fn pauses(policy: &Connect) -> Backoff {
     }
 }
 
+/// How a connection stopped to take calls.
+#[derive(Debug)]
+enum End {
+    /// Its peer wants it to end (GOAWAY), and answers what it was asked.
+    Leaves,
+    /// It ended in order.
+    Over,
+    Broken(#[expect(dead_code, reason = "for the log")] io::Error),
+}
+
+/// Runs a connection until it takes no more calls.
+async fn until_it_leaves(
+    running: &mut (impl Future<Output = io::Result<()>> + Unpin),
+    mut sender: SendRequest<Bytes>,
+) -> End {
+    poll_fn(|cx| {
+        match Pin::new(&mut *running).poll(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(End::Over),
+            Poll::Ready(Err(error)) => return Poll::Ready(End::Broken(error)),
+            Poll::Pending => {}
+        }
+        // This sender has sent nothing: it waits for nothing but the end.
+        match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Err(_)) => Poll::Ready(End::Leaves),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// Moves a connection's bytes until it ends, or until its peer is dead.
-async fn alive(mut connection: Connection<Stream, Bytes>, knobs: &Knobs) -> io::Result<()> {
+async fn alive(mut connection: Connection<Stream, Bytes>, knobs: Knobs) -> io::Result<()> {
     let pings = connection.ping_pong();
     tokio::select! {
         biased;
         ended = connection => ended.map_err(io::Error::other),
-        () = until_silent(pings, knobs) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no ping")),
+        () = until_silent(pings, &knobs) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no ping")),
     }
 }
 
@@ -169,7 +231,13 @@ async fn until_silent(pings: Option<PingPong>, knobs: &Knobs) {
             let policy = &knobs.now().connect;
             (policy.ping, policy.answer)
         };
-        tokio::time::sleep(pause).await;
+        let mut changed = knobs.watch();
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(pause) => {}
+            // It may be shorter from now on: asking once more costs nothing.
+            Ok(()) = changed.changed() => {}
+        }
         match tokio::time::timeout(patience, pings.ping(Ping::opaque())).await {
             Ok(Ok(_pong)) => {}
             // The connection ends by itself, and says why.

@@ -30,6 +30,8 @@ pub(super) enum Failure {
     Broken(h2::Error),
     /// It was not answered in the time of one attempt.
     Late(Duration),
+    /// It was not answered in the time of the call.
+    Expired,
     /// What came back is no gRPC, or not what the contract says.
     Malformed(Error),
     /// The caller gave up: its requests ended with this.
@@ -49,6 +51,9 @@ impl Failure {
                 "{target} did not answer within {} ms, the time of one attempt",
                 patience.as_millis()
             )),
+            Failure::Expired => {
+                Error::deadline_exceeded("the deadline passed before the answer was ready")
+            }
             Failure::Malformed(error) => {
                 Error::internal(format!("the answer of {target} is malformed")).with_source(error)
             }

@@ -73,11 +73,36 @@ impl Ready {
         self.stands(heard, &policy, now);
     }
 
-    /// It is over, and how long it took says nothing of the instance.
+    /// It is over, and neither that nor how long it took says anything of the instance.
     pub(super) fn left(&mut self) {
         if self.end() {
             self.endpoint.load.left(self.began);
             self.untried(Instant::now());
+        }
+    }
+
+    /// It was refused for what it asks: the instance is there.
+    pub(super) fn refused(&mut self) {
+        if !self.end() {
+            return;
+        }
+        let (now, policy) = (Instant::now(), self.shared.knobs.now());
+        self.endpoint.load.left(self.began);
+        let heard = Heard {
+            failed: false,
+            tried: self.tries,
+            pushback: None,
+        };
+        self.stands(heard, &policy, now);
+    }
+
+    /// It was not answered, which may be its caller's haste.
+    pub(super) fn given_up(&mut self) {
+        if self.end() {
+            let now = Instant::now();
+            let decay = self.shared.knobs.now().balance.decay;
+            self.endpoint.load.given_up(self.began, decay, now);
+            self.untried(now);
         }
     }
 
@@ -92,7 +117,8 @@ impl Ready {
 
     fn untried(&self, now: Instant) {
         if self.tries {
-            self.endpoint.standing.untried(now);
+            let policy = self.shared.knobs.now();
+            self.endpoint.standing.untried(&policy.eject, now);
         }
     }
 
@@ -139,11 +165,6 @@ impl Ready {
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        if self.end() {
-            let now = Instant::now();
-            let decay = self.shared.knobs.now().balance.decay;
-            self.endpoint.load.given_up(self.began, decay, now);
-            self.untried(now);
-        }
+        self.given_up();
     }
 }

@@ -59,7 +59,7 @@ pub(super) struct Kept {
     pub(super) state: watch::Receiver<State>,
     /// Whether it is in the client's zone.
     pub(super) near: bool,
-    /// Until when it is kept although the registry no longer names it.
+    /// Since when it is kept although the registry no longer names it.
     doubted: Option<Instant>,
     /// Ends when neither the set nor a call needs the endpoint.
     pub(super) keeper: Held,
@@ -77,6 +77,12 @@ pub(super) type Held = Arc<Owned>;
 
 /// A task that ends with its owner.
 pub(super) struct Owned(Task);
+
+impl From<Task> for Owned {
+    fn from(task: Task) -> Self {
+        Owned(task)
+    }
+}
 
 impl Drop for Owned {
     fn drop(&mut self) {
@@ -195,6 +201,8 @@ impl Shared {
             policy: &policy,
             dice: &self.dice,
             turn: &self.turn,
+            out: self.counts.out(),
+            usable: self.counts.usable(),
             now,
         };
         let chosen = choice.make(want)?;
@@ -270,7 +278,8 @@ impl Shared {
         let gone = gone.filter(|kept| !listed.contains_key(kept.endpoint.address.as_str()));
         all.extend(self.doubted(gone.collect(), &before, &policy, now));
         all.sort_by(|one, other| one.endpoint.address.cmp(&other.endpoint.address));
-        let until = all.iter().filter_map(|kept| kept.doubted).min();
+        let since = all.iter().filter_map(|kept| kept.doubted).min();
+        let until = since.map(|since| since + policy.balance.hold);
         let same = |(one, other): (&Kept, &Kept)| {
             Arc::ptr_eq(&one.endpoint, &other.endpoint)
                 && (one.near, one.doubted) == (other.near, other.doubted)
@@ -332,12 +341,13 @@ impl Shared {
             );
         }
         let keep = |mut kept: Kept| {
-            let until = match kept.doubted {
-                Some(until) => until,
-                None if are_too_many => now + policy.balance.hold,
+            let since = match kept.doubted {
+                Some(since) => since,
+                None if are_too_many => now,
                 None => return None,
             };
-            kept.doubted = Some(until);
+            let until = since + policy.balance.hold;
+            kept.doubted = Some(since);
             // That it takes no connections shows that it is gone.
             let has_failed = *kept.state.borrow() == State::Failed;
             (until > now && !has_failed).then_some(kept)
@@ -349,13 +359,12 @@ impl Shared {
         let endpoint = Arc::new(Endpoint::new(address, Arc::clone(&self.awaited)));
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = {
-            let (endpoint, env, mut state, shared) = (
+            let (endpoint, calling, mut state, shared) = (
                 Arc::clone(&endpoint),
-                caller.env.clone(),
+                caller.clone(),
                 state.clone(),
                 Arc::downgrade(self),
             );
-            let (dice, knobs) = (env.dice.branch(&endpoint.address), self.knobs.clone());
             let name = format!("connection to {} at {}", self.target, endpoint.address);
             Owned(caller.tasks.spawn_endless(name, async move {
                 let told = async {
@@ -367,7 +376,7 @@ impl Shared {
                         shared.changed.send_modify(|count| *count += 1);
                     }
                 };
-                tokio::join!(endpoint.keep(env, dice, knobs, joins, sender), told);
+                tokio::join!(endpoint.keep(&calling, joins, sender), told);
             }))
         };
         Kept {

@@ -18,6 +18,8 @@ const WELL: usize = 0;
 const FAILED: usize = 1;
 /// How long a call that may not be repeated leaves the first try to those that may.
 const COURTESY: Duration = Duration::from_secs(1);
+/// How long the call that tries it may take before another does.
+const TRIAL: Duration = Duration::from_secs(5);
 /// The least share of calls that one gets that comes back.
 const LEAST: f64 = 0.1;
 
@@ -41,8 +43,8 @@ enum State {
     In { back: Option<Instant> },
     /// It gets none until then.
     Out { until: Instant },
-    /// One call tries it.
-    Tried,
+    /// One call tries it, since then.
+    Tried { since: Instant },
 }
 
 /// What an endpoint may get now.
@@ -133,25 +135,32 @@ impl Standing {
                     May::None
                 }
             }
-            State::Tried => May::None,
+            State::Tried { since } if now >= since + TRIAL => May::One,
+            State::Tried { .. } => May::None,
         }
     }
 
     /// Takes the one call that tries it; whether it was there.
     pub(super) fn try_it(&self, now: Instant) -> bool {
         let mut record = self.0.lock();
-        let is_due = matches!(record.state, State::Out { until } if now >= until);
+        let is_due = match record.state {
+            State::In { .. } => false,
+            State::Out { until } => now >= until,
+            State::Tried { since } => now >= since + TRIAL,
+        };
         if is_due {
-            record.state = State::Tried;
+            record.state = State::Tried { since: now };
         }
         is_due
     }
 
-    /// The call that tried it came to nothing: another will.
-    pub(super) fn untried(&self, now: Instant) {
+    /// The call that tried it came to nothing: another will, after a while, or one after the other
+    /// would come to nothing.
+    pub(super) fn untried(&self, policy: &Eject, now: Instant) {
         let mut record = self.0.lock();
-        if record.state == State::Tried {
-            record.state = State::Out { until: now };
+        if matches!(record.state, State::Tried { .. }) {
+            let until = now + policy.shortest;
+            record.state = State::Out { until };
         }
     }
 
@@ -178,7 +187,7 @@ impl Standing {
         may_eject: impl FnOnce() -> bool,
     ) -> Turn {
         let mut record = self.0.lock();
-        if heard.tried && record.state == State::Tried {
+        if heard.tried && matches!(record.state, State::Tried { .. }) {
             return match heard.failed {
                 true => record.eject(Why::Tried, heard.pushback, policy, dice, now),
                 false => {
@@ -190,9 +199,15 @@ impl Standing {
         let kind = if heard.failed { FAILED } else { WELL };
         record.answers.count(kind, now);
         record.failures = if heard.failed { record.failures + 1 } else { 0 };
-        let State::In { back } = record.state else {
+        let back = match record.state {
+            State::In { back } => back,
+            // It is called although it is out: it is the only one, or nobody heeds it.
+            State::Out { until } if !heard.failed && (now >= until || !policy.on) => {
+                record.returned(now);
+                return Turn::Returned;
+            }
             // Those that it still had when it was ejected.
-            return Turn::Stays;
+            State::Out { .. } | State::Tried { .. } => return Turn::Stays,
         };
         if back.is_some_and(|back| now.saturating_duration_since(back) > policy.longest) {
             record.times = 0;
@@ -430,7 +445,26 @@ mod tests {
         let mut room = room();
         room.now += room.eject();
         assert!(room.standing.try_it(room.now));
-        room.standing.untried(room.now);
+        room.standing.untried(&room.policy, room.now);
+        assert_eq!(room.may(), May::None, "not at once");
+        room.now += room.policy.shortest;
         assert!(room.standing.try_it(room.now));
+        // One that hangs does not keep the others from it.
+        room.now += TRIAL - Duration::from_nanos(1);
+        assert_eq!(room.may(), May::None);
+        room.now += Duration::from_nanos(1);
+        assert!(room.standing.try_it(room.now));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_called_all_the_same_comes_back_by_its_answers() {
+        let mut room = room();
+        let wait = room.eject();
+        assert_eq!(room.heard(false), Turn::Stays, "it was asked before");
+        room.now += wait;
+        assert_eq!(room.heard(false), Turn::Returned);
+        room.eject();
+        room.policy.on = false;
+        assert_eq!(room.heard(false), Turn::Returned);
     }
 }

@@ -60,14 +60,9 @@ impl Throttle {
         };
         let admitted = dice.unit() >= share.min(f64::from(policy.most) / 100.0);
         if !admitted {
-            self.sent(now);
+            self.0.lock().window.count(REQUESTS, now);
         }
         admitted
-    }
-
-    /// One is sent to somebody: calls that reach nobody cost nobody anything.
-    pub(super) fn sent(&self, now: Instant) {
-        self.0.lock().window.count(REQUESTS, now);
     }
 
     /// Whether any is held back: then nothing is made again.
@@ -75,9 +70,11 @@ impl Throttle {
         self.0.lock().share(policy, now) > 0.0
     }
 
-    /// The callee accepted one, or did not.
+    /// The callee accepted one, or did not. Only now it counts: of those under way nobody knows, and
+    /// calls that reach nobody cost nobody anything.
     pub(super) fn heard(&self, accepted: bool, now: Instant) {
         let mut counted = self.0.lock();
+        counted.window.count(REQUESTS, now);
         if accepted {
             counted.window.count(ACCEPTS, now);
             counted.accepted += 1;
@@ -99,6 +96,7 @@ impl Counted {
         let share = (requests as f64 - policy.excess * accepts as f64) / (requests as f64 + 1.0);
         if share > 0.0 && self.accepted >= RECOVERED {
             self.window.clear();
+            self.accepted = 0;
             return 0.0;
         }
         share
@@ -137,7 +135,6 @@ mod tests {
                         .admits(criticality, &self.policy, &self.dice, self.now);
                 if admitted {
                     sent += 1;
-                    self.throttle.sent(self.now);
                     self.throttle.heard(accepted, self.now);
                 }
             }
@@ -166,11 +163,7 @@ mod tests {
         let sent = |criticality| {
             let room = room();
             for number in 0..1000 {
-                room.throttle.heard(false, room.now);
-                room.throttle.sent(room.now);
-                if number % 5 < 2 {
-                    room.throttle.0.lock().window.count(ACCEPTS, room.now);
-                }
+                room.throttle.heard(number % 5 < 2, room.now);
             }
             assert!(room.throttle.is_holding(&room.policy, room.now));
             // Two in five were accepted: a fifth is held back.
@@ -208,6 +201,26 @@ mod tests {
         // Ten of which each fifth is sent take half a second.
         room.calls(200, Criticality::Critical, true);
         assert_eq!(room.calls(1000, Criticality::Critical, true), 1000);
+    }
+
+    #[tokio::test]
+    async fn those_under_way_hold_nothing_back() {
+        let room = room();
+        let admits = |_| {
+            let (policy, dice) = (&room.policy, &room.dice);
+            room.throttle
+                .admits(Criticality::Sheddable, policy, dice, room.now)
+        };
+        assert!((0..10_000).all(admits));
+    }
+
+    #[tokio::test]
+    async fn a_callee_that_stops_after_a_good_time_is_noticed() {
+        let mut room = room();
+        room.calls(1000, Criticality::Critical, true);
+        room.calls(3000, Criticality::Critical, false);
+        let sent = room.calls(1000, Criticality::Critical, false);
+        assert!(sent < 300, "{sent}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! A call with one request and one answer: sent, held back, or sent again.
 
 use super::again::{self, Again, Attempts, Outcome};
-use super::choose::Want;
+use super::choose::{Trial, Want};
 use super::exchange::Failure;
 use super::latency::Latency;
 use super::ready::Ready;
@@ -10,11 +10,15 @@ use crate::binding::Unmade;
 use crate::contract::Method;
 use crate::policy::{Policy, Rule};
 use crate::wire;
-use backlot_core::{Context, Error};
+use backlot_core::{Code, Context, Deadline, Error};
 use backlot_service::telemetry::{Count, Counter, Metrics};
 use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::time::Instant;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Calls made again, by what became of the wish.
@@ -26,10 +30,16 @@ pub const REPEATED: Counter<3> = Counter::new(
 /// Calls that were never sent, by why.
 pub const NOT_SENT: Counter<3> = Counter::new(
     "backlot_calls_not_sent_total",
-    "calls that were not sent: throttled, deadline (it usually takes longer than was left)",
+    "calls that were not sent: throttled, deadline (it hardly ever takes as little as was left)",
     ["service", "method", "why"],
 );
 
+/// An attempt that took so many times as long as most, or so long where that is not known, and is
+/// not answered speaks against its callee.
+const SLOW: u32 = 10;
+const LONG: Duration = Duration::from_secs(1);
+/// One that took less does not.
+const SHORT: Duration = Duration::from_millis(100);
 /// Of calls that cannot be answered in time one in so many is sent: it may have become faster.
 const CURIOUS: u64 = 20;
 
@@ -60,6 +70,47 @@ impl Series {
     }
 }
 
+impl Series {
+    /// Whether an attempt that was not answered after so long says something of its callee rather
+    /// than of the caller's patience.
+    fn is_slow(&self, waited: Duration, now: Instant) -> bool {
+        match self.latency.least(now) {
+            Some(least) => waited >= (SLOW * least).max(SHORT),
+            None => waited >= LONG,
+        }
+    }
+}
+
+/// An attempt within the time of the call, and of one attempt.
+async fn in_time<T>(
+    attempt: impl Future<Output = Result<T, Failure>>,
+    deadline: Deadline,
+    patience: Option<Duration>,
+) -> Result<T, Failure> {
+    let mut work = pin!(attempt);
+    let mut timer = pin!(None::<Sleep>);
+    let own = patience.map(Deadline::after);
+    let until = own.map_or(deadline, |own| own.min(deadline));
+    poll_fn(|cx| {
+        if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
+        }
+        // What is ready at once costs no timer.
+        if timer.is_none() {
+            timer.set(Some(tokio::time::sleep_until(until.instant())));
+        }
+        let timer = timer.as_mut().as_pin_mut();
+        if !timer.is_some_and(|timer| timer.poll(cx).is_ready()) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(match patience {
+            Some(patience) if until != deadline => Failure::Late(patience),
+            _ => Failure::Expired,
+        }))
+    })
+    .await
+}
+
 impl Remote {
     /// Sends a request until it is answered, or is not to be sent again.
     pub(super) async fn send(
@@ -74,49 +125,48 @@ impl Remote {
         let policy = shared.knobs.now().clone();
         let series = &shared.unary[method.index];
         shared.admit(method, cx, &policy)?;
-        let replay = Replay::of(&shared.kept, frame.len(), policy.retry.replay_in_all);
-        let bytes = if replay.is_some() {
-            frame.len()
-        } else {
-            usize::MAX
-        };
-        let mut attempts = Attempts::new(method, cx, bytes, &policy.retry);
+        let mut attempts = Attempts::new(method, cx, frame.len(), &policy.retry);
+        let replay = attempts
+            .may_repeat()
+            .then(|| Replay::of(&shared.kept, frame.len(), policy.retry.replay_in_all));
+        if matches!(replay, Some(None)) {
+            attempts.once();
+        }
         shared.budget.called(Instant::now());
         let key = key(affinity, method, &frame, &policy);
-        // Where the last attempt went, and what came of it.
-        let mut before: Option<(String, Error)> = None;
+        // Where attempts went, and what came of the last.
+        let mut tried = Vec::new();
+        let mut before: Option<Error> = None;
         let mut was_seen = false;
         loop {
+            let is_holding = shared.throttle.is_holding(&policy.throttle, Instant::now());
             let want = Want {
-                avoid: before.as_ref().map(|(address, _)| address.as_str()),
+                avoid: &tried,
                 key,
-                repeatable: attempts.may_repeat(),
+                // What is made again already has no attempt to lose.
+                may_try: match before {
+                    None if attempts.may_repeat() && !is_holding => Trial::First,
+                    None => Trial::Later,
+                    Some(_) => Trial::Never,
+                },
             };
             let mut ready = match shared.endpoints.ready(cx.deadline(), want).await {
                 Ok(ready) => ready,
                 // That nobody can be reached now does not undo an attempt.
-                Err(nobody) => return Err(before.map_or(nobody, |(_, error)| error)),
+                Err(nobody) => return Err(before.unwrap_or(nobody)),
             };
             let address = ready.address().to_owned();
             let attempt = cx.clone().with_attempt(cx.attempt() + attempts.failed());
             let began = Instant::now();
-            shared.throttle.sent(began);
             let trying = self.one(method, &attempt, frame.clone(), &mut ready);
-            let tried = match attempts.patience() {
-                None => trying.await,
-                Some(patience) => match tokio::time::timeout(patience, trying).await {
-                    Ok(tried) => tried,
-                    Err(_elapsed) => Err(Failure::Late(patience)),
-                },
-            };
+            let attempted = in_time(trying, cx.deadline(), attempts.patience()).await;
             let now = Instant::now();
-            let failure = match tried {
+            let took = now.saturating_duration_since(began);
+            let failure = match attempted {
                 Ok(message) => {
                     ready.ended(false, None);
                     shared.throttle.heard(true, now);
-                    series
-                        .latency
-                        .took(now.saturating_duration_since(began), now);
+                    series.latency.took(took, now);
                     return Ok(message);
                 }
                 Err(failure) => failure,
@@ -128,10 +178,16 @@ impl Remote {
                 // Nothing has happened.
                 (false, error) => error.with_source(Unmade),
             };
-            judge(&mut ready, outcome, &error);
-            shared
-                .throttle
-                .heard(again::is_accepted(outcome, error.code()), now);
+            let is_slow = outcome == Outcome::Expired && series.is_slow(took, now);
+            match is_slow {
+                true => ready.ended(true, None),
+                false => judge(&mut ready, outcome, &error),
+            }
+            // Of a call whose time was short nobody knows whether it was accepted.
+            if is_slow || outcome != Outcome::Expired {
+                let accepted = !is_slow && again::is_accepted(outcome, error.code());
+                shared.throttle.heard(accepted, now);
+            }
             drop(ready);
             let left = cx.deadline().remaining();
             match attempts.after(outcome, &error, left, &shared.dice) {
@@ -159,7 +215,8 @@ impl Remote {
                     tokio::time::sleep(wait).await;
                 }
             }
-            before = Some((address, error));
+            tried.push(address);
+            before = Some(error);
         }
     }
 
@@ -183,8 +240,8 @@ impl Shared {
     fn admit(&self, method: &Method, cx: &Context, policy: &Policy) -> Result<(), Error> {
         let (now, series) = (Instant::now(), &self.unary[method.index]);
         let left = cx.deadline().instant().saturating_duration_since(now);
-        if let Some(median) = series.latency.median(now)
-            && left < median
+        if let Some(least) = series.latency.least(now)
+            && left < least
             && self.dice.below(CURIOUS) > 0
         {
             series.too_late.inc();
@@ -192,13 +249,13 @@ impl Shared {
                 service = self.target,
                 method = method.name,
                 ?left,
-                ?median,
+                ?least,
                 "a call is not sent: it could not be answered in time"
             );
             return Err(Error::deadline_exceeded(format!(
-                "{} usually takes {} ms, and {} ms are left: it was not called",
+                "{} hardly ever takes less than {} ms, and {} ms are left: it was not called",
                 self.target,
-                median.as_millis(),
+                least.as_millis(),
                 left.as_millis()
             ))
             .with_source(Unmade));
@@ -229,7 +286,10 @@ pub(super) fn judge(ready: &mut Ready, outcome: Outcome, error: &Error) {
     match outcome {
         Outcome::Unseen => ready.left(),
         Outcome::Late => ready.ended(true, None),
-        Outcome::Told if again::is_refusal(error.code()) => ready.left(),
+        // It was given less time than it may need.
+        Outcome::Expired => ready.given_up(),
+        Outcome::Told if error.code() == Code::ResourceExhausted => ready.left(),
+        Outcome::Told if again::is_refusal(error.code()) => ready.refused(),
         Outcome::Told => ready.ended(again::is_sick(error.code()), error.pushback()),
     }
 }

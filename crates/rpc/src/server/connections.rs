@@ -2,12 +2,14 @@
 
 use super::calls::{Calls, Counted, Read};
 use super::dispatch::Dispatch;
+use backlot_core::Dice;
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::net::{Listener, Stream};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long a drain waits for callers to hang up once all their calls are answered.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -31,6 +33,9 @@ pub struct Limits {
     pub headers: u32,
     /// How long calls in flight may take to finish while draining.
     pub drain: Duration,
+    /// How long a connection takes calls, by a tenth more or less: then its caller is told to make
+    /// another, so that calls come to new instances as well. What is asked by then is answered.
+    pub age: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -41,6 +46,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             headers: 16 * 1024,
             drain: Duration::from_secs(20),
+            age: Some(Duration::from_secs(30 * 60)),
         }
     }
 }
@@ -56,6 +62,7 @@ pub(super) async fn serve(
     mut listener: Box<dyn Listener>,
     dispatch: Dispatch,
     shutdown: Shutdown,
+    dice: &Dice,
     limits: Limits,
 ) -> Outcome {
     let mut connections = JoinSet::new();
@@ -73,7 +80,10 @@ pub(super) async fn serve(
                     stream,
                     dispatch.clone(),
                     shutdown.clone(),
-                    limits,
+                    Limits {
+                        age: limits.age.map(|age| age.mul_f64(0.9 + 0.2 * dice.unit())),
+                        ..limits
+                    },
                 ));
             }
             Err(error) => {
@@ -125,10 +135,31 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
         },
     );
     tokio::pin!(connection);
+    let mut is_old = false;
+    let lived = async {
+        let age = silence(&calls, limits.head, limits.age);
+        tokio::pin!(age);
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => return Some(ended),
+                turn = age.as_mut(), if !is_old => match turn {
+                    Turn::Silent => return None,
+                    // It ends when its calls have.
+                    Turn::Old => {
+                        is_old = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                },
+            }
+        }
+    };
     let ended = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        () = silence(&calls, limits.head) => return,
+        ended = lived => match ended {
+            Some(ended) => ended,
+            None => return,
+        },
         () = shutdown.reached(Phase::Draining) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -143,12 +174,26 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
     }
 }
 
-/// Waits for `limit`; ends if the caller has said nothing of use until then, else never.
-async fn silence(calls: &Calls, limit: Duration) {
+/// What becomes of a connection in time.
+enum Turn {
+    /// Its caller has said nothing of use.
+    Silent,
+    /// It has lived for long.
+    Old,
+}
+
+/// Waits until the caller has said nothing of use for `limit`, or for the connection's age.
+async fn silence(calls: &Calls, limit: Duration, age: Option<Duration>) -> Turn {
+    let began = Instant::now();
     tokio::time::sleep(limit).await;
-    if !calls.is_stranger() {
-        std::future::pending::<()>().await;
+    if calls.is_stranger() {
+        return Turn::Silent;
     }
+    match age {
+        Some(age) => tokio::time::sleep_until(began + age).await,
+        None => std::future::pending().await,
+    }
+    Turn::Old
 }
 
 /// Ends when nothing has been asked for a while: a caller that neither asks nor hangs up, nor lets

@@ -66,6 +66,11 @@ impl Level {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Moves the level by so much.
+    pub fn add(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
     /// Sets the level.
     pub fn set(&self, level: i64) {
         self.0.store(level, Ordering::Relaxed);

@@ -106,3 +106,40 @@ async fn a_connection_that_asks_nothing_does_not_hold_up_the_end() {
         drop(stream);
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_has_lived_for_long_is_asked_to_end() {
+    let site = Site::start(Limits {
+        head: HEAD,
+        age: Some(2 * HEAD),
+        ..Limits::default()
+    })
+    .await;
+    let spoken: [(&str, &[u8]); 2] = [
+        ("HTTP/1", b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"),
+        (
+            "HTTP/2",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        ),
+    ];
+    for (what, spoken) in spoken {
+        let mut stream = site.begin(spoken).await;
+        let started = Instant::now();
+        let asked = tokio::time::timeout(Duration::from_secs(5), is_asked_to_end(&mut stream));
+        assert!(asked.await.is_ok(), "{what} goes on");
+        let took = Instant::now() - started;
+        assert!(took > HEAD, "{what} lived for {took:?}");
+    }
+}
+
+/// Waits until the other side closes, or sends a frame of the kind GOAWAY.
+async fn is_asked_to_end(stream: &mut Stream) {
+    const GOAWAY: &[u8] = b"\0\0\x08\x07\0\0\0\0\0";
+    let (mut said, mut piece) = (Vec::new(), [0; 256]);
+    while let Ok(read @ 1..) = stream.read(&mut piece).await {
+        said.extend_from_slice(&piece[..read]);
+        if said.windows(GOAWAY.len()).any(|head| head == GOAWAY) {
+            return;
+        }
+    }
+}

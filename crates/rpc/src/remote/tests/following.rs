@@ -122,3 +122,30 @@ async fn leaves_at_the_first_call() -> String {
     });
     address
 }
+
+#[tokio::test]
+async fn a_connection_that_is_to_end_answers_what_it_was_asked_and_another_takes_over() {
+    let callee = Callee::doing([Does::Dawdles, Does::Answers]);
+    let world = world(&[&callee]).await;
+    let mut waiting = Box::pin(world.call(1));
+    let began = Instant::now();
+    for round in 1..=2 {
+        // Of those that are made anew at once each has to have lived for a second.
+        while Instant::now() - began < round * Duration::from_millis(1200) {
+            tokio::select! {
+                biased;
+                _answered = &mut waiting => panic!("nobody answered it"),
+                failed = world.calls(1, 10) => assert_eq!(failed, 0),
+            }
+        }
+        callee.retires.send_modify(|times| *times += 1);
+    }
+    tokio::select! {
+        biased;
+        _answered = &mut waiting => panic!("nobody answered it"),
+        failed = world.calls(1, 200) => assert_eq!(failed, 0),
+    }
+    assert_eq!(*callee.connections.lock(), 3);
+    callee.dawdling.lock().drain(..).for_each(well);
+    assert_eq!(waiting.await.unwrap(), "answer");
+}
