@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Instances as a client sees them.
 pub const ENDPOINTS: Gauge<2> = Gauge::new(
     "backlot_endpoints",
-    "instances as their callers see them: ready, connecting, failed, ejected",
+    "instances as callers see them, each client of a contract for itself: ready, connecting, failed, ejected",
     ["target", "state"],
 );
 /// Instances that got no calls for a while.

@@ -14,7 +14,6 @@ use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong};
 use http::uri::Authority;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -27,8 +26,8 @@ use tokio::time::Instant;
 
 /// A connection that ended sooner is not made again at once: its peer takes none for long.
 const SHORT: Duration = Duration::from_secs(1);
-/// So many connections that are to end are kept until their calls are answered.
-const MAX_LEAVING: usize = 4;
+/// The longest pause before one that ended in order is made again.
+const MOMENT: Duration = Duration::from_millis(20);
 /// The largest head or trailers of an answer. An error travels in them: its text, percent-encoded,
 /// and its violations.
 const HEADERS: u32 = 64 * 1024;
@@ -97,7 +96,8 @@ impl Endpoint {
     pub(super) async fn keep(&self, caller: &Caller, mut joins: bool, state: watch::Sender<State>) {
         let (env, knobs) = (&caller.env, &caller.knobs);
         let dice = env.dice.branch(&self.address);
-        let mut leaving = VecDeque::new();
+        // Those that are to end, until their calls are answered: a stream lives for an hour at most.
+        let mut leaving = Vec::new();
         let mut failures = 0;
         let mut was_connected = false;
         loop {
@@ -116,18 +116,23 @@ impl Endpoint {
                     let began = Instant::now();
                     let end = until_it_leaves(&mut running, sender).await;
                     self.sender.store(None);
-                    if !matches!(end, End::Broken(_)) && Instant::now() - began > SHORT {
+                    let is_polite = !matches!(end, End::Broken(_));
+                    if matches!(end, End::Leaves) {
+                        // What it was asked is answered over it.
+                        let name = format!("connection that ends, to {}", self.address);
+                        let task = caller.tasks.spawn_endless(name, async move {
+                            drop(running.await);
+                        });
+                        leaving.retain(|connection: &Owned| !connection.has_ended());
+                        leaving.push(Owned::from(task));
+                    }
+                    if is_polite && Instant::now() - began > SHORT {
                         tracing::debug!(address = self.address, "connection is to end");
                         state.send_replace(State::Connecting);
                         joins = false;
-                        if matches!(end, End::Leaves) {
-                            let name = format!("connection that ends, to {}", self.address);
-                            let task = caller.tasks.spawn_endless(name, async move {
-                                drop(running.await);
-                            });
-                            leaving.push_front(Owned::from(task));
-                            leaving.truncate(MAX_LEAVING);
-                        }
+                        // Where it leaves altogether its listener closes meanwhile.
+                        let pause = MOMENT.mul_f64(dice.unit());
+                        tokio::time::sleep(pause).await;
                         continue;
                     }
                     joins = true;

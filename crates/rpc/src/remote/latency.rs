@@ -1,7 +1,7 @@
 //! How long a method takes lately at least: to know which calls cannot be answered in time. Not on average: what a
 //! request asks for may take longer than what another does.
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ struct Known {
     since: Instant,
     looked: Instant,
     least: Option<Duration>,
+    median: Option<Duration>,
 }
 
 impl Latency {
@@ -36,6 +37,7 @@ impl Latency {
             since: now,
             looked: now,
             least: None,
+            median: None,
         }))
     }
 
@@ -48,13 +50,23 @@ impl Latency {
 
     /// How long all answers but one in twenty took at least, to a quarter; nothing while there are few.
     pub(super) fn least(&self, now: Instant) -> Option<Duration> {
+        self.look(now).least
+    }
+
+    /// How long half of the answers took at least, to a quarter; nothing while there are few.
+    pub(super) fn median(&self, now: Instant) -> Option<Duration> {
+        self.look(now).median
+    }
+
+    fn look(&self, now: Instant) -> MutexGuard<'_, Known> {
         let mut known = self.0.lock();
         known.turn(now);
         if now.saturating_duration_since(known.looked) >= LOOK {
             known.looked = now;
-            known.least = known.find();
+            known.least = known.find(FAST);
+            known.median = known.find(2);
         }
-        known.least
+        known
     }
 }
 
@@ -70,7 +82,8 @@ impl Known {
         self.since = now;
     }
 
-    fn find(&self) -> Option<Duration> {
+    /// What one answer in so many did not exceed.
+    fn find(&self, one_in: u32) -> Option<Duration> {
         let all: u32 = self.counts.iter().flatten().sum();
         if all < ENOUGH {
             return None;
@@ -78,7 +91,7 @@ impl Known {
         let mut passed = 0;
         let fast = (0..BUCKETS).find(|&at| {
             passed += self.counts[0][at] + self.counts[1][at];
-            passed * FAST > all
+            passed * one_in > all
         });
         fast.map(least)
     }
@@ -122,6 +135,8 @@ mod tests {
         }
         let least = latency.least(now + 2 * LOOK).unwrap();
         assert!((8..=10).contains(&least.as_millis()), "{least:?}");
+        let median = latency.median(now + 2 * LOOK).unwrap();
+        assert!((8..=10).contains(&median.as_millis()), "{median:?}");
         assert!(latency.least(now + LENGTH + LOOK).is_some());
         assert_eq!(latency.least(now + 4 * LENGTH), None);
     }

@@ -84,6 +84,12 @@ impl From<Task> for Owned {
     }
 }
 
+impl Owned {
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.has_ended()
+    }
+}
+
 impl Drop for Owned {
     fn drop(&mut self) {
         self.0.abort();
@@ -179,6 +185,12 @@ impl EndpointSet {
         endpoints.all.iter().all(is_open)
     }
 
+    /// All endpoints.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Kept> {
+        self.shared.endpoints.load().all.clone()
+    }
+
     /// The addresses of all endpoints, in order.
     #[cfg(test)]
     pub(super) fn addresses(&self) -> Vec<String> {
@@ -222,9 +234,8 @@ impl Shared {
     fn all_failed(&self) -> bool {
         let endpoints = self.endpoints.load();
         let failed = |kept: &Kept| match *kept.state.borrow() {
-            State::Connecting => false,
-            // Its peer takes no more calls: it is leaving, but still answers others.
-            State::Ready => kept.endpoint.call().is_none(),
+            // One that takes no more calls is connected to anew at once.
+            State::Connecting | State::Ready => false,
             State::Failed => true,
         };
         !endpoints.all.is_empty() && endpoints.all.iter().all(failed)

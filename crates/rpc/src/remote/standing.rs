@@ -202,7 +202,10 @@ impl Standing {
         let back = match record.state {
             State::In { back } => back,
             // It is called although it is out: it is the only one, or nobody heeds it.
-            State::Out { until } if !heard.failed && (now >= until || !policy.on) => {
+            // And a trial that was slow to succeed did.
+            State::Out { until }
+                if !heard.failed && (heard.tried || now >= until || !policy.on) =>
+            {
                 record.returned(now);
                 return Turn::Returned;
             }

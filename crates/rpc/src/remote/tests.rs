@@ -448,3 +448,43 @@ async fn the_one_that_failed_is_asked_again_where_it_is_the_only_one() {
     assert_eq!(world.call(0).await.unwrap(), "answer");
     assert_eq!(callee.seen(), [0, 1]);
 }
+
+#[tokio::test]
+async fn each_attempt_goes_to_another_instance() {
+    let callees = [(); 3].map(|()| Callee::doing([Does::Fails(Code::Unavailable)]));
+    let world = world(&callees.iter().collect::<Vec<_>>()).await;
+    for round in 1..=4 {
+        world.call(0).await.unwrap_err();
+        let seen = callees.each_ref().map(|callee| callee.seen().len());
+        assert_eq!(seen, [round; 3]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_to_be_sent_again_is_bounded_and_writes_keep_nothing() {
+    let stuck = Callee::doing([Does::Dawdles]);
+    let world = world(&[&stuck]).await;
+    let request = b"request".len() + 5;
+    world.set(|policy| policy.retry.replay_in_all = request);
+    let kept = |world: &World| {
+        world
+            .remote
+            .0
+            .kept
+            .load(std::sync::atomic::Ordering::Relaxed)
+    };
+    let mut calls = [world.call(1), world.call(1), world.call(0)].map(Box::pin);
+    for call in &mut calls {
+        let waited = tokio::time::timeout(Duration::from_millis(20), call);
+        assert!(waited.await.is_err(), "nobody answered it");
+    }
+    assert_eq!(kept(&world), request, "of the read alone");
+    // There is no room for another: it is made once.
+    stuck.does(Does::Fails(Code::Unavailable));
+    world.call(0).await.unwrap_err();
+    assert_eq!(world.count("Read", "made"), 0);
+    drop(calls);
+    assert_eq!(kept(&world), 0);
+    world.call(0).await.unwrap_err();
+    assert_eq!(world.count("Read", "made"), 2);
+}

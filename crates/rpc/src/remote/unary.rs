@@ -34,12 +34,10 @@ pub const NOT_SENT: Counter<3> = Counter::new(
     ["service", "method", "why"],
 );
 
-/// An attempt that took so many times as long as most, or so long where that is not known, and is
-/// not answered speaks against its callee.
+/// An attempt that took so many times as long as half of the calls, and so long at least, and is not
+/// answered speaks against its callee.
 const SLOW: u32 = 10;
 const LONG: Duration = Duration::from_secs(1);
-/// One that took less does not.
-const SHORT: Duration = Duration::from_millis(100);
 /// Of calls that cannot be answered in time one in so many is sent: it may have become faster.
 const CURIOUS: u64 = 20;
 
@@ -74,10 +72,8 @@ impl Series {
     /// Whether an attempt that was not answered after so long says something of its callee rather
     /// than of the caller's patience.
     fn is_slow(&self, waited: Duration, now: Instant) -> bool {
-        match self.latency.least(now) {
-            Some(least) => waited >= (SLOW * least).max(SHORT),
-            None => waited >= LONG,
-        }
+        let median = self.latency.median(now).unwrap_or_default();
+        waited >= (SLOW * median).max(LONG)
     }
 }
 

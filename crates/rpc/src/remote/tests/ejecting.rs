@@ -200,3 +200,58 @@ async fn what_cannot_be_answered_in_time_is_hardly_ever_sent() {
     let cx = Context::background().with_timeout(Duration::from_secs(5));
     world.call_as(0, &cx).await.unwrap();
 }
+
+#[tokio::test]
+async fn one_that_hangs_is_ejected_and_one_whose_callers_are_in_haste_is_not() {
+    let (stuck, well) = (Callee::doing([Does::Dawdles]), Callee::default());
+    let world = quick_world(&[&stuck, &well]).await;
+    let calls = async |millis| {
+        let cx = Context::background().with_timeout(Duration::from_millis(millis));
+        let calls = (0..10).map(|_| world.call_as(1, &cx));
+        let ended = futures_util::future::join_all(calls).await;
+        ended.iter().filter(|ended| ended.is_err()).count()
+    };
+    // By turn each gets half.
+    assert_eq!(calls(200).await, 5);
+    assert_eq!(calls(200).await, 5);
+    assert_eq!(world.endpoints("ejected"), 0);
+    assert_eq!(calls(1100).await, 5);
+    assert_eq!(world.endpoints("ejected"), 1);
+}
+
+#[tokio::test]
+async fn a_try_that_is_refused_does_not_draw_all_reads() {
+    let sick = Callee::doing([Does::Fails(Code::Unavailable)]);
+    let (well, fine) = (Callee::default(), Callee::default());
+    let world = quick_world(&[&sick, &well, &fine]).await;
+    while world.endpoints("ejected") == 0 {
+        world.calls(0, 1).await;
+    }
+    // It has too much to do, and says so at once, without saying when it may be asked again.
+    sick.does(Does::Fails(Code::ResourceExhausted));
+    world.set(|policy| policy.eject.shortest = Duration::from_secs(600));
+    let before = sick.seen().len();
+    let tried = async {
+        while sick.seen().len() == before {
+            world.calls(0, 1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), tried)
+        .await
+        .unwrap();
+    assert_eq!(world.calls(0, 300).await, 0);
+    assert_eq!(sick.seen().len(), before + 1);
+}
+
+#[tokio::test]
+async fn those_that_come_back_together_come_back_whole() {
+    let callees = [(); 3].map(|()| Callee::default());
+    let world = quick_world(&callees.iter().collect::<Vec<_>>()).await;
+    for kept in &world.remote.0.endpoints.all() {
+        kept.endpoint.standing.returns(Instant::now());
+    }
+    assert_eq!(world.calls(0, 90).await, 0);
+    // By turn, as if nothing had been.
+    let shares = callees.each_ref().map(|callee| callee.seen().len());
+    assert_eq!(shares, [30; 3]);
+}

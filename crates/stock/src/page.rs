@@ -1,0 +1,23 @@
+//! The page.
+
+use crate::probes::Row;
+
+const HEAD: &str = "# What the stock stack does, and what Backlot does
+
+Measured by `cargo run -p backlot-stock -- --out docs/stock-vs-backlot.md`, which runs both on loopback: tonic
+0.14 and axum 0.8 with their defaults, and Backlot with its own. What takes longer than 15 s is not waited for.
+
+| what happens | tonic and axum | Backlot |
+|---|---|---|
+";
+
+const FOOT: &str = "
+tonic and axum can be told to do better at some of these; the table is of what one gets who tells them nothing.
+What Backlot does about each is on [the page of calls](calls.md).
+";
+
+pub(crate) fn of(rows: &[Row]) -> String {
+    let line = |row: &Row| format!("| {} | {} | {} |\n", row.what, row.stock, row.ours);
+    let lines: String = rows.iter().map(line).collect();
+    format!("{HEAD}{lines}{FOOT}")
+}
