@@ -57,7 +57,11 @@ impl Policy {
         policy.validate("", &mut problems);
         match problems.iter().next() {
             None => Ok(policy),
-            Some(problem) => Err(problem.to_string()),
+            Some(problem) if problem.key == knob => Err(problem.problem.clone()),
+            Some(problem) => Err(format!(
+                "does not go with {}, which {}",
+                problem.key, problem.problem
+            )),
         }
     }
 }
@@ -97,7 +101,12 @@ mod tests {
         ] {
             let error = policy.with(knob, value).unwrap_err();
             assert!(error.message().contains(why), "{knob}={value}: {error:?}");
-            assert!(error.message().contains(knob), "{error:?}");
+            let named = error.message().matches(knob).count();
+            match policy.get(knob) {
+                Some(_) => assert_eq!(named, 1, "{error:?}"),
+                // All that there are follow.
+                None => assert!(named >= 1, "{error:?}"),
+            }
         }
     }
 }
