@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// How long a log of events may take to be closed.
 const CLOSE_LOG: Duration = Duration::from_secs(1);
@@ -162,11 +163,14 @@ impl Node {
             provided,
             local,
             drain,
+            metrics,
+            name,
             ..
         } = self;
+        let began = Instant::now();
         let mut working = owned.subscribe();
         let mut aborted = 0;
-        let cut = drain::run(vec![
+        let steps = vec![
             Work::new(drain::DEREGISTER, async {
                 health.draining();
                 shutdown.advance(Phase::Leaving);
@@ -188,7 +192,11 @@ impl Node {
                     provided.close().await;
                 }
                 shutdown.advance(Phase::Stopped);
-                aborted = tasks.shutdown(Duration::from_millis(200)).await.aborted.len();
+                aborted = tasks
+                    .shutdown(Duration::from_millis(200))
+                    .await
+                    .aborted
+                    .len();
                 if let Some((local, services)) = &local {
                     services.iter().for_each(|service| local.withdraw(service));
                 }
@@ -198,16 +206,23 @@ impl Node {
                     }
                 }
             }),
-        ])
-        .await;
-        for step in &cut {
-            tracing::warn!(step = step.name, reason = ?step.reason, "a step of the drain did not finish");
-        }
+        ];
+        let late = drain::run(steps, &metrics).await;
         let outcome = *served.borrow();
-        Ended {
+        let ended = Ended {
             cut: outcome.map_or(1, |outcome| outcome.cut),
             aborted,
-        }
+        };
+        let late: Vec<_> = late.iter().map(|step| step.name).collect();
+        tracing::info!(
+            service = name,
+            took = ?Instant::now().saturating_duration_since(began),
+            connections_cut = ended.cut,
+            tasks_aborted = ended.aborted,
+            steps_cut = late.join(", "),
+            "{name} has drained"
+        );
+        ended
     }
 }
 

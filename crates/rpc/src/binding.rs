@@ -102,14 +102,37 @@ impl Binding {
 #[error("the call was not made")]
 pub(crate) struct Unmade;
 
-/// What a callee of the same process answered: that a call of its own was not made says nothing of
-/// the call to it.
-pub(crate) fn passed_on(error: Error) -> Error {
-    if was_made(&error) {
-        error
-    } else {
-        error.with_source(Unmade.to_string())
+/// An attempt before the last may have been done. It stands as the source of an error, as [`Unmade`]
+/// does.
+#[derive(Debug, thiserror::Error)]
+#[error("an attempt before may have been done")]
+pub(crate) struct Doubted(#[source] Option<Box<dyn std::error::Error + Send + Sync>>);
+
+impl Doubted {
+    /// An error of the last of several attempts.
+    pub(crate) fn marks(error: Error) -> Error {
+        let cause = std::error::Error::source(&error).map(backlot_core::error::chain);
+        error.with_source(Doubted(cause.map(Into::into)))
     }
+}
+
+/// Whether a write may have been done whatever this error says: an attempt before the last was
+/// neither answered nor refused, and the last, of which the error tells, does not undo it.
+///
+/// Of an error of the only attempt its code alone tells.
+#[must_use]
+pub fn is_in_doubt(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Doubted>())
+}
+
+/// What a callee of the same process answered: that a call of its own was not made, or is in doubt,
+/// says nothing of the call to it.
+pub(crate) fn passed_on(error: Error) -> Error {
+    if was_made(&error) && !is_in_doubt(&error) {
+        return error;
+    }
+    let cause = std::error::Error::source(&error).map(backlot_core::error::chain);
+    error.with_source(cause.unwrap_or_default())
 }
 
 /// Whether this call can have reached anybody: if not, nothing happened.

@@ -54,7 +54,7 @@ mod streaming;
 pub mod validate;
 pub mod wire;
 
-pub use binding::{Binding, Client, was_made};
+pub use binding::{Binding, Client, is_in_doubt, was_made};
 pub use direct::{Direct, Local};
 pub use edge::Edge;
 pub use frame::MAX_MESSAGE;

@@ -156,6 +156,9 @@ pub struct Connect {
     /// How long it may take to answer that.
     #[serde(with = "human_duration")]
     pub answer: Duration,
+    /// How many connections to one instance there may be: another is made when those there are
+    /// have as many calls under way as the instance answers at a time. 1 to 16.
+    pub connections: usize,
 }
 
 impl Default for Retry {
@@ -219,6 +222,7 @@ impl Default for Connect {
             longest_pause: Duration::from_secs(1),
             ping: Duration::from_secs(2),
             answer: Duration::from_secs(1),
+            connections: 2,
         }
     }
 }
@@ -309,6 +313,10 @@ pub const REASONS: &[(&str, &str)] = &[
         "with its answer a dead peer is seen within three seconds",
     ),
     ("connect.answer", "longer than a busy peer takes"),
+    (
+        "connect.connections",
+        "a callee that answers so many calls at a time over one answers twice as many over two",
+    ),
 ];
 
 /// A policy that can be changed while it is followed. Clones share it.

@@ -14,6 +14,7 @@ mod counts;
 mod endpoint;
 mod exchange;
 mod latency;
+mod line;
 mod load;
 mod ready;
 mod ring;

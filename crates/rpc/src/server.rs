@@ -3,6 +3,7 @@
 mod calls;
 mod connections;
 mod dispatch;
+mod flood;
 mod health;
 
 pub use connections::{Limits, Outcome};

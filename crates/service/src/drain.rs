@@ -4,12 +4,20 @@
 //! [`TOTAL`], which is below the 30 s that orchestrators commonly wait before they kill.
 
 use crate::tasks::panic_message;
+use crate::telemetry::{Counter, Metrics};
 use backlot_core::BoxFuture;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Steps of drains, by how they ended.
+pub const ENDED: Counter<2> = Counter::new(
+    "backlot_drain_steps_total",
+    "steps of the drain that ended: done, cut (its time was up), panicked",
+    ["step", "outcome"],
+);
 
 /// The most a whole drain takes.
 pub const TOTAL: Duration = Duration::from_secs(28);
@@ -129,9 +137,9 @@ impl std::fmt::Debug for Work<'_> {
     }
 }
 
-/// Runs the steps, stage by stage, and returns those that did not finish, in order of their stage.
-/// Whatever the steps do, it returns within [`TOTAL`].
-pub async fn run(mut steps: Vec<Work<'_>>) -> Vec<Cut> {
+/// Runs the steps, stage by stage, counts how each ended, and returns those that did not finish, in
+/// order of their stage. Whatever the steps do, it returns within [`TOTAL`].
+pub async fn run(mut steps: Vec<Work<'_>>, metrics: &Metrics) -> Vec<Cut> {
     let end = Instant::now() + TOTAL;
     steps.sort_by_key(|work| work.step.stage);
     let mut cut = Vec::new();
@@ -139,19 +147,25 @@ pub async fn run(mut steps: Vec<Work<'_>>) -> Vec<Cut> {
     while let Some(stage) = steps.peek().map(|work| work.step.stage) {
         let together: Vec<_> =
             std::iter::from_fn(|| steps.next_if(|work| work.step.stage == stage))
-                .map(|work| run_one(work, end))
+                .map(|work| run_one(work, end, metrics))
                 .collect();
         cut.extend(join_all(together).await.into_iter().flatten());
     }
     cut
 }
 
-async fn run_one(work: Work<'_>, end: Instant) -> Option<Cut> {
+async fn run_one(work: Work<'_>, end: Instant, metrics: &Metrics) -> Option<Cut> {
     let name = work.step.name;
     let began = Instant::now();
     let limit = work.step.limit.min(end.saturating_duration_since(began));
     let outcome = tokio::time::timeout(limit, AssertUnwindSafe(work.work).catch_unwind()).await;
     let took = Instant::now().saturating_duration_since(began);
+    let how = match &outcome {
+        Ok(Ok(())) => "done",
+        Ok(Err(_)) => "panicked",
+        Err(_) => "cut",
+    };
+    metrics.counter(&ENDED, [name, how]).inc();
     let reason = match outcome {
         Ok(Ok(())) => {
             tracing::debug!(step = name, ?took, "drain step {name} done");
@@ -202,12 +216,15 @@ mod tests {
             })
         };
         // Handed in out of order on purpose.
-        let cut = run(vec![
-            step(CALLS, 10),
-            step(DEREGISTER, 0),
-            step(CONSUMERS, 4),
-            step(SPREAD, 3),
-        ])
+        let cut = run(
+            vec![
+                step(CALLS, 10),
+                step(DEREGISTER, 0),
+                step(CONSUMERS, 4),
+                step(SPREAD, 3),
+            ],
+            &Metrics::new(),
+        )
         .await;
         assert_eq!(cut, []);
         assert_eq!(
@@ -224,12 +241,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_step_that_hangs_is_cut_at_its_limit_and_the_rest_goes_on() {
         let began = Instant::now();
-        let done = Mutex::new(false);
-        let cut = run(vec![
-            Work::new(DEREGISTER, std::future::pending()),
-            Work::new(CALLS, std::future::pending()).with_limit(Duration::from_secs(2)),
-            Work::new(TELEMETRY, async { *done.lock() = true }),
-        ])
+        let (done, metrics) = (Mutex::new(false), Metrics::new());
+        let cut = run(
+            vec![
+                Work::new(DEREGISTER, std::future::pending()),
+                Work::new(CALLS, std::future::pending()).with_limit(Duration::from_secs(2)),
+                Work::new(TELEMETRY, async { *done.lock() = true }),
+            ],
+            &metrics,
+        )
         .await;
         assert_eq!(
             cut,
@@ -246,15 +266,23 @@ mod tests {
         );
         assert!(*done.lock());
         assert_eq!(Instant::now() - began, Duration::from_secs(3));
+        let ended = |step, how| metrics.counter(&ENDED, [step, how]).get();
+        assert_eq!(
+            (ended("deregister", "cut"), ended("telemetry", "done")),
+            (1, 1)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_step_that_panics_does_not_stop_the_rest() {
         let done = Mutex::new(false);
-        let cut = run(vec![
-            Work::new(RESIGN, async { panic!("no crown to give back") }),
-            Work::new(ABORT, async { *done.lock() = true }),
-        ])
+        let cut = run(
+            vec![
+                Work::new(RESIGN, async { panic!("no crown to give back") }),
+                Work::new(ABORT, async { *done.lock() = true }),
+            ],
+            &Metrics::new(),
+        )
         .await;
         assert_eq!(
             cut,
@@ -277,7 +305,7 @@ mod tests {
             };
             Work::new(step, std::future::pending())
         };
-        let cut = run(vec![endless(1), endless(2), endless(3)]).await;
+        let cut = run(vec![endless(1), endless(2), endless(3)], &Metrics::new()).await;
         assert_eq!(cut.len(), 3);
         assert_eq!(Instant::now() - began, TOTAL);
     }

@@ -1,6 +1,6 @@
 //! The probes: each the same on both sides.
 
-use crate::side::{Running, WATCHED, Wire, nobody, open_for};
+use crate::side::{Running, WATCHED, Wire, flood, nobody, open_for};
 use crate::stock::proto;
 use crate::stock::proto::clerk_service_client::ClerkServiceClient;
 use crate::{ours, stock};
@@ -21,14 +21,14 @@ pub(crate) struct Row {
 pub(crate) async fn all() -> anyhow::Result<Vec<Row>> {
     let (first, second, third, fourth) = tokio::try_join!(
         async { tokio::try_join!(deadline(), stream_deadline(), malformed_deadline()) },
-        async { tokio::try_join!(drain(), half_a_head(), silence()) },
+        async { tokio::try_join!(drain(), half_a_head(), silence(), pings()) },
         partition(),
         dead_endpoint(),
     )?;
     let (deadline, stream, malformed) = first;
-    let (drain, head, silence) = second;
+    let (drain, head, silence, pings) = second;
     Ok(vec![
-        deadline, stream, malformed, drain, head, silence, third, fourth,
+        deadline, stream, malformed, drain, head, silence, pings, third, fourth,
     ])
 }
 
@@ -203,6 +203,17 @@ async fn silence() -> anyhow::Result<Row> {
         what: "a caller connects and says nothing",
         stock: ended("closed", stock),
         ours: ended("closed", ours),
+    })
+}
+
+async fn pings() -> anyhow::Result<Row> {
+    let (stock, ours) = (stock::serve().await?, ours::serve().await?);
+    let (stock, ours) =
+        tokio::try_join!(flood(stock.address, 60_000), flood(ours.address, 60_000))?;
+    Ok(Row {
+        what: "a caller sends 60,000 PING frames and no call",
+        stock,
+        ours,
     })
 }
 

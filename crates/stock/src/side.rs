@@ -52,6 +52,49 @@ pub(crate) async fn open_for(address: SocketAddr, said: &[u8]) -> anyhow::Result
     Ok(closed.ok().map(|_closed| Instant::now() - began))
 }
 
+/// What a server does with so many PING frames of HTTP/2 and nothing else.
+pub(crate) async fn flood(address: SocketAddr, count: usize) -> anyhow::Result<String> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const GOAWAY: u8 = 7;
+    let (mut read, mut write) = TcpStream::connect(address).await?.into_split();
+    let flood = [PREFACE, &SETTINGS, &PING.repeat(count)].concat();
+    let sending = async {
+        // It may not be heard to the end.
+        drop(write.write_all(&flood).await);
+        std::future::pending::<()>().await;
+    };
+    let reading = async {
+        let mut answered = 0;
+        let mut head = [0; 9];
+        while read.read_exact(&mut head).await.is_ok() {
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            read.read_exact(&mut payload).await?;
+            match head[3] {
+                GOAWAY => {
+                    let reason = match payload.get(7) {
+                        Some(11) => "ENHANCE_YOUR_CALM".to_owned(),
+                        other => format!("{other:?}"),
+                    };
+                    return Ok(format!("GOAWAY with {reason}"));
+                }
+                6 => answered += 1,
+                _ => {}
+            }
+            if answered == count {
+                return Ok(format!("answers all {count}"));
+            }
+        }
+        Ok(format!("answers {answered} and hangs up"))
+    };
+    tokio::select! {
+        biased;
+        outcome = tokio::time::timeout(WATCHED, reading) => outcome?,
+        () = sending => anyhow::bail!("nobody reads"),
+    }
+}
+
 /// A wire to a server that falls silent when it is told to: nothing is closed, nothing passes.
 pub(crate) struct Wire {
     /// Where it begins.

@@ -13,13 +13,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use url::Url;
 
+/// The revision of one that nothing happened to.
+const FIRST: i64 = 1;
 /// The most endpoints: each is a group that every instance reads.
 const MOST: i64 = 1000;
 
-/// What operators may do.
 /// How long a change waits until those who push have taken notice.
 const NOTICE: Duration = Duration::from_secs(2);
 
+/// What operators may do.
 struct Operate;
 
 impl Permission for Operate {
@@ -71,7 +73,9 @@ impl Controller {
         self.changes.subscribe()
     }
 
-    /// Makes one, and answers its secret too, or changes one that is there.
+    /// Makes one, and answers its secret too, or changes one that is there. Repeating it under the
+    /// same key changes nothing more, and answers the secret again for as long as nothing else
+    /// happened to it.
     pub(crate) async fn put(
         &self,
         cx: &Context,
@@ -94,51 +98,53 @@ impl Controller {
         }
         let drawn = Secret::drawn(&self.key, &self.dice);
         let target = target.usual();
-        let put = {
-            let (name, drawn) = (name.to_owned(), drawn.clone());
-            self.store
-                .write(cx, move |tx| {
-                    let (name, target, drawn) = (name.clone(), target.clone(), drawn.clone());
-                    Box::pin(async move {
-                        let mut endpoints = Endpoints::in_tx(tx);
-                        let (endpoint, is_new) = match endpoints.get(&name).await? {
-                            Some(before) => {
-                                if before.target.topic != target.topic {
-                                    return Err(Error::failed_precondition(format!(
-                                        "topic: webhook {name:?} reads {:?}, and cannot change to {:?}: make one of another name",
-                                        before.target.topic, target.topic
-                                    )));
-                                }
-                                let revision = before.revision + 1;
-                                (Endpoint { target, revision, ..before }, false)
-                            }
-                            None => {
-                                if endpoints.count().await? >= MOST {
-                                    return Err(Error::resource_exhausted(format!(
-                                        "there are {MOST} webhooks, and no more may be: delete some"
-                                    )));
-                                }
-                                let made = Endpoint {
-                                    name,
-                                    target,
-                                    secret: drawn,
-                                    old: None,
-                                    disabled: None,
-                                    revision: 1,
-                                };
-                                (made, true)
-                            }
-                        };
-                        endpoints.put(&endpoint).await?;
-                        Ok((endpoint, is_new))
-                    })
+        let named = name.to_owned();
+        // What is kept under the key holds no secret.
+        let is_new = self
+            .store
+            .write_once(cx, cx.idempotency(), move |tx| {
+                let (name, target, drawn) = (named.clone(), target.clone(), drawn.clone());
+                Box::pin(async move {
+                    let mut endpoints = Endpoints::in_tx(tx);
+                    let before = endpoints.get(&name).await?;
+                    let is_new = before.is_none();
+                    let endpoint = match before {
+                        Some(before) if before.target.topic != target.topic => {
+                            return Err(Error::failed_precondition(format!(
+                                "topic: webhook {name:?} reads {:?}, and cannot change to {:?}: make one of another name",
+                                before.target.topic, target.topic
+                            )));
+                        }
+                        Some(before) => Endpoint {
+                            target,
+                            revision: before.revision + 1,
+                            ..before
+                        },
+                        None if endpoints.count().await? >= MOST => {
+                            return Err(Error::resource_exhausted(format!(
+                                "there are {MOST} webhooks, and no more may be: delete some"
+                            )));
+                        }
+                        None => Endpoint {
+                            name,
+                            target,
+                            secret: drawn,
+                            old: None,
+                            disabled: None,
+                            revision: FIRST,
+                        },
+                    };
+                    endpoints.put(&endpoint).await?;
+                    Ok::<_, Error>(is_new)
                 })
-                .await?
-        };
-        let (endpoint, is_new) = put;
+            })
+            .await?;
         self.changed();
         self.noticed().await;
-        Ok((endpoint, is_new.then_some(drawn)))
+        let endpoint = self.find(cx, name).await?.ok_or_else(|| unknown(name))?;
+        let is_as_made = is_new && endpoint.revision == FIRST;
+        let secret = is_as_made.then(|| endpoint.secret.clone());
+        Ok((endpoint, secret))
     }
 
     /// A URL that may be called, as far as can be said before its host is resolved.
@@ -214,13 +220,16 @@ impl Controller {
             endpoint.old = Some((old, until));
         })
         .await?;
+        self.noticed().await;
         Ok(drawn)
     }
 
     pub(crate) async fn enable(&self, cx: &Context, name: &str) -> Result<(), Error> {
         cx.allow(Operate, "")?;
         self.change(cx, name, |endpoint| endpoint.disabled = None)
-            .await
+            .await?;
+        self.noticed().await;
+        Ok(())
     }
 
     pub(crate) async fn disable(&self, cx: &Context, name: &str, why: &str) -> Result<(), Error> {
@@ -230,7 +239,9 @@ impl Controller {
             // What stopped it first is what there is to know.
             endpoint.disabled.get_or_insert((why.clone(), now));
         })
-        .await
+        .await?;
+        self.noticed().await;
+        Ok(())
     }
 
     /// Stops pushing to this endpoint as it is, for whoever pushes: one that was changed, deleted or made

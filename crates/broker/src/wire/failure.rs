@@ -4,7 +4,7 @@ use super::words::fixed;
 use backlot_core::error::{Reason, chain};
 use backlot_core::{Code, Error as Public};
 use backlot_messaging::Error;
-use backlot_rpc::was_made;
+use backlot_rpc::{is_in_doubt, was_made};
 use backlot_storage::StoreError;
 
 /// The session is not there: it ended, or the broker was started again.
@@ -99,6 +99,11 @@ pub(crate) enum Asks {
 
 /// What the failure of a call to a broker means.
 pub(crate) fn of_call(error: &Public, asks: Asks) -> Error {
+    if asks == Asks::ToChange && is_in_doubt(error) {
+        return Error::Unknown {
+            source: Some(StoreError::unavailable(chain(error))),
+        };
+    }
     if let Some(said) = error.reason().and_then(|reason| said(reason, error)) {
         return said;
     }

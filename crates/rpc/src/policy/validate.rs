@@ -164,6 +164,8 @@ impl Connect {
             "must be 10ms to 10m",
         );
         check.between(self.answer, 10 * MS, MINUTE, "answer", "must be 10ms to 1m");
+        let connections = (1..=16).contains(&self.connections);
+        check.holds(connections, "connections", "must be 1 to 16");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a call that failed is made again, and when.
 //!
-//! | what is known of the callee | a read | any other |
+//! | what is known of the callee | a method that may be repeated | any other |
 //! |---|---|---|
 //! | it refused the stream before it read it, left before it came to it, or was not sent it | at once, once | the same |
 //! | it answered UNAVAILABLE, INTERNAL, UNKNOWN or ABORTED, or the connection broke | after a pause | never |
@@ -8,11 +8,12 @@
 //! | it answered RESOURCE_EXHAUSTED | if it says when | never |
 //! | it answered anything else | never | never |
 //!
-//! Reads are methods without side effects (`idempotency_level` of `NO_SIDE_EFFECTS`). Others are not
-//! repeated here even where that would change nothing more: their callers have to know that the
-//! first attempt may have happened, which a second that certainly did not would hide. A callee that
-//! says how long to wait is obeyed; one that says never, too. Only one layer repeats: a call that is
-//! itself made again for somebody else is not repeated below.
+//! What may be repeated its contract says: a method without side effects or one whose second call
+//! changes nothing more (`idempotency_level` of `NO_SIDE_EFFECTS` or `IDEMPOTENT`). All attempts of
+//! a write carry one idempotency key. An answer that refuses a write after an attempt that may have
+//! been done does not hide that ([`is_in_doubt`](crate::is_in_doubt)). A callee that says how long to
+//! wait is obeyed; one that says never, too. Only one layer repeats: a call that is itself made again
+//! for somebody else is not repeated below.
 
 use super::exchange::Failure;
 use crate::contract::{Effect, Method};
@@ -51,8 +52,8 @@ pub(super) struct Attempts {
 impl Attempts {
     /// Before the first.
     pub(super) fn new(method: &Method, cx: &Context, bytes: usize, policy: &Retry) -> Self {
-        let is_read = method.effect == Effect::Read;
-        let may_repeat = is_read && bytes <= policy.replay && cx.attempt() == 0;
+        let is_safe = method.effect != Effect::Once;
+        let may_repeat = is_safe && bytes <= policy.replay && cx.attempt() == 0;
         Attempts {
             most: if may_repeat { policy.attempts } else { 1 },
             pauses: Backoff {
@@ -236,16 +237,16 @@ mod tests {
                 code,
                 Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted
             );
-            let again = after(Effect::Read, &error);
-            assert_eq!(matches!(again, Again::After(_)), passes, "{code}");
-            for effect in [Effect::Idempotent, Effect::Once] {
-                assert_eq!(after(effect, &error), Again::No, "{code}");
+            for effect in [Effect::Read, Effect::Idempotent] {
+                let again = after(effect, &error);
+                assert_eq!(matches!(again, Again::After(_)), passes, "{code}");
             }
+            assert_eq!(after(Effect::Once, &error), Again::No, "{code}");
         }
     }
 
     #[tokio::test]
-    async fn a_key_makes_no_write_a_read() {
+    async fn a_key_alone_makes_no_write_safe_to_repeat() {
         let key = Idempotency::parse("5bd3e7b2-6c6e-4a4e-9f0c-0d7f3c1a9e11").unwrap();
         let cx = Context::background().with_idempotency(Some(Arc::new(key)));
         let mut attempts = trying(Effect::Once, &cx, 10);

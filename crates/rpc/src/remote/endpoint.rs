@@ -1,12 +1,14 @@
-//! One connection to one instance, kept open ahead of traffic by a task of its own.
+//! The connections to one instance: one, kept open ahead of traffic by a task of its own, and more
+//! while that is full.
 
 use super::caller::Caller;
 use super::exchange::Call;
+use super::line::Line;
 use super::load::Load;
 use super::set::Owned;
 use super::standing::Standing;
 use crate::policy::{Connect, Knobs};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use backlot_core::Env;
 use backlot_core::backoff::Backoff;
 use backlot_core::net::Stream;
@@ -21,13 +23,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 /// A connection that ended sooner is not made again at once: its peer takes none for long.
 const SHORT: Duration = Duration::from_secs(1);
 /// The longest pause before one that ended in order is made again.
 const MOMENT: Duration = Duration::from_millis(20);
+/// A connection beside the first that carries nothing is looked at so often; found so it ends.
+const IDLE: Duration = Duration::from_secs(30);
 /// The largest head or trailers of an answer. An error travels in them: its text, percent-encoded,
 /// and its violations.
 const HEADERS: u32 = 64 * 1024;
@@ -51,7 +55,11 @@ pub(super) struct Endpoint {
     pub(super) address: String,
     /// The address as requests name it; nothing when it is malformed, and then never connected.
     authority: Option<Authority>,
-    sender: ArcSwapOption<SendRequest<Bytes>>,
+    first: ArcSwapOption<Line>,
+    /// Those beside the first.
+    more: ArcSwap<Vec<Arc<Line>>>,
+    /// Told when all are full.
+    are_full: Notify,
     /// How busy it is, as far as calls from here tell.
     pub(super) load: Load,
     /// Whether it gets calls, as far as its answers tell.
@@ -67,7 +75,9 @@ impl Endpoint {
         Endpoint {
             address,
             authority,
-            sender: ArcSwapOption::empty(),
+            first: ArcSwapOption::empty(),
+            more: ArcSwap::default(),
+            are_full: Notify::new(),
             load: Load::new(now),
             standing: Standing::new(now),
             awaited,
@@ -76,24 +86,35 @@ impl Endpoint {
 
     /// Whether the connection is open: it may still take no more calls.
     pub(super) fn is_open(&self) -> bool {
-        self.sender.load().is_some()
+        self.first.load().is_some()
     }
 
-    /// A call over the connection, if it is open and takes calls.
+    /// A call over a connection, if one is open and takes calls. Where all are full another is made,
+    /// and this call waits for its turn.
     pub(super) fn call(&self) -> Option<Call> {
-        let authority = self.authority.clone()?;
-        let mut sender = SendRequest::clone(self.sender.load().as_ref()?);
-        // A new clone waits for nothing: either it is ready, or its connection takes no more calls.
-        match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Some(Call { sender, authority }),
-            Poll::Ready(Err(_)) | Poll::Pending => None,
+        let (authority, first) = (self.authority.as_ref()?, self.first.load());
+        let first = first.as_ref()?;
+        if first.is_full() {
+            let more = self.more.load();
+            let mut others = more.iter().filter(|line| !line.is_full());
+            if let Some(call) = others.find_map(|line| line.call(authority)) {
+                return Some(call);
+            }
+            self.are_full.notify_one();
         }
+        first.call(authority)
     }
 
-    /// Keeps the connection open for ever, telling each change of its state. One that joins others
-    /// gets its calls little by little, and one that comes back does. When the peer wants a
-    /// connection to end, another is made at once; what was asked over the old one is answered over it.
-    pub(super) async fn keep(&self, caller: &Caller, mut joins: bool, state: watch::Sender<State>) {
+    /// Keeps the connection open for ever, telling each change of its state, and makes others while
+    /// it is full.
+    pub(super) async fn keep(&self, caller: &Caller, joins: bool, state: watch::Sender<State>) {
+        tokio::join!(self.keep_first(caller, joins, state), self.widen(caller));
+    }
+
+    /// Keeps the first connection open. One that joins others gets its calls little by little, and
+    /// one that comes back does. When the peer wants a connection to end, another is made at once;
+    /// what was asked over the old one is answered over it.
+    async fn keep_first(&self, caller: &Caller, mut joins: bool, state: watch::Sender<State>) {
         let (env, knobs) = (&caller.env, &caller.knobs);
         let dice = env.dice.branch(&self.address);
         // Those that are to end, until their calls are answered: a stream lives for an hour at most.
@@ -110,12 +131,12 @@ impl Endpoint {
                         self.load.forget();
                         self.standing.returns(Instant::now());
                     }
-                    self.sender.store(Some(Arc::new(sender.clone())));
+                    self.first.store(Some(Arc::new(Line::new(sender.clone()))));
                     state.send_replace(State::Ready);
                     let mut running = Box::pin(alive(connection, knobs.clone()));
                     let began = Instant::now();
                     let end = until_it_leaves(&mut running, sender).await;
-                    self.sender.store(None);
+                    self.first.store(None);
                     let is_polite = !matches!(end, End::Broken(_));
                     if matches!(end, End::Leaves) {
                         // What it was asked is answered over it.
@@ -154,6 +175,36 @@ impl Endpoint {
                 // It may be shorter from now on.
                 Ok(()) = changed.changed() => {}
             }
+        }
+    }
+
+    /// Makes connections beside the first while all are full, as many as may be.
+    async fn widen(&self, caller: &Caller) {
+        let dice = caller.env.dice.branch(&format!("more to {}", self.address));
+        // Each with what keeps it.
+        let mut kept: Vec<(Arc<Line>, Owned)> = Vec::new();
+        loop {
+            self.are_full.notified().await;
+            let policy = caller.knobs.now().connect.clone();
+            kept.retain(|(_, keeper)| !keeper.has_ended());
+            if kept.len() + 1 >= policy.connections {
+                continue;
+            }
+            match tokio::time::timeout(policy.timeout, self.connect(&caller.env)).await {
+                Ok(Ok((sender, connection))) => {
+                    tracing::debug!(address = self.address, "a connection more: all were full");
+                    let line = Arc::new(Line::new(sender.clone()));
+                    let running = alive(connection, caller.knobs.clone());
+                    let keeping = beside(Arc::clone(&line), sender, running);
+                    let name = format!("connection beside the first to {}", self.address);
+                    let task = caller.tasks.spawn_endless(name, keeping);
+                    kept.push((line, Owned::from(task)));
+                }
+                // The first tells what is wrong, if anything is.
+                _failed => tokio::time::sleep(pauses(&policy).wait(1, &dice)).await,
+            }
+            let lines = kept.iter().map(|(line, _)| Arc::clone(line));
+            self.more.store(Arc::new(lines.collect()));
         }
     }
 
@@ -214,6 +265,32 @@ async fn until_it_leaves(
         }
     })
     .await
+}
+
+/// Keeps a connection beside the first: until it ends, or nobody needs it.
+async fn beside(
+    line: Arc<Line>,
+    sender: SendRequest<Bytes>,
+    running: impl Future<Output = io::Result<()>>,
+) {
+    let mut running = Box::pin(running);
+    let idle = async {
+        loop {
+            tokio::time::sleep(IDLE).await;
+            if line.close() {
+                return;
+            }
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        end = until_it_leaves(&mut running, sender) => end,
+        () = idle => return,
+    };
+    if matches!(end, End::Leaves) {
+        // What it was asked is answered over it.
+        drop(running.await);
+    }
 }
 
 /// Moves a connection's bytes until it ends, or until its peer is dead.

@@ -2,6 +2,7 @@
 
 mod sending;
 
+use super::line::Place;
 use crate::frame::Frames;
 use crate::{Streaming, status};
 use backlot_core::Error;
@@ -18,6 +19,7 @@ use tonic::Status;
 pub(super) struct Call {
     pub(super) sender: SendRequest<Bytes>,
     pub(super) authority: Authority,
+    pub(super) place: Place,
 }
 
 /// Why a call failed.
@@ -70,9 +72,9 @@ impl Call {
         headers: HeaderMap,
         frame: Bytes,
     ) -> Result<Answer, Failure> {
-        let (response, mut body) = self.begin(path, headers)?;
+        let (response, mut body, place) = self.begin(path, headers)?;
         body.send_data(frame, true).map_err(Failure::Unsent)?;
-        Answer::of(response.await.map_err(Failure::Broken)?)
+        Answer::of(response.await.map_err(Failure::Broken)?, place)
     }
 
     /// Sends frames as they come and as fast as the callee takes them, until it answers; its one
@@ -83,9 +85,9 @@ impl Call {
         headers: HeaderMap,
         frames: Streaming<Bytes>,
     ) -> Result<Bytes, Failure> {
-        let (response, body) = self.begin(path, headers)?;
+        let (response, body, place) = self.begin(path, headers)?;
         let answering = async {
-            Answer::of(response.await.map_err(Failure::Broken)?)?
+            Answer::of(response.await.map_err(Failure::Broken)?, place)?
                 .one()
                 .await
         };
@@ -109,7 +111,7 @@ impl Call {
         mut self,
         path: PathAndQuery,
         headers: HeaderMap,
-    ) -> Result<(ResponseFuture, SendStream<Bytes>), Failure> {
+    ) -> Result<(ResponseFuture, SendStream<Bytes>, Place), Failure> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(self.authority);
@@ -127,9 +129,11 @@ impl Call {
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        self.sender
+        let (response, body) = self
+            .sender
             .send_request(request, false)
-            .map_err(Failure::Unsent)
+            .map_err(Failure::Unsent)?;
+        Ok((response, body, self.place))
     }
 }
 
@@ -139,10 +143,11 @@ pub(super) struct Answer {
     frames: Frames,
     /// There is no body: the call was over with its head, and went well.
     over: bool,
+    _place: Place,
 }
 
 impl Answer {
-    fn of(response: Response<RecvStream>) -> Result<Self, Failure> {
+    fn of(response: Response<RecvStream>, place: Place) -> Result<Self, Failure> {
         let (head, body) = response.into_parts();
         if let Some(status) = Status::from_header_map(&head.headers) {
             return match status.code() {
@@ -150,6 +155,7 @@ impl Answer {
                     body,
                     frames: Frames::default(),
                     over: true,
+                    _place: place,
                 }),
                 _ => Err(Failure::Told(Box::new(status))),
             };
@@ -164,6 +170,7 @@ impl Answer {
             body,
             frames: Frames::default(),
             over: false,
+            _place: place,
         })
     }
 

@@ -233,10 +233,15 @@ impl Shared {
     /// Whether there are endpoints and each has failed lately: waiting would help nobody.
     fn all_failed(&self) -> bool {
         let endpoints = self.endpoints.load();
-        let failed = |kept: &Kept| match *kept.state.borrow() {
-            // One that takes no more calls is connected to anew at once.
-            State::Connecting | State::Ready => false,
-            State::Failed => true,
+        let failed = |kept: &Kept| {
+            let state = *kept.state.borrow();
+            // Whose keeper has ended with the program is connected to no more.
+            let is_left = kept.state.has_changed().is_err();
+            match state {
+                // One that takes no more calls is connected to anew at once.
+                State::Connecting | State::Ready => is_left,
+                State::Failed => true,
+            }
         };
         !endpoints.all.is_empty() && endpoints.all.iter().all(failed)
     }

@@ -19,6 +19,7 @@ static SERVICE: Service = Service {
     methods: &[
         method(0, "Read", Effect::Read),
         method(1, "Write", Effect::Once),
+        method(2, "Put", Effect::Idempotent),
     ],
     descriptors: &[],
     openapi: "",
@@ -70,6 +71,8 @@ struct Callee {
     at: Arc<Mutex<Option<String>>>,
     /// How often it wanted its connections to end.
     retires: watch::Sender<u32>,
+    /// How many calls it answers at a time over one connection, where that is bounded.
+    streams: Option<u32>,
     /// How many connections it took.
     connections: Arc<Mutex<u32>>,
     /// Whether it is gone: it takes no connections then, and ends those it has.
@@ -104,7 +107,11 @@ impl Callee {
                 let Ok((stream, _)) = accepted else { return };
                 let (callee, spawner) = (callee.clone(), inner.clone());
                 tasks.spawn_endless("connection", async move {
-                    let Ok(mut connection) = h2::server::handshake(stream).await else {
+                    let mut builder = h2::server::Builder::new();
+                    if let Some(streams) = callee.streams {
+                        builder.max_concurrent_streams(streams);
+                    }
+                    let Ok(mut connection) = builder.handshake(stream).await else {
                         return;
                     };
                     *callee.connections.lock() += 1;
@@ -183,7 +190,12 @@ impl Callee {
 
     /// From now on it does this.
     fn does(&self, does: Does) {
-        *self.does.lock() = [does].into();
+        self.do_all([does]);
+    }
+
+    /// From now on it does these, and goes on with the last.
+    fn do_all(&self, does: impl IntoIterator<Item = Does>) {
+        *self.does.lock() = does.into_iter().collect();
     }
 }
 
@@ -200,6 +212,7 @@ fn well(mut respond: SendResponse<Bytes>) {
 
 struct World {
     remote: Remote,
+    tasks: Tasks,
     metrics: Metrics,
     knobs: Knobs,
     instances: watch::Sender<InstanceSet>,
@@ -253,6 +266,7 @@ async fn world_of(
         .unwrap();
     World {
         remote,
+        tasks,
         metrics,
         knobs,
         instances,
@@ -354,6 +368,31 @@ async fn a_write_that_may_have_happened_is_not_made_again_and_one_that_nobody_sa
         ),
         (0, 1)
     );
+}
+
+#[tokio::test]
+async fn a_write_whose_second_call_changes_nothing_more_is_made_again_and_its_doubt_is_kept() {
+    let callee = Callee::doing([Does::Breaks, Does::Answers]);
+    let world = world(&[&callee]).await;
+    assert_eq!(world.call(2).await.unwrap(), "answer");
+    assert_eq!(callee.seen(), [0, 1]);
+    // A refusal says nothing of what was asked before.
+    let refusal = Does::Fails(Code::FailedPrecondition);
+    for (does, is_doubted) in [
+        (vec![refusal], false),
+        (vec![Does::Refuses, refusal], false),
+        (vec![Does::Breaks, refusal], true),
+        (vec![Does::Fails(Code::Unavailable), refusal], true),
+    ] {
+        callee.do_all(does.iter().copied());
+        let error = world.call(2).await.unwrap_err();
+        assert_eq!(error.code(), Code::FailedPrecondition);
+        assert!(crate::was_made(&error));
+        assert_eq!(crate::is_in_doubt(&error), is_doubted, "{does:?}");
+    }
+    // Of a read nothing is in doubt.
+    callee.do_all([Does::Breaks, refusal]);
+    assert!(!crate::is_in_doubt(&world.call(0).await.unwrap_err()));
 }
 
 #[tokio::test]
@@ -487,4 +526,45 @@ async fn what_is_kept_to_be_sent_again_is_bounded_and_writes_keep_nothing() {
     assert_eq!(kept(&world), 0);
     world.call(0).await.unwrap_err();
     assert_eq!(world.count("Read", "made"), 2);
+}
+
+#[tokio::test]
+async fn a_full_connection_gets_another_beside_it_and_no_more_than_that() {
+    let stuck = Callee {
+        streams: Some(2),
+        ..Callee::default()
+    };
+    let world = world(&[&stuck]).await;
+    // Its bound is known with its first answer.
+    world.call(0).await.unwrap();
+    stuck.does(Does::Dawdles);
+    let mut calls = futures_util::stream::FuturesUnordered::new();
+    for (more, seen, connections) in [(3, 2, 2), (2, 4, 2), (2, 4, 2)] {
+        calls.extend((0..more).map(|_| world.call(1)));
+        let is_so =
+            |_: &World| stuck.seen().len() == 1 + seen && *stuck.connections.lock() == connections;
+        tokio::select! {
+            _answer = calls.next() => panic!("nobody answers"),
+            () = world.until("they are asked", is_so) => {}
+        }
+    }
+    // Who waits has its turn.
+    stuck.does(Does::Answers);
+    stuck.dawdling.lock().drain(..).for_each(well);
+    for _ in 0..7 {
+        calls.next().await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn at_the_end_of_the_program_nobody_waits_for_a_connection() {
+    let callee = Callee::default();
+    let world = world(&[&callee]).await;
+    world.call(0).await.unwrap();
+    // With the tasks that keep connections, and their callees.
+    world.tasks.shutdown(Duration::from_secs(1)).await;
+    for method in [0, 1, 2] {
+        let error = world.call(method).await.unwrap_err();
+        assert_eq!(error.message(), "no instance of t can be reached");
+    }
 }

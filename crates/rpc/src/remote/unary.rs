@@ -6,8 +6,8 @@ use super::exchange::Failure;
 use super::latency::Latency;
 use super::ready::Ready;
 use super::{Remote, Shared, only};
-use crate::binding::Unmade;
-use crate::contract::Method;
+use crate::binding::{Doubted, Unmade};
+use crate::contract::{Effect, Method};
 use crate::policy::{Policy, Rule};
 use crate::wire;
 use backlot_core::{Code, Context, Deadline, Error};
@@ -133,7 +133,7 @@ impl Remote {
         // Where attempts went, and what came of the last.
         let mut tried = Vec::new();
         let mut before: Option<Error> = None;
-        let mut was_seen = false;
+        let (mut was_seen, mut may_be_done) = (false, false);
         loop {
             let is_holding = shared.throttle.is_holding(&policy.throttle, Instant::now());
             let want = Want {
@@ -174,6 +174,14 @@ impl Remote {
                 // Nothing has happened.
                 (false, error) => error.with_source(Unmade),
             };
+            let error = if may_be_done {
+                Doubted::marks(error)
+            } else {
+                error
+            };
+            may_be_done |= method.effect != Effect::Read
+                && outcome != Outcome::Unseen
+                && !again::is_refusal(error.code());
             let is_slow = outcome == Outcome::Expired && series.is_slow(took, now);
             match is_slow {
                 true => ready.ended(true, None),

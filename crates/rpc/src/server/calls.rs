@@ -1,7 +1,8 @@
-//! What goes on over one connection: whether anything was ever asked, and whether anything is still
-//! being answered.
+//! What goes on over one connection: whether anything was ever asked, whether anything is still being
+//! answered, and whether its peer floods it.
 
 use super::dispatch::{Body, Dispatch};
+use super::flood::Watch;
 use backlot_core::BoxFuture;
 use backlot_core::net::Stream;
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// An HTTP/2 client has introduced itself after so many bytes; an HTTP/1 client that sends as many
 /// is in its first head, which has a limit of its own.
@@ -29,6 +32,7 @@ struct Counts {
     read: AtomicUsize,
     begun: AtomicUsize,
     under_way: AtomicUsize,
+    floods: Notify,
 }
 
 impl Calls {
@@ -41,6 +45,11 @@ impl Calls {
     /// Whether nothing is being answered.
     pub(super) fn is_quiet(&self) -> bool {
         self.0.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Waits until the caller floods the connection: it is heard no more then, and was told why.
+    pub(super) async fn flooded(&self) {
+        self.0.floods.notified().await;
     }
 
     fn begin(&self) -> Call {
@@ -104,35 +113,77 @@ impl http_body::Body for Answer {
     }
 }
 
-/// A stream that counts what it reads.
-pub(super) struct Read {
-    pub(super) stream: Stream,
-    pub(super) calls: Calls,
+/// A stream that watches what passes.
+pub(super) struct Watched {
+    stream: Stream,
+    calls: Calls,
+    watch: Watch,
+    /// It was flooded, and reads and writes nothing more.
+    is_over: bool,
 }
 
-impl AsyncRead for Read {
+impl Watched {
+    pub(super) fn new(stream: Stream, calls: Calls) -> Self {
+        Watched {
+            stream,
+            calls,
+            watch: Watch::new(Instant::now()),
+            is_over: false,
+        }
+    }
+
+    /// Says why, as far as that can be said at once.
+    fn ends(&mut self, cx: &mut Context<'_>) {
+        self.is_over = true;
+        if let Some(frame) = self.watch.farewell() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &frame);
+            if written.is_ready() {
+                let _flushed = Pin::new(&mut self.stream).poll_flush(cx);
+            }
+        }
+        self.calls.0.floods.notify_one();
+    }
+}
+
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.calls
-            .0
-            .read
-            .fetch_add(buffer.filled().len() - before, Ordering::Relaxed);
-        read
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        let came = &buffer.filled()[before..];
+        this.calls.0.read.fetch_add(came.len(), Ordering::Relaxed);
+        if this.watch.came(came) {
+            return read;
+        }
+        buffer.set_filled(before);
+        this.ends(cx);
+        // Whoever waits for floods ends the connection.
+        Poll::Pending
     }
 }
 
-impl AsyncWrite for Read {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(count)) = &written {
+            this.watch.sent(&bytes[..*count]);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -148,7 +199,20 @@ impl AsyncWrite for Read {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let this = &mut *self;
+        if this.is_over {
+            return Poll::Pending;
+        }
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        if let Poll::Ready(Ok(count)) = &written {
+            let mut left = *count;
+            for slice in slices {
+                let passed = left.min(slice.len());
+                this.watch.sent(&slice[..passed]);
+                left -= passed;
+            }
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

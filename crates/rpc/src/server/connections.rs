@@ -1,12 +1,13 @@
 //! Accepts connections, bounds them, and lets them end in time.
 
-use super::calls::{Calls, Counted, Read};
+use super::calls::{Calls, Counted, Watched};
 use super::dispatch::Dispatch;
 use backlot_core::Dice;
 use backlot_core::env::{Phase, Shutdown};
 use backlot_core::net::{Listener, Stream};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -75,9 +76,9 @@ pub(super) async fn serve(
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 connections.spawn(connection(
-                    stream,
+                    (stream, peer),
                     dispatch.clone(),
                     shutdown.clone(),
                     Limits {
@@ -106,7 +107,12 @@ pub(super) async fn serve(
     Outcome { cut }
 }
 
-async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limits: Limits) {
+async fn connection(
+    (stream, peer): (Stream, SocketAddr),
+    dispatch: Dispatch,
+    shutdown: Shutdown,
+    limits: Limits,
+) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -123,10 +129,7 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING_ANSWER);
     let calls = Calls::default();
-    let stream = TokioIo::new(Read {
-        stream,
-        calls: calls.clone(),
-    });
+    let stream = TokioIo::new(Watched::new(stream, calls.clone()));
     let connection = builder.serve_connection(
         stream,
         Counted {
@@ -156,6 +159,11 @@ async fn connection(stream: Stream, dispatch: Dispatch, shutdown: Shutdown, limi
     };
     let ended = tokio::select! {
         biased;
+        () = calls.flooded() => {
+            tracing::warn!(%peer, "a connection is flooded with frames that ask nothing: it ends");
+            // Its peer may read why.
+            return tokio::time::sleep(FAREWELL).await;
+        }
         ended = lived => match ended {
             Some(ended) => ended,
             None => return,

@@ -2,8 +2,9 @@
 
 use crate::endpoint::Endpoint;
 use crate::stage::{Stage, TOPIC, asking, cx};
-use backlot_core::{Code, Context};
+use backlot_core::{Code, Context, Idempotency};
 use backlot_webhooks::contract::webhooks::v1 as proto;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn an_endpoint_is_made_changed_listed_and_removed() {
@@ -59,6 +60,26 @@ async fn an_endpoint_is_made_changed_listed_and_removed() {
     stage.put("shop", &endpoint.url("/three")).await;
     let received = endpoint.received_by("/three", 1).await;
     assert_eq!(received[0].header("ce-id"), "order-2");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_put_repeated_under_its_key_changes_nothing_and_tells_the_secret_again() {
+    let endpoint = Endpoint::start(None).await;
+    let stage = Stage::allowing(endpoint.port).await;
+    let key = Idempotency::parse("5bd3e7b2-6c6e-4a4e-9f0c-0d7f3c1a9e11").unwrap();
+    let key = cx().with_idempotency(Some(Arc::new(key)));
+    let put = async || {
+        let request = asking("shop", &endpoint.url("/one"));
+        stage.client.put_webhook(&key, request).await.unwrap()
+    };
+    let made = put().await;
+    assert_eq!(put().await, made, "as if the first answer had come");
+    // Until something else happens to it.
+    stage.put("shop", &endpoint.url("/two")).await;
+    let after = put().await;
+    assert_eq!(after.secret, "");
+    assert_eq!(after.webhook.unwrap().url, endpoint.url("/two"));
     stage.stop().await;
 }
 

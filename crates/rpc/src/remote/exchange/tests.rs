@@ -20,6 +20,7 @@ async fn ask(answer: impl FnOnce(SendResponse<Bytes>)) -> Result<Bytes, Error> {
         let call = Call {
             sender,
             authority: Authority::from_static("rating:1"),
+            place: Place::nowhere(),
         };
         let request = frame::wrap(b"request").unwrap();
         let asking = async {
