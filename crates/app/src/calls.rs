@@ -1,6 +1,6 @@
 //! `calls`: whom the instances of a running system call, how those look to them, and by which policy.
 
-use crate::admin::{Client, client};
+use crate::admin::{Calls, Client, client};
 use crate::cli::{Options, Product};
 use crate::instances::{self, PATIENCE, Refused, Way, code, missed};
 use crate::out;
@@ -20,6 +20,7 @@ use std::process::ExitCode;
   calls policy movie                     how the service movie goes about failures
   calls set movie eject.on off           no instance is ejected by it any more, from now on
   calls set movie retry.attempts 1
+  calls set movie retry.patience 50ms --to rating    only towards the service rating
   calls reset movie eject.on             back to what its configuration says
 
 What is set lasts until the instance is started anew: its configuration is the place for what should
@@ -50,6 +51,9 @@ enum Task {
         knob: String,
         /// Its value: on, off, a number, a time such as 250ms, a word
         value: String,
+        /// Only towards this service, instead of all that are called
+        #[arg(long, value_name = "SERVICE")]
+        to: Option<String>,
     },
     /// Set a knob back to what the configuration says
     Reset {
@@ -57,6 +61,9 @@ enum Task {
         service: String,
         /// The knob
         knob: String,
+        /// What was set towards this service
+        #[arg(long, value_name = "SERVICE")]
+        to: Option<String>,
     },
 }
 
@@ -74,8 +81,13 @@ pub fn run(arguments: &Arguments, product: &Product, options: &Options) -> ExitC
                 service,
                 knob,
                 value,
-            }) => turn(arguments, way, of(&instances, service)?, knob, Some(value)).await,
-            Some(Task::Reset { service, knob }) => {
+                to,
+            }) => {
+                let knob = (knob.as_str(), to.as_deref());
+                turn(arguments, way, of(&instances, service)?, knob, Some(value)).await
+            }
+            Some(Task::Reset { service, knob, to }) => {
+                let knob = (knob.as_str(), to.as_deref());
                 turn(arguments, way, of(&instances, service)?, knob, None).await
             }
         }
@@ -203,8 +215,13 @@ async fn policy(
             }
         };
         if arguments.json {
-            let (policy, changed) = (&calls.policy, &calls.changed);
-            out::line(json!({ "instance": instance.id, "policy": policy, "changed": changed }))?;
+            out::line(json!({
+                "instance": instance.id,
+                "policy": calls.policy,
+                "changed": calls.changed,
+                "to": calls.to,
+                "to_configured": calls.to_configured,
+            }))?;
             continue;
         }
         out::line(&instance.id)?;
@@ -215,17 +232,35 @@ async fn policy(
             let why = format!("{}{why}", configured.unwrap_or_default());
             Some([(*name).to_owned(), value, why])
         };
-        let rows: Vec<_> = REASONS.iter().filter_map(row).collect();
+        let mut rows: Vec<_> = REASONS.iter().filter_map(row).collect();
+        rows.extend(differing(&calls));
         out::line(table(["KNOB", "IS", "WHY"], &rows))?;
     }
     Ok(code(all_answered))
+}
+
+/// What is set otherwise towards some services.
+fn differing(calls: &Calls) -> Vec<[String; 3]> {
+    let mut rows = Vec::new();
+    for (service, knobs) in &calls.to {
+        let configured = calls.to_configured.get(service);
+        for (knob, value) in knobs {
+            let why = match configured.and_then(|knobs| knobs.get(knob)) {
+                Some(configured) if configured == value => "configured".to_owned(),
+                Some(configured) => format!("configured {}", shown(configured)),
+                None => "not configured".to_owned(),
+            };
+            rows.push([format!("{knob} towards {service}"), shown(value), why]);
+        }
+    }
+    rows
 }
 
 async fn turn(
     arguments: &Arguments,
     way: &Way<'_>,
     instances: Vec<&Instance>,
-    knob: &str,
+    knob: (&str, Option<&str>),
     value: Option<&str>,
 ) -> Result<ExitCode, Refused> {
     let mut all_answered = true;
@@ -235,9 +270,14 @@ async fn turn(
                 out::line(json!({ "instance": instance.id, "turned": turned }))?;
             }
             Ok(turned) => out::line(format_args!(
-                "{}: {} is {}, was {}",
+                "{}: {}{} is {}, was {}",
                 instance.id,
                 turned.knob,
+                turned
+                    .to
+                    .iter()
+                    .map(|to| format!(" towards {to}"))
+                    .collect::<String>(),
                 shown(&turned.is),
                 shown(&turned.was)
             ))?,

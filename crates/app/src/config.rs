@@ -1,7 +1,7 @@
 //! What every process can be told, whatever services it runs.
 
 use crate::store::StoreConfig;
-use backlot_rpc::policy::Policy;
+use backlot_rpc::policy::Policies;
 use backlot_service::config::{Problems, Tree, Validate, human_duration};
 use backlot_service::logs;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub(crate) struct Table<C> {
     #[serde(flatten)]
     pub(crate) own: C,
     pub(crate) server: ServerConfig,
-    pub(crate) calls: Policy,
+    pub(crate) calls: Policies,
 }
 
 impl<C: Validate> Validate for Table<C> {

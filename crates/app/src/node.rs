@@ -214,14 +214,19 @@ impl Node {
             aborted,
         };
         let late: Vec<_> = late.iter().map(|step| step.name).collect();
-        tracing::info!(
-            service = name,
-            took = ?Instant::now().saturating_duration_since(began),
-            connections_cut = ended.cut,
-            tasks_aborted = ended.aborted,
-            steps_cut = late.join(", "),
-            "{name} has drained"
-        );
+        let took = Instant::now().saturating_duration_since(began);
+        if ended.is_clean() && late.is_empty() {
+            tracing::debug!(service = name, ?took, "{name} has drained");
+        } else {
+            tracing::warn!(
+                service = name,
+                ?took,
+                connections_cut = ended.cut,
+                tasks_aborted = ended.aborted,
+                steps_cut = late.join(", "),
+                "{name} has drained, and something was cut"
+            );
+        }
         ended
     }
 }
@@ -258,7 +263,7 @@ async fn start(
     let announced_admin = reached_at(admin_address, &advertised);
     let health = Health::new();
     let instance = format!("{}-{:08x}", prepared.name, env.dice.next_u64() >> 32);
-    let knobs = Knobs::new(prepared.calls.clone());
+    let knobs = Knobs::of(prepared.calls.clone());
     let mut startup = Startup::new(
         (prepared.name, instance.clone(), address),
         world.clone(),

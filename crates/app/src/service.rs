@@ -3,7 +3,7 @@
 use crate::config::{ServerConfig, Table};
 use crate::store::StoreUrl;
 use crate::{StartError, Startup};
-use backlot_rpc::policy::{Policy, REASONS};
+use backlot_rpc::policy::{Policies, REASONS};
 use backlot_service::config::{Problems, Tree, Validate, explained};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,7 +55,7 @@ pub struct Prepared {
     pub(crate) owner: Owner,
     pub(crate) server: ServerConfig,
     /// How its clients of other processes go about failures.
-    pub(crate) calls: Policy,
+    pub(crate) calls: Policies,
     /// The configuration in force, secrets masked.
     pub(crate) printed: String,
     /// Whether several copies may have its store open at once.

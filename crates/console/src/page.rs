@@ -96,6 +96,8 @@ impl Page {
             .route("/groups/{topic}/{group}/resume", post(route::group::resume))
             .route("/caches/{service}/{name}", get(route::cache::show))
             .route("/caches/{service}/{name}/purge", post(route::cache::purge))
+            .route("/calls/{service}", get(route::calls::show))
+            .route("/calls/{service}/set", post(route::calls::turn))
             .route("/runs", get(route::run::list))
             .route("/runs/{number}", get(route::run::show))
             .route("/runs/{number}/events", get(route::run::events))

@@ -3,6 +3,7 @@
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod cache;
+pub(crate) mod calls;
 pub(crate) mod dead;
 pub(crate) mod group;
 pub(crate) mod letter;

@@ -2,8 +2,11 @@
 //! past to show.
 
 use crate::history::History;
-use crate::snapshot::{self, CacheRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
+use crate::snapshot::{
+    self, CacheRow, CallsRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot,
+};
 use backlot_app::admin::client::{self, Client, Health, Pass};
+use backlot_app::admin::{Calls, Turned};
 use backlot_cache::Report;
 use backlot_cluster::Registry;
 use backlot_core::discovery::{Instance, InstanceSet};
@@ -60,6 +63,16 @@ struct State {
 struct Said {
     health: Health,
     caches: Vec<Report>,
+    calls: Option<Calls>,
+    panels: Vec<PanelRow>,
+}
+
+/// What the instances of all services say.
+#[derive(Default)]
+struct All {
+    services: Vec<ServiceRow>,
+    caches: Vec<CacheRow>,
+    calls: Vec<CallsRow>,
     panels: Vec<PanelRow>,
 }
 
@@ -83,6 +96,7 @@ impl Sampler {
             at: env.clock.wall(),
             services: Ok(Vec::new()),
             caches: Vec::new(),
+            calls: Vec::new(),
             panels: Vec::new(),
             groups: Ok(Vec::new()),
             dead: Ok(Vec::new()),
@@ -133,15 +147,16 @@ impl Sampler {
             }
             groups
         });
-        let (services, caches, panels) = match services {
-            Ok((services, caches, panels)) => (Ok(services), caches, panels),
-            Err(why) => (Err(why), Vec::new(), Vec::new()),
+        let (all, away) = match services {
+            Ok(all) => (all, None),
+            Err(why) => (All::default(), Some(why)),
         };
         let sampled = Arc::new(Snapshot {
             at: self.0.clock.wall(),
-            services,
-            caches,
-            panels,
+            services: away.map_or(Ok(all.services), Err),
+            caches: all.caches,
+            calls: all.calls,
+            panels: all.panels,
             groups,
             dead,
             queues,
@@ -168,10 +183,18 @@ impl Sampler {
     }
 }
 
-/// What became of having an instance forget.
-pub(crate) struct Forgotten {
+/// What became of asking an instance for something.
+pub(crate) struct Answered<T> {
     pub(crate) instance: String,
-    pub(crate) values: Result<u64, Error>,
+    pub(crate) outcome: Result<T, Error>,
+}
+
+impl<T> Answered<T> {
+    /// What went wrong, for people.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let error = self.outcome.as_ref().err()?;
+        Some(format!("{} did not: {}", self.instance, error.message()))
+    }
 }
 
 impl Sampler {
@@ -181,33 +204,63 @@ impl Sampler {
         service: &str,
         cache: &str,
         key: Option<&str>,
-    ) -> Vec<Forgotten> {
+    ) -> Vec<Answered<u64>> {
+        let holds = |instance: &Instance| client::caches(instance).any(|name| name == cache);
+        self.ask_all(service, holds, |mut client| async move {
+            client.forget(cache, key, PROBE).await
+        })
+        .await
+    }
+
+    /// Has every instance of a service turn a knob of its calls; to what its configuration says
+    /// where no value is given.
+    pub(crate) async fn turn(
+        &self,
+        service: &str,
+        knob: (&str, Option<&str>),
+        value: Option<&str>,
+    ) -> Vec<Answered<Turned>> {
+        self.ask_all(service, client::makes_calls, |mut client| async move {
+            client.turn(knob, value, PROBE).await
+        })
+        .await
+    }
+
+    /// Asks every instance of a service of which something is so.
+    async fn ask_all<T, F>(
+        &self,
+        service: &str,
+        is_asked: impl Fn(&Instance) -> bool,
+        ask: impl Fn(Client) -> F,
+    ) -> Vec<Answered<T>>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let sample = self.sample().await;
         let services = sample.services.iter().flatten();
         let instances = services
             .filter(|row| row.name == service)
             .flat_map(|row| &row.instances)
-            .map(|row| &row.instance);
-        let holders = instances.filter(|it| client::caches(it).any(|name| name == cache));
-        let asking = holders.map(|instance| async {
-            let values = match client::address(instance) {
-                Some(at) => self.0.client(at).forget(cache, key, PROBE).await,
-                None => Err(Error::unavailable("it does not say where it is asked")),
-            };
-            Forgotten {
-                instance: instance.id.clone(),
-                values,
-            }
-        });
+            .map(|row| &row.instance)
+            .filter(|instance| is_asked(instance));
+        let mut asking = Vec::new();
+        for instance in instances {
+            let answer = client::address(instance).map(|at| ask(self.0.client(at)));
+            let instance = instance.id.clone();
+            asking.push(async move {
+                let outcome = match answer {
+                    Some(answer) => answer.await,
+                    None => Err(Error::unavailable("it does not say where it is asked")),
+                };
+                Answered { instance, outcome }
+            });
+        }
         join_all(asking).await
     }
 }
 
 impl Inner {
-    async fn services(
-        &self,
-        state: &mut State,
-    ) -> Part<(Vec<ServiceRow>, Vec<CacheRow>, Vec<PanelRow>)> {
+    async fn services(&self, state: &mut State) -> Part<All> {
         let names = tokio::time::timeout(PROBE, self.registry.services()).await;
         // Those that are known already are shown while the registry is away.
         if let Ok(Ok(names)) = names {
@@ -228,7 +281,7 @@ impl Inner {
             .filter(|(_, set)| !set.instances.is_empty())
             .collect();
         let mut said = self.ask(state, &sets).await;
-        let (mut services, mut caches, mut panels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = All::default();
         for (name, set) in sets {
             let mut instances = Vec::new();
             for instance in set.instances.iter() {
@@ -237,21 +290,25 @@ impl Inner {
                 let said = said.unwrap_or(Said {
                     health: Health::Unknown,
                     caches: Vec::new(),
+                    calls: None,
                     panels: Vec::new(),
                 });
                 let health = said.health;
-                snapshot::add_caches(&mut caches, instance, &said.caches);
-                snapshot::add_panels(&mut panels, said.panels);
+                snapshot::add_caches(&mut all.caches, instance, &said.caches);
+                if client::makes_calls(instance) {
+                    snapshot::add_calls(&mut all.calls, instance, said.calls);
+                }
+                snapshot::add_panels(&mut all.panels, said.panels);
                 let instance = instance.clone();
                 instances.push(InstanceRow { instance, health });
             }
-            services.push(ServiceRow {
+            all.services.push(ServiceRow {
                 name,
                 is_stale: set.stale,
                 instances,
             });
         }
-        Ok((services, caches, panels))
+        Ok(all)
     }
 
     /// Asks every instance how it is, a few at a time; what they say, by where they were asked.
@@ -296,6 +353,7 @@ async fn says(probe: &mut Client, instance: &Instance) -> Said {
     let mut said = Said {
         health: probe.health(left()).await,
         caches: Vec::new(),
+        calls: None,
         panels: Vec::new(),
     };
     if said.health == Health::Silent {
@@ -304,6 +362,9 @@ async fn says(probe: &mut Client, instance: &Instance) -> Said {
     if client::has_caches(instance) {
         // What cannot be had is not known.
         said.caches = probe.caches(left()).await.unwrap_or_default();
+    }
+    if client::makes_calls(instance) {
+        said.calls = probe.calls(left()).await.ok();
     }
     for name in client::panels(instance) {
         let panel = probe.panel(name, left()).await;

@@ -1,8 +1,8 @@
 //! What is known at one moment. A part that cannot be had says why, and the others are shown all
 //! the same.
 
-use backlot_app::admin::Panel;
 use backlot_app::admin::client::{self, Health};
+use backlot_app::admin::{Calls, Panel};
 use backlot_cache::Report;
 use backlot_core::discovery::Instance;
 use backlot_core::{Context, Timestamp};
@@ -23,6 +23,7 @@ pub(crate) struct Snapshot {
     pub(crate) at: Timestamp,
     pub(crate) services: Part<Vec<ServiceRow>>,
     pub(crate) caches: Vec<CacheRow>,
+    pub(crate) calls: Vec<CallsRow>,
     pub(crate) panels: Vec<PanelRow>,
     pub(crate) groups: Part<Vec<GroupRow>>,
     pub(crate) dead: Part<Vec<OfGroup>>,
@@ -52,6 +53,14 @@ pub(crate) struct CacheRow {
     pub(crate) name: String,
     /// By the ids of instances; nothing of those that do not say.
     pub(crate) instances: Vec<(String, Option<Report>)>,
+}
+
+/// A service that calls others over the network, as each of its instances says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CallsRow {
+    pub(crate) service: String,
+    /// By the ids of instances; nothing of those that do not say.
+    pub(crate) instances: Vec<(String, Option<Calls>)>,
 }
 
 /// A table that a service has for operators.
@@ -92,6 +101,18 @@ pub(crate) fn add_caches(rows: &mut Vec<CacheRow>, instance: &Instance, reports:
                 instances: vec![one],
             }),
         }
+    }
+}
+
+/// Counts an instance that calls others to those of its service.
+pub(crate) fn add_calls(rows: &mut Vec<CallsRow>, instance: &Instance, said: Option<Calls>) {
+    let one = (instance.id.clone(), said);
+    match rows.iter_mut().find(|row| row.service == instance.service) {
+        Some(row) => row.instances.push(one),
+        None => rows.push(CallsRow {
+            service: instance.service.clone(),
+            instances: vec![one],
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod cache;
+pub(crate) mod calls;
 pub(crate) mod dead;
 pub(crate) mod group;
 mod indent;
@@ -23,6 +24,12 @@ use std::time::{Duration, UNIX_EPOCH};
 pub(crate) struct Message<'a> {
     title: &'a str,
     text: &'a str,
+}
+
+/// What came of what was asked for.
+pub(crate) struct Note {
+    pub(crate) text: String,
+    pub(crate) failed: bool,
 }
 
 pub(crate) fn message<'a>(title: &'a str, text: &'a str) -> Message<'a> {

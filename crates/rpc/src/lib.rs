@@ -24,6 +24,7 @@
 //! | [`binding`] | a client's way to a service |
 //! | [`direct`], [`remote`] | the two ways |
 //! | [`edge`], [`identity`] | headers become a context with a verified principal |
+//! | [`deadlines`] | deadlines for services of axum and tonic as they are |
 //! | [`admin`] | metrics, probes and the configuration in force |
 //! | [`policy`] | what remote clients do about failures |
 //! | [`own_name`] | pages answer to names of ours alone |
@@ -36,6 +37,7 @@
 pub mod admin;
 pub mod binding;
 pub mod contract;
+pub mod deadlines;
 pub mod direct;
 pub mod edge;
 mod frame;
@@ -55,12 +57,13 @@ pub mod validate;
 pub mod wire;
 
 pub use binding::{Binding, Client, is_in_doubt, was_made};
+pub use deadlines::Deadlines;
 pub use direct::{Direct, Local};
 pub use edge::Edge;
 pub use frame::MAX_MESSAGE;
 pub use guard::Guard;
 pub use mount::{Mount, Reply};
-pub use remote::{Caller, Remote, ZONE};
+pub use remote::{Caller, Channel, Remote, ZONE};
 pub use server::Server;
 pub use streaming::Streaming;
 pub use validate::{Validate, Violations};

@@ -10,16 +10,21 @@
 //! knobs.set(policy);
 //! assert_eq!(knobs.now().retry.attempts, 1);
 //! ```
+//!
+//! One policy is for all whom a client calls; knobs may be set otherwise for some of them
+//! ([`Policies`]).
 
+mod knobs;
+mod policies;
 mod set;
 mod validate;
 
-use arc_swap::ArcSwap;
+pub use knobs::{Knobs, Live};
+pub use policies::Policies;
+
 use backlot_service::config::human_duration;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Everything that can be set about calls to other processes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -318,51 +323,6 @@ pub const REASONS: &[(&str, &str)] = &[
         "a callee that answers so many calls at a time over one answers twice as many over two",
     ),
 ];
-
-/// A policy that can be changed while it is followed. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Knobs(Arc<Kept>);
-
-#[derive(Debug)]
-struct Kept {
-    now: ArcSwap<Policy>,
-    changed: watch::Sender<u64>,
-}
-
-impl Default for Knobs {
-    fn default() -> Self {
-        Knobs::new(Policy::default())
-    }
-}
-
-impl Knobs {
-    /// Set to this.
-    #[must_use]
-    pub fn new(policy: Policy) -> Self {
-        Knobs(Arc::new(Kept {
-            now: ArcSwap::from_pointee(policy),
-            changed: watch::Sender::new(0),
-        }))
-    }
-
-    /// How they are set.
-    #[must_use]
-    pub fn now(&self) -> arc_swap::Guard<Arc<Policy>> {
-        self.0.now.load()
-    }
-
-    /// Sets them anew. That they make sense is the caller's to check.
-    pub fn set(&self, policy: Policy) {
-        self.0.now.store(Arc::new(policy));
-        self.0.changed.send_modify(|count| *count += 1);
-    }
-
-    /// Moves whenever they are set.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.changed.subscribe()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@
 mod again;
 mod budget;
 mod caller;
+mod channel;
 mod choose;
 mod counts;
 mod endpoint;
@@ -24,34 +25,33 @@ mod subset;
 mod throttle;
 mod unary;
 pub mod view;
+mod way;
 mod window;
 
 pub use caller::{Caller, ZONE};
+pub use channel::Channel;
 pub use counts::{EJECTED, ENDPOINTS};
 pub use unary::{NOT_SENT, REPEATED};
 
 use crate::binding::child;
 use crate::contract::{Method, Service, Shape};
 use crate::mount::{Payload, Reply};
-use crate::policy::Knobs;
 use crate::{Streaming, frame, wire};
 use again::Outcome;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Context, Error};
 use backlot_service::telemetry::{CallMetrics, Side};
-use budget::Budget;
 use bytes::Bytes;
 use choose::{Trial, Want};
 use exchange::{Answer, Call, Failure};
 use futures_util::StreamExt;
 use http::uri::PathAndQuery;
-use set::{EndpointSet, Held};
+use set::Held;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use throttle::Throttle;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use unary::Series;
+use unary::{Asked, Series};
+use way::Way;
 
 /// The way to a service of other processes. Clones share its connections.
 #[derive(Clone)]
@@ -59,17 +59,10 @@ pub struct Remote(Arc<Shared>);
 
 struct Shared {
     service: &'static Service,
-    target: String,
-    endpoints: EndpointSet,
+    way: Way,
     paths: Vec<PathAndQuery>,
     metrics: Vec<CallMetrics>,
     unary: Vec<Series>,
-    budget: Budget,
-    throttle: Throttle,
-    /// How many bytes of requests are kept to be sent again.
-    kept: AtomicUsize,
-    knobs: Knobs,
-    dice: backlot_core::Dice,
 }
 
 impl Remote {
@@ -85,8 +78,7 @@ impl Remote {
         let metrics = &caller.metrics;
         Remote(Arc::new(Shared {
             service,
-            target: target.to_owned(),
-            endpoints: EndpointSet::new(target, instances, caller),
+            way: Way::new(target, instances, caller),
             paths: service
                 .methods
                 .iter()
@@ -102,13 +94,8 @@ impl Remote {
             unary: service
                 .methods
                 .iter()
-                .map(|method| Series::of(metrics, method, now))
+                .map(|method| Series::of(metrics, (method.service, method.name), now))
                 .collect(),
-            budget: Budget::new(now),
-            throttle: Throttle::new(now),
-            kept: AtomicUsize::new(0),
-            knobs: caller.knobs.clone(),
-            dice: caller.env.dice.branch(target),
         }))
     }
 
@@ -120,7 +107,7 @@ impl Remote {
     ) -> Result<Res, Error> {
         self.observed(method, async {
             let affinity = cx.affinity();
-            let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+            let cx = child(cx, method, &self.0.way.target, &self.0.way.dice)?;
             let frame = frame::encode(&request)?;
             let message = self.send(method, &cx, affinity, frame).await?;
             self.decode(message)
@@ -166,7 +153,7 @@ impl Remote {
         cx: &Context,
         request: Req,
     ) -> Result<Streaming<Res>, Error> {
-        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+        let cx = child(cx, method, &self.0.way.target, &self.0.way.dice)?;
         let frame = frame::encode(&request)?;
         let answers = self.open(method, &cx, frame).await?;
         let remote = self.clone();
@@ -186,7 +173,7 @@ impl Remote {
         request: Bytes,
     ) -> Result<Reply, Error> {
         let affinity = cx.affinity();
-        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+        let cx = child(cx, method, &self.0.way.target, &self.0.way.dice)?;
         let frame = frame::wrap(&request)?;
         match method.shape {
             Shape::ServerStream => Ok(Reply::Stream(self.open(method, &cx, frame).await?)),
@@ -212,6 +199,32 @@ impl Remote {
         self.converse(method, cx, Streaming::new(frames)).await
     }
 
+    /// Sends a request until it is answered, or is not to be sent again; its one answer.
+    async fn send(
+        &self,
+        method: &'static Method,
+        cx: &Context,
+        affinity: Option<u64>,
+        frame: Bytes,
+    ) -> Result<Bytes, Error> {
+        let path = &self.0.paths[method.index];
+        let asked = Asked {
+            name: method.name,
+            path: method.path,
+            effect: method.effect,
+            series: &self.0.unary[method.index],
+        };
+        let exchange = |call: Call, attempt: Context| {
+            let (path, frame) = (path.clone(), frame.clone());
+            async move {
+                let answer = call.send(path, wire::write(&attempt), frame).await?;
+                answer.one().await
+            }
+        };
+        let sent = self.0.way.send(asked, cx, (affinity, &frame), exchange);
+        Ok(sent.await?.0)
+    }
+
     /// Sends framed requests to the next instance until it answers.
     async fn converse(
         &self,
@@ -219,13 +232,13 @@ impl Remote {
         cx: &Context,
         frames: Streaming<Bytes>,
     ) -> Result<Bytes, Error> {
-        let cx = child(cx, method, &self.0.target, &self.0.dice)?;
+        let cx = child(cx, method, &self.0.way.target, &self.0.way.dice)?;
         let conversation = async {
             let want = Want {
                 may_try: Trial::Never,
                 ..Want::ANY
             };
-            let mut ready = self.0.endpoints.ready(cx.deadline(), want).await?;
+            let mut ready = self.0.way.endpoints.ready(cx.deadline(), want).await?;
             let path = self.0.paths[method.index].clone();
             // How long it takes says as much of its sender as of its callee.
             ready.left();
@@ -274,7 +287,7 @@ impl Remote {
         cx: &Context,
         frame: Bytes,
     ) -> Result<(Answer, Held), Error> {
-        let mut ready = self.0.endpoints.ready(cx.deadline(), Want::ANY).await?;
+        let mut ready = self.0.way.endpoints.ready(cx.deadline(), Want::ANY).await?;
         let path = self.0.paths[method.index].clone();
         let asking = async {
             let call = only(ready.call())?;
@@ -296,13 +309,13 @@ impl Remote {
 
     fn decode<Res: Payload>(&self, message: Bytes) -> Result<Res, Error> {
         Res::decode(message).map_err(|error| {
-            Error::internal(format!("the answer of {} is malformed", self.0.target))
+            Error::internal(format!("the answer of {} is malformed", self.0.way.target))
                 .with_source(error)
         })
     }
 
     fn failed(&self, failure: Failure) -> Error {
-        failure.error(&self.0.target)
+        failure.error(&self.0.way.target)
     }
 }
 
@@ -315,7 +328,7 @@ impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Remote")
             .field(&self.0.service.name)
-            .field(&self.0.target)
+            .field(&self.0.way.target)
             .finish()
     }
 }

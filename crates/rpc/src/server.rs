@@ -14,16 +14,31 @@ use backlot_core::net::Listener;
 use backlot_core::{Env, Error};
 use backlot_service::health::Health;
 use dispatch::Dispatch;
+use http::{Request, Response};
+use std::convert::Infallible;
+use tonic::server::NamedService;
+use tower::Service;
+use tower::util::BoxCloneSyncService;
 
 /// A server of mounts and pages, before it listens.
 #[derive(Debug)]
 pub struct Server {
     mounts: Vec<Mount>,
+    plain: Vec<Plain>,
     pages: axum::Router,
     edge: Edge,
     health: Health,
     reflection: bool,
     limits: Limits,
+}
+
+/// A service that tonic generated, by its name.
+struct Plain(&'static str, dispatch::Grpc);
+
+impl std::fmt::Debug for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 impl Server {
@@ -32,6 +47,7 @@ impl Server {
     pub fn new(edge: Edge, health: Health) -> Self {
         Server {
             mounts: Vec::new(),
+            plain: Vec::new(),
             pages: axum::Router::new(),
             edge,
             health,
@@ -44,6 +60,27 @@ impl Server {
     #[must_use]
     pub fn mount(mut self, mount: Mount) -> Self {
         self.mounts.push(mount);
+        self
+    }
+
+    /// Adds a service that tonic generated, as it is: connections are bounded and end in time, and
+    /// the rest is its own.
+    #[must_use]
+    pub fn plain<S>(mut self, service: S) -> Self
+    where
+        S: NamedService
+            + Service<
+                Request<tonic::body::Body>,
+                Response = Response<tonic::body::Body>,
+                Error = Infallible,
+            > + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send,
+    {
+        let service = BoxCloneSyncService::new(service);
+        self.plain.push(Plain(S::NAME, service));
         self
     }
 
@@ -76,6 +113,7 @@ impl Server {
     pub fn prepare(self) -> Result<Ready, Error> {
         let dispatch = Dispatch::new(
             self.mounts,
+            self.plain.into_iter().map(|Plain(name, it)| (name, it)),
             self.pages,
             self.edge,
             self.health,

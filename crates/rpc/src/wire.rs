@@ -32,18 +32,25 @@ pub(crate) fn trace(headers: &HeaderMap) -> TraceContext {
     told.map_or(TraceContext::NONE, TraceContext::parse)
 }
 
+/// How long a call may take, if it says so.
+pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+    Ok(
+        match (headers.get(&GRPC_TIMEOUT), headers.get(&REST_TIMEOUT)) {
+            (Some(value), _) => Some(parse_grpc_timeout(text(&GRPC_TIMEOUT, value)?)?),
+            (None, Some(value)) => Some(parse_rest_timeout(text(&REST_TIMEOUT, value)?)?),
+            (None, None) => None,
+        },
+    )
+}
+
 /// What the headers of a call say, before its identity is checked; its trace is [`trace`].
 pub(crate) fn read(headers: &HeaderMap, method: &'static Method) -> Result<Context, Error> {
-    let asked = match (headers.get(&GRPC_TIMEOUT), headers.get(&REST_TIMEOUT)) {
-        (Some(value), _) => Some(parse_grpc_timeout(text(&GRPC_TIMEOUT, value)?)?),
-        (None, Some(value)) => Some(parse_rest_timeout(text(&REST_TIMEOUT, value)?)?),
-        (None, None) => None,
-    };
-    let timeout = asked.unwrap_or(match method.shape {
+    let asked = timeout(headers)?;
+    let within = asked.unwrap_or(match method.shape {
         Shape::Unary => DEFAULT_UNARY,
         Shape::ServerStream | Shape::ClientStream => MAX_STREAM,
     });
-    let mut cx = Context::background().with_deadline(Deadline::after(timeout));
+    let mut cx = Context::background().with_deadline(Deadline::after(within));
     if let Some(value) = headers
         .get(&CRITICALITY)
         .and_then(|value| value.to_str().ok())

@@ -5,6 +5,7 @@
     reason = "real servers, clients and wires: nothing here is ever simulated"
 )]
 
+mod cost;
 mod ours;
 mod page;
 mod probes;
@@ -21,20 +22,37 @@ use std::process::ExitCode;
     name = "stock-vs-backlot",
     after_help = "Examples:
   stock-vs-backlot                                     print the page, after half a minute
-  stock-vs-backlot --out docs/stock-vs-backlot.md      write it down"
+  stock-vs-backlot --out docs/stock-vs-backlot.md      write it down
+  stock-vs-backlot --cost --out docs/what-calls-cost.md   what calls cost, after a minute"
 )]
 struct Arguments {
     /// Where the page goes; printed otherwise
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Measure what calls cost instead; of a release build
+    #[arg(long)]
+    cost: bool,
+    /// Be the other end of that
+    #[arg(long, hide = true)]
+    callee: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    eprintln!("measuring: about half a minute");
-    let page = match Box::pin(probes::all()).await {
-        Ok(rows) => page::of(&rows),
+    let written = match arguments {
+        Arguments { callee: true, .. } => Box::pin(cost::callee()).await.map(|()| String::new()),
+        Arguments { cost: true, .. } => {
+            eprintln!("measuring: about a minute");
+            Box::pin(cost::all()).await.map(|rows| page::of_cost(&rows))
+        }
+        _ => {
+            eprintln!("measuring: about half a minute");
+            Box::pin(probes::all()).await.map(|rows| page::of(&rows))
+        }
+    };
+    let page = match written {
+        Ok(page) => page,
         Err(error) => {
             eprintln!("stock-vs-backlot: {error:#}");
             return ExitCode::FAILURE;

@@ -10,6 +10,7 @@ use crate::side::Running;
 use async_trait::async_trait;
 use backlot::core::discovery::{Instance, InstanceSet};
 use backlot::core::env::Phase;
+use backlot::rpc::policy::{Knobs, Policy};
 use backlot::rpc::{Caller, Edge, Guard, Remote, Server};
 use backlot::service::health::Health;
 use backlot::service::{Metrics, Tasks};
@@ -24,7 +25,9 @@ struct Answers;
 #[async_trait]
 impl Clerk for Answers {
     async fn wait(&self, _cx: &Context, request: WaitRequest) -> Result<WaitResponse, Error> {
-        tokio::time::sleep(Duration::from_millis(request.millis)).await;
+        if request.millis > 0 {
+            tokio::time::sleep(Duration::from_millis(request.millis)).await;
+        }
         Ok(WaitResponse {})
     }
 
@@ -44,8 +47,13 @@ impl Clerk for Answers {
 
 /// A server on a port of loopback.
 pub(crate) async fn serve() -> anyhow::Result<Running> {
+    serve_at("127.0.0.1:0").await
+}
+
+/// A server at this address.
+pub(crate) async fn serve_at(address: &str) -> anyhow::Result<Running> {
     let env = Env::real();
-    let listener = env.net.bind("127.0.0.1:0").await?;
+    let listener = env.net.bind(address).await?;
     let address = listener.local_addr()?;
     let mount = clerk(Answers);
     let guard = Guard::new(mount.service(), &Metrics::new(), &env);
@@ -65,8 +73,18 @@ pub(crate) async fn serve() -> anyhow::Result<Running> {
 
 /// A client of these addresses; it lives as long as what comes with it.
 pub(crate) fn client(addresses: &[String]) -> (ClerkClient, watch::Sender<InstanceSet>) {
+    let (client, set, _caller) = client_by(addresses, Policy::default());
+    (client, set)
+}
+
+/// A client that goes by this policy, and who calls.
+pub(crate) fn client_by(
+    addresses: &[String],
+    policy: Policy,
+) -> (ClerkClient, watch::Sender<InstanceSet>, Caller) {
     let env = Env::real();
     let caller = Caller::new(&Metrics::new(), &env, &Tasks::new(&env));
+    let caller = caller.with_knobs(&Knobs::new(policy));
     let instance = |address: &String| Instance {
         id: address.clone(),
         service: "clerk".to_owned(),
@@ -77,5 +95,5 @@ pub(crate) fn client(addresses: &[String]) -> (ClerkClient, watch::Sender<Instan
     let instances = addresses.iter().map(instance).collect();
     let set = watch::Sender::new(InstanceSet::new(instances));
     let remote = Remote::new(ClerkClient::SERVICE, "clerk", set.subscribe(), &caller);
-    (ClerkClient::bind(Binding::Remote(remote)), set)
+    (ClerkClient::bind(Binding::Remote(remote)), set, caller)
 }

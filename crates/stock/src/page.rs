@@ -1,6 +1,6 @@
 //! The page.
 
-use crate::probes::Row;
+use crate::{cost, probes::Row};
 
 const HEAD: &str = "# What the stock stack does, and what Backlot does
 
@@ -20,4 +20,24 @@ pub(crate) fn of(rows: &[Row]) -> String {
     let line = |row: &Row| format!("| {} | {} | {} |\n", row.what, row.stock, row.ours);
     let lines: String = rows.iter().map(line).collect();
     format!("{HEAD}{lines}{FOOT}")
+}
+
+const COST: &str = "# What calls cost
+
+Measured by `cargo run --release -p backlot-stock -- --cost --out docs/what-calls-cost.md`, all in one run, client
+and server in one process. tonic is bare: no deadline, no metrics, no trace, no identity, one connection. Backlot
+does what its services do for each call.
+
+| | tonic | Backlot | asked |
+|---|---|---|---|
+";
+
+/// The page of what calls cost.
+pub(crate) fn of_cost(rows: &[cost::Row]) -> String {
+    let line = |row: &cost::Row| {
+        let (what, stock, ours, asked) = (&row.what, &row.stock, &row.ours, row.asked);
+        format!("| {what} | {stock} | {ours} | {asked} |\n")
+    };
+    let lines: String = rows.iter().map(line).collect();
+    format!("{COST}{lines}")
 }

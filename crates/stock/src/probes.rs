@@ -1,10 +1,11 @@
 //! The probes: each the same on both sides.
 
-use crate::side::{Running, WATCHED, Wire, flood, nobody, open_for};
+use crate::side::{Running, WATCHED, flood, nobody, open_for};
 use crate::stock::proto;
 use crate::stock::proto::clerk_service_client::ClerkServiceClient;
 use crate::{ours, stock};
 use backlot::{Code, Context};
+use backlot_testkit::proxy::{Faults, Proxy};
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
@@ -220,10 +221,10 @@ async fn pings() -> anyhow::Result<Row> {
 async fn partition() -> anyhow::Result<Row> {
     let millis = 1;
     let (stocked, own) = (stock::serve().await?, ours::serve().await?);
-    let wire = Wire::to(stocked.address).await?;
-    let mut client = stock_client(wire.address).await?;
+    let wire = Proxy::start(stocked.address.port()).await;
+    let mut client = stock_client(wire.address()).await?;
     client.wait(proto::WaitRequest { millis }).await?;
-    wire.falls_silent();
+    wire.set(Faults::SILENT);
     let stock = async {
         let began = Instant::now();
         let call = client.wait(proto::WaitRequest { millis });
@@ -233,12 +234,12 @@ async fn partition() -> anyhow::Result<Row> {
             Err(_elapsed) => format!("no answer after {}", seconds(WATCHED)),
         }
     };
-    let other = Wire::to(own.address).await?;
-    let (client, _set) = ours::client(&[other.address.to_string()]);
+    let other = Proxy::start(own.address.port()).await;
+    let (client, _set) = ours::client(&[other.address()]);
     let request = ours::contract::WaitRequest { millis };
     let asked = client.wait(&within(WATCHED), request).await;
     asked.map_err(|error| anyhow::anyhow!(error.chain().to_string()))?;
-    other.falls_silent();
+    other.set(Faults::SILENT);
     let ours = async {
         let began = Instant::now();
         let request = ours::contract::WaitRequest { millis };

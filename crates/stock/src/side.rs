@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -92,56 +91,6 @@ pub(crate) async fn flood(address: SocketAddr, count: usize) -> anyhow::Result<S
         biased;
         outcome = tokio::time::timeout(WATCHED, reading) => outcome?,
         () = sending => anyhow::bail!("nobody reads"),
-    }
-}
-
-/// A wire to a server that falls silent when it is told to: nothing is closed, nothing passes.
-pub(crate) struct Wire {
-    /// Where it begins.
-    pub(crate) address: SocketAddr,
-    silent: watch::Sender<bool>,
-}
-
-impl Wire {
-    pub(crate) async fn to(server: SocketAddr) -> anyhow::Result<Wire> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let silent = watch::Sender::new(false);
-        let wire = Wire {
-            address,
-            silent: silent.clone(),
-        };
-        tokio::spawn(async move {
-            while let Ok((from, _)) = listener.accept().await {
-                let silent = silent.clone();
-                tokio::spawn(async move {
-                    let mut falls_silent = silent.subscribe();
-                    let silence = async { drop(falls_silent.wait_for(|silent| *silent).await) };
-                    let passing = async {
-                        // Nobody new gets through either.
-                        if *silent.borrow() {
-                            return;
-                        }
-                        let Ok(mut to) = TcpStream::connect(server).await else {
-                            return;
-                        };
-                        let mut from = from;
-                        let both = tokio::io::copy_bidirectional(&mut from, &mut to);
-                        tokio::select! {
-                            _ended = both => {}
-                            // Both stay open.
-                            () = silence => std::future::pending().await,
-                        }
-                    };
-                    passing.await;
-                });
-            }
-        });
-        Ok(wire)
-    }
-
-    pub(crate) fn falls_silent(&self) {
-        self.silent.send_replace(true);
     }
 }
 

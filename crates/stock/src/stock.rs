@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 struct Answers;
@@ -35,7 +35,9 @@ impl ClerkService for Answers {
         &self,
         request: Request<proto::WaitRequest>,
     ) -> Result<Response<proto::WaitResponse>, Status> {
-        tokio::time::sleep(Duration::from_millis(request.get_ref().millis)).await;
+        if request.get_ref().millis > 0 {
+            tokio::time::sleep(Duration::from_millis(request.get_ref().millis)).await;
+        }
         Ok(Response::new(proto::WaitResponse {}))
     }
 
@@ -59,10 +61,12 @@ impl ClerkService for Answers {
 pub(crate) async fn serve() -> anyhow::Result<Running> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
+    // As it is where tonic listens by itself.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tonic::transport::Server::builder()
         .add_service(ClerkServiceServer::new(Answers))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
+        .serve_with_incoming_shutdown(incoming, async {
             drop(stopped.await);
         });
     Ok(Running::new(

@@ -161,7 +161,8 @@ fn refusal(
         "build" if edge.kind == Kind::Normal => Some(format!(
             "uses {to}, which generates code: make it a build-dependency"
         )),
-        "testkit" if edge.kind != Kind::Dev => Some(format!(
+        // What only measures is a test as a program.
+        "testkit" if edge.kind != Kind::Dev && layer != "tests" => Some(format!(
             "uses {to}, which is for tests: make it a dev-dependency"
         )),
         "testkit" if layer == "xtask" => Some(format!("uses {to}; xtask uses no product crate")),

@@ -9,7 +9,7 @@ use axum::routing::{get, put};
 use axum::{Json, Router};
 use backlot_core::Error;
 use backlot_rpc::Caller;
-use backlot_rpc::policy::Policy;
+use backlot_rpc::policy::{Policies, Policy};
 use backlot_rpc::remote::view::Target;
 use backlot_service::logs::AUDIT;
 use http::{HeaderMap, Method, Uri};
@@ -23,10 +23,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Calls {
-    /// How each knob is set, by name.
+    /// How each knob is set for all, by name.
     pub policy: BTreeMap<String, Value>,
     /// Those that are set otherwise than the configuration says, and what that says.
     pub changed: BTreeMap<String, Value>,
+    /// Knobs that are set otherwise towards some services, by service and name.
+    pub to: BTreeMap<String, BTreeMap<String, Value>>,
+    /// What the configuration says of those.
+    pub to_configured: BTreeMap<String, BTreeMap<String, Value>>,
     /// Whom it calls.
     pub targets: Vec<Target>,
 }
@@ -37,6 +41,8 @@ pub struct Calls {
 pub struct Turned {
     /// Its name.
     pub knob: String,
+    /// Towards which service; for all where none is named.
+    pub to: Option<String>,
     /// How it was set.
     pub was: Value,
     /// How it is set.
@@ -46,14 +52,14 @@ pub struct Turned {
 #[derive(Clone)]
 struct Room {
     caller: Caller,
-    configured: Policy,
+    configured: Policies,
     access: Arc<Access>,
     /// Of two that turn knobs at once none undoes what the other did.
     turning: Arc<Mutex<()>>,
 }
 
 pub(super) fn router(caller: Caller, access: Arc<Access>) -> Router {
-    let configured = Policy::clone(&caller.knobs().now());
+    let configured = caller.knobs().policies();
     Router::new()
         .route("/calls", get(look))
         .route("/calls/{knob}", put(turn).delete(turn_back))
@@ -66,13 +72,15 @@ pub(super) fn router(caller: Caller, access: Arc<Access>) -> Router {
 }
 
 async fn look(State(room): State<Room>) -> Response {
-    let policy = room.caller.knobs().now();
+    let policies = room.caller.knobs().policies();
     let mut calls = Calls {
         targets: room.caller.targets(),
+        to: policies.differing().clone(),
+        to_configured: room.configured.differing().clone(),
         ..Calls::default()
     };
     for name in Policy::names() {
-        let (is, configured) = (policy.get(name), room.configured.get(name));
+        let (is, configured) = (policies.get(None, name), room.configured.get(None, name));
         if is != configured {
             calls
                 .changed
@@ -83,25 +91,30 @@ async fn look(State(room): State<Room>) -> Response {
     Json(calls).into_response()
 }
 
+/// What is asked of a knob.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct To {
-    value: String,
+struct Asked {
+    value: Option<String>,
+    /// Towards which service.
+    to: Option<String>,
 }
 
 async fn turn(
     State(room): State<Room>,
     Path(knob): Path<String>,
-    to: Result<Query<To>, QueryRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    let done = match to {
-        Ok(Query(To { value })) => {
-            room.turn(&knob, Some(&value), (Method::PUT, &uri, &headers))
+    let done = match asked {
+        Ok(Query(asked)) if asked.value.is_some() => {
+            room.turn(&knob, &asked, (Method::PUT, &uri, &headers))
                 .await
         }
-        Err(_) => Err(Error::invalid_argument("the query must be value=VALUE")),
+        _ => Err(Error::invalid_argument(
+            "the query must be value=VALUE, and may be value=VALUE&to=SERVICE",
+        )),
     };
     answer(done, &uri)
 }
@@ -109,12 +122,19 @@ async fn turn(
 async fn turn_back(
     State(room): State<Room>,
     Path(knob): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    let done = room
-        .turn(&knob, None, (Method::DELETE, &uri, &headers))
-        .await;
+    let done = match asked {
+        Ok(Query(asked)) if asked.value.is_none() => {
+            room.turn(&knob, &asked, (Method::DELETE, &uri, &headers))
+                .await
+        }
+        _ => Err(Error::invalid_argument(
+            "there may be no query, or to=SERVICE",
+        )),
+    };
     answer(done, &uri)
 }
 
@@ -130,41 +150,49 @@ impl Room {
     async fn turn(
         &self,
         knob: &str,
-        value: Option<&str>,
+        asked: &Asked,
         (method, uri, headers): (Method, &Uri, &HeaderMap),
     ) -> Result<Turned, Error> {
         let who = self.access.check(&method, uri, headers).await?;
-        let outcome = self.set(knob, value);
-        let (what, told) = ("set calls", outcome.as_ref().map_err(Error::message));
-        match told {
+        let outcome = self.set(knob, asked);
+        let (what, to) = ("set calls", asked.to.as_deref().unwrap_or("all"));
+        match outcome.as_ref().map_err(Error::message) {
             Ok(Turned { was, is, .. }) => {
-                tracing::info!(target: AUDIT, %who, what, knob, %was, %is, "{what} by {who}");
+                tracing::info!(target: AUDIT, %who, what, knob, to, %was, %is, "{what} by {who}");
             }
             Err(outcome) => {
-                tracing::info!(target: AUDIT, %who, what, knob, value, outcome, "{what} by {who}");
+                let value = asked.value.as_deref();
+                tracing::info!(target: AUDIT, %who, what, knob, to, value, outcome, "{what} by {who}");
             }
         }
         outcome
     }
 
-    fn set(&self, knob: &str, value: Option<&str>) -> Result<Turned, Error> {
+    fn set(&self, knob: &str, asked: &Asked) -> Result<Turned, Error> {
         let _alone = self.turning.lock();
-        let knobs = self.caller.knobs();
-        let before = Policy::clone(&knobs.now());
-        let after = match (value, self.configured.get(knob)) {
-            (Some(value), _) => before.with(knob, value)?,
+        let (knobs, to) = (self.caller.knobs(), asked.to.as_deref());
+        let before = knobs.policies();
+        let configured = match to {
+            None => self.configured.get(None, knob),
+            Some(service) => {
+                let differing = self.configured.differing().get(service);
+                differing.and_then(|knobs| knobs.get(knob)).cloned()
+            }
+        };
+        let after = match (&asked.value, configured) {
+            (Some(value), _) => before.with(to, knob, value)?,
             // Times and words are texts that are read as they are written.
-            (None, Some(Value::String(text))) => before.with(knob, &text)?,
-            (None, Some(value)) => before.with(knob, &value.to_string())?,
-            // That says which there are.
-            (None, None) => before.with(knob, "")?,
+            (None, Some(Value::String(text))) => before.with(to, knob, &text)?,
+            (None, Some(value)) => before.with(to, knob, &value.to_string())?,
+            (None, None) => before.without(to, knob)?,
         };
         let turned = Turned {
             knob: knob.to_owned(),
-            was: before.get(knob).unwrap_or_default(),
-            is: after.get(knob).unwrap_or_default(),
+            to: asked.to.clone(),
+            was: before.get(to, knob).unwrap_or_default(),
+            is: after.get(to, knob).unwrap_or_default(),
         };
-        knobs.set(after);
+        knobs.set_all(after);
         Ok(turned)
     }
 }

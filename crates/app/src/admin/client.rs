@@ -174,22 +174,30 @@ impl Client {
         self.ask::<Calls>(Method::GET, "/calls", limit).await
     }
 
-    /// Sets a knob of that policy, to the configuration's value where none is given.
+    /// Sets a knob of that policy, for all or towards one service, to the configuration's value
+    /// where none is given.
     ///
     /// # Errors
     /// As [`calls`](Client::calls); `InvalidArgument` when there is no such knob, or the value does
     /// not fit.
     pub async fn turn(
         &mut self,
-        knob: &str,
+        (knob, to): (&str, Option<&str>),
         value: Option<&str>,
         limit: Duration,
     ) -> Result<Turned, Error> {
-        let (method, value) = match value {
-            Some(value) => (Method::PUT, format!("?value={}", segment(value))),
-            None => (Method::DELETE, String::new()),
+        let method = match value {
+            Some(_) => Method::PUT,
+            None => Method::DELETE,
         };
-        let path = format!("/calls/{}{value}", segment(knob));
+        let asked = [("value", value), ("to", to)];
+        let asked = asked.into_iter().filter_map(|(name, value)| {
+            let value = segment(value?);
+            Some(format!("{name}={value}"))
+        });
+        let asked = asked.collect::<Vec<_>>().join("&");
+        let path = format!("/calls/{}?{asked}", segment(knob));
+        let path = path.trim_end_matches('?').to_owned();
         self.show_pass(&method, &path)?;
         self.ask::<Turned>(method, &path, limit).await
     }

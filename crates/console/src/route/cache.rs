@@ -3,9 +3,9 @@
 use super::missing;
 use crate::access::Operator;
 use crate::page::Page;
-use crate::sampler::Forgotten;
-use crate::view::cache::{Cache, Note};
-use crate::view::html;
+use crate::sampler::Answered;
+use crate::view::cache::Cache;
+use crate::view::{Note, html};
 use axum::Form;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
@@ -68,16 +68,12 @@ async fn shown(page: &Page, (service, name): Names, note: Option<Note>) -> Respo
 }
 
 /// What came of it, at all instances.
-fn told(key: Option<&str>, forgotten: &[Forgotten]) -> Note {
-    let failed: Vec<_> = forgotten
-        .iter()
-        .filter_map(|one| Some((&one.instance, one.values.as_ref().err()?)))
-        .map(|(instance, error)| format!("{instance} did not: {}", error.message()))
-        .collect();
+fn told(key: Option<&str>, forgotten: &[Answered<u64>]) -> Note {
+    let failed: Vec<_> = forgotten.iter().filter_map(Answered::failure).collect();
     let done = forgotten.len() - failed.len();
     let values: u64 = forgotten
         .iter()
-        .filter_map(|one| one.values.as_ref().ok())
+        .filter_map(|one| one.outcome.as_ref().ok())
         .sum();
     let what = match (key, values) {
         _ if done == 0 => "Nothing was forgotten".to_owned(),

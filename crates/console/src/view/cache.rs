@@ -1,6 +1,6 @@
 //! How a cache does at each instance of its service, and that it forgets.
 
-use super::grouped;
+use super::{Note, grouped};
 use crate::snapshot::CacheRow;
 use askama::Template;
 use backlot_cache::Report;
@@ -12,12 +12,6 @@ pub(crate) struct Cache {
     pub(crate) row: CacheRow,
     /// What came of what was asked for.
     pub(crate) note: Option<Note>,
-}
-
-/// What came of having it forget.
-pub(crate) struct Note {
-    pub(crate) text: String,
-    pub(crate) failed: bool,
 }
 
 /// How a cache does at all instances together.

@@ -1,6 +1,6 @@
 //! Everything at a glance, in panels that are drawn anew when their words change.
 
-use super::{ago, cache, live};
+use super::{ago, cache, calls, live};
 use crate::snapshot::{CacheRow, GroupRow, InstanceRow, PanelRow, Part, ServiceRow, Snapshot};
 use askama::Template;
 use backlot_app::admin::Panel;
@@ -25,6 +25,7 @@ pub(crate) struct Panels {
     pub(crate) dead: String,
     pub(crate) queues: String,
     pub(crate) caches: String,
+    pub(crate) calls: String,
     /// Those that services have.
     pub(crate) others: String,
 }
@@ -60,6 +61,12 @@ struct Queues<'a> {
 #[template(path = "caches.html")]
 struct Caches<'a> {
     rows: &'a [CacheRow],
+}
+
+#[derive(Template)]
+#[template(path = "calls.html")]
+struct Calls {
+    ways: Vec<calls::Way>,
 }
 
 #[derive(Template)]
@@ -107,6 +114,12 @@ impl Panels {
                 }
                 .render(),
             ),
+            calls: drawn(
+                Calls {
+                    ways: calls::ways(&snapshot.calls),
+                }
+                .render(),
+            ),
             others: drawn(
                 Others {
                     rows: &snapshot.panels,
@@ -124,6 +137,7 @@ impl Panels {
             ("dead", &self.dead, &before.dead),
             ("queues", &self.queues, &before.queues),
             ("caches", &self.caches, &before.caches),
+            ("calls", &self.calls, &before.calls),
             ("others", &self.others, &before.others),
         ];
         let changed = both.into_iter().filter(|(_, now, before)| now != before);

@@ -4,6 +4,7 @@ use super::Policy;
 use backlot_core::Error;
 use backlot_service::config::{Problems, Validate};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 impl Policy {
     /// How a knob is set, for example `eject.on`; nothing if there is no such knob.
@@ -33,36 +34,77 @@ impl Policy {
             )));
         };
         let text = text.trim();
-        let value = match (&is, text) {
-            (Value::Bool(_), "on" | "true") => Value::Bool(true),
-            (Value::Bool(_), "off" | "false") => Value::Bool(false),
-            (Value::Number(_), text) => {
-                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
-            }
-            (_, text) => Value::from(text),
-        };
-        self.replaced(knob, value)
-            .map_err(|why| Error::invalid_argument(format!("{knob}: {text:?} {why}")))
+        let value = meant(&is, Value::from(text));
+        self.replaced(&[(knob, value)])
+            .map_err(|(_, why)| Error::invalid_argument(format!("{knob}: {text:?} {why}")))
     }
 
-    fn replaced(&self, knob: &str, value: Value) -> Result<Policy, String> {
-        let place = format!("/{}", knob.replace('.', "/"));
-        let mut tree = serde_json::to_value(self).map_err(|error| error.to_string())?;
-        if let Some(is) = tree.pointer_mut(&place) {
-            *is = value;
+    /// The same policy with several knobs set at once; which cannot be, and why.
+    pub(super) fn with_all(
+        &self,
+        knobs: &BTreeMap<String, Value>,
+    ) -> Result<Policy, (String, String)> {
+        let mut meanings = Vec::new();
+        for (knob, value) in knobs {
+            let Some(is) = self.get(knob) else {
+                return Err((knob.clone(), "is no knob: correct its name".to_owned()));
+            };
+            let meaning = [(knob.as_str(), meant(&is, value.clone()))];
+            // One that does not fit alone is told of by its own name.
+            if let Err(why) = self.written(&meaning) {
+                return Err((knob.clone(), why));
+            }
+            meanings.extend(meaning);
         }
-        let policy: Policy =
-            serde_json::from_value(tree).map_err(|error| format!("does not fit: {error}"))?;
+        self.replaced(&meanings)
+    }
+
+    fn replaced(&self, knobs: &[(&str, Value)]) -> Result<Policy, (String, String)> {
+        let first = || knobs.first().map_or("", |(knob, _)| *knob).to_owned();
+        let policy = self.written(knobs).map_err(|why| (first(), why))?;
         let mut problems = Problems::default();
         policy.validate("", &mut problems);
-        match problems.iter().next() {
-            None => Ok(policy),
-            Some(problem) if problem.key == knob => Err(problem.problem.clone()),
-            Some(problem) => Err(format!(
-                "does not go with {}, which {}",
-                problem.key, problem.problem
-            )),
+        let Some(problem) = problems.iter().next() else {
+            return Ok(policy);
+        };
+        let is_told = knobs.iter().any(|(knob, _)| *knob == problem.key);
+        Err(match is_told {
+            true => (problem.key.clone(), problem.problem.clone()),
+            false => {
+                let why = format!(
+                    "does not go with {}, which {}",
+                    problem.key, problem.problem
+                );
+                (first(), why)
+            }
+        })
+    }
+
+    /// With these knobs, whether that makes sense or not; why they do not fit.
+    fn written(&self, knobs: &[(&str, Value)]) -> Result<Policy, String> {
+        let mut tree = serde_json::to_value(self).map_err(|error| error.to_string())?;
+        for (knob, value) in knobs {
+            if let Some(is) = tree.pointer_mut(&format!("/{}", knob.replace('.', "/"))) {
+                *is = value.clone();
+            }
         }
+        serde_json::from_value(tree).map_err(|error| format!("does not fit: {error}"))
+    }
+}
+
+/// What a text says where something like `is` is: programs and variables of the environment know
+/// but texts.
+fn meant(is: &Value, value: Value) -> Value {
+    let Value::String(text) = &value else {
+        return value;
+    };
+    match (is, text.trim()) {
+        (Value::Bool(_), "on" | "true") => Value::Bool(true),
+        (Value::Bool(_), "off" | "false") => Value::Bool(false),
+        (Value::Number(_), text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+        }
+        _ => value,
     }
 }
 

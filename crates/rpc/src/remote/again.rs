@@ -16,7 +16,7 @@
 //! for somebody else is not repeated below.
 
 use super::exchange::Failure;
-use crate::contract::{Effect, Method};
+use crate::contract::Effect;
 use crate::policy::Retry;
 use backlot_core::backoff::Backoff;
 use backlot_core::{Code, Context, Dice, Error};
@@ -51,8 +51,8 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Before the first.
-    pub(super) fn new(method: &Method, cx: &Context, bytes: usize, policy: &Retry) -> Self {
-        let is_safe = method.effect != Effect::Once;
+    pub(super) fn new(effect: Effect, cx: &Context, bytes: usize, policy: &Retry) -> Self {
+        let is_safe = effect != Effect::Once;
         let may_repeat = is_safe && bytes <= policy.replay && cx.attempt() == 0;
         Attempts {
             most: if may_repeat { policy.attempts } else { 1 },
@@ -200,28 +200,13 @@ pub(super) fn is_accepted(outcome: Outcome, code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::Shape;
     use backlot_core::Idempotency;
     use std::sync::Arc;
 
     const LEFT: Duration = Duration::from_secs(5);
 
-    fn method(effect: Effect) -> Method {
-        Method {
-            index: 0,
-            service: "s",
-            name: "M",
-            path: "/s/M",
-            effect,
-            shape: Shape::Unary,
-            input: "I",
-            output: "O",
-            routes: &[],
-        }
-    }
-
     fn trying(effect: Effect, cx: &Context, bytes: usize) -> Attempts {
-        Attempts::new(&method(effect), cx, bytes, &Retry::default())
+        Attempts::new(effect, cx, bytes, &Retry::default())
     }
 
     fn after(effect: Effect, error: &Error) -> Again {
@@ -317,7 +302,7 @@ mod tests {
             ..Retry::default()
         };
         let (cx, dice) = (Context::background(), Dice::seeded(1));
-        let mut read = Attempts::new(&method(Effect::Read), &cx, 10, &policy);
+        let mut read = Attempts::new(Effect::Read, &cx, 10, &policy);
         let late = Error::deadline_exceeded("it took longer than one attempt may");
         for _ in 0..2 {
             assert_eq!(read.patience(), Some(policy.patience));
@@ -325,7 +310,7 @@ mod tests {
             assert!(matches!(again, Again::After(_)));
         }
         assert_eq!(read.patience(), None, "the last has all that is left");
-        let write = Attempts::new(&method(Effect::Once), &cx, 10, &policy);
+        let write = Attempts::new(Effect::Once, &cx, 10, &policy);
         assert_eq!(write.patience(), None);
     }
 }

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::load::Load;
 use super::set::Owned;
 use super::standing::Standing;
-use crate::policy::{Connect, Knobs};
+use crate::policy::{Connect, Live};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use backlot_core::Env;
 use backlot_core::backoff::Backoff;
@@ -107,15 +107,26 @@ impl Endpoint {
 
     /// Keeps the connection open for ever, telling each change of its state, and makes others while
     /// it is full.
-    pub(super) async fn keep(&self, caller: &Caller, joins: bool, state: watch::Sender<State>) {
-        tokio::join!(self.keep_first(caller, joins, state), self.widen(caller));
+    pub(super) async fn keep(
+        &self,
+        (caller, knobs): (&Caller, &Live),
+        joins: bool,
+        state: watch::Sender<State>,
+    ) {
+        let keeping = self.keep_first((caller, knobs), joins, state);
+        tokio::join!(keeping, self.widen(caller, knobs));
     }
 
     /// Keeps the first connection open. One that joins others gets its calls little by little, and
     /// one that comes back does. When the peer wants a connection to end, another is made at once;
     /// what was asked over the old one is answered over it.
-    async fn keep_first(&self, caller: &Caller, mut joins: bool, state: watch::Sender<State>) {
-        let (env, knobs) = (&caller.env, &caller.knobs);
+    async fn keep_first(
+        &self,
+        (caller, knobs): (&Caller, &Live),
+        mut joins: bool,
+        state: watch::Sender<State>,
+    ) {
+        let env = &caller.env;
         let dice = env.dice.branch(&self.address);
         // Those that are to end, until their calls are answered: a stream lives for an hour at most.
         let mut leaving = Vec::new();
@@ -179,13 +190,13 @@ impl Endpoint {
     }
 
     /// Makes connections beside the first while all are full, as many as may be.
-    async fn widen(&self, caller: &Caller) {
+    async fn widen(&self, caller: &Caller, knobs: &Live) {
         let dice = caller.env.dice.branch(&format!("more to {}", self.address));
         // Each with what keeps it.
         let mut kept: Vec<(Arc<Line>, Owned)> = Vec::new();
         loop {
             self.are_full.notified().await;
-            let policy = caller.knobs.now().connect.clone();
+            let policy = knobs.now().connect.clone();
             kept.retain(|(_, keeper)| !keeper.has_ended());
             if kept.len() + 1 >= policy.connections {
                 continue;
@@ -194,7 +205,7 @@ impl Endpoint {
                 Ok(Ok((sender, connection))) => {
                     tracing::debug!(address = self.address, "a connection more: all were full");
                     let line = Arc::new(Line::new(sender.clone()));
-                    let running = alive(connection, caller.knobs.clone());
+                    let running = alive(connection, knobs.clone());
                     let keeping = beside(Arc::clone(&line), sender, running);
                     let name = format!("connection beside the first to {}", self.address);
                     let task = caller.tasks.spawn_endless(name, keeping);
@@ -208,10 +219,9 @@ impl Endpoint {
         }
     }
 
-    async fn connect(
-        &self,
-        env: &Env,
-    ) -> io::Result<(SendRequest<Bytes>, Connection<Stream, Bytes>)> {
+    /// A connection whose peer has answered: of a process that stands still the kernel takes
+    /// connections, too.
+    async fn connect(&self, env: &Env) -> io::Result<(SendRequest<Bytes>, Open)> {
         if self.authority.is_none() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -219,15 +229,36 @@ impl Endpoint {
             ));
         }
         let stream = env.net.connect(&self.address).await?;
-        h2::client::Builder::new()
+        let (sender, mut connection) = h2::client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEADERS)
             .handshake(stream)
             .await
-            .map_err(io::Error::other)
+            .map_err(io::Error::other)?;
+        let mut pings = connection.ping_pong();
+        let answered = async {
+            match &mut pings {
+                Some(pings) => pings.ping(Ping::opaque()).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = &mut connection => ended.map_err(io::Error::other).and_then(|()| {
+                Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the peer hung up"))
+            })?,
+            answered = answered => answered.map_err(io::Error::other)?,
+        }
+        Ok((sender, Open { connection, pings }))
     }
+}
+
+/// An open connection, and how its peer is asked whether it is there.
+struct Open {
+    connection: Connection<Stream, Bytes>,
+    pings: Option<PingPong>,
 }
 
 fn pauses(policy: &Connect) -> Backoff {
@@ -294,8 +325,7 @@ async fn beside(
 }
 
 /// Moves a connection's bytes until it ends, or until its peer is dead.
-async fn alive(mut connection: Connection<Stream, Bytes>, knobs: Knobs) -> io::Result<()> {
-    let pings = connection.ping_pong();
+async fn alive(Open { connection, pings }: Open, knobs: Live) -> io::Result<()> {
     tokio::select! {
         biased;
         ended = connection => ended.map_err(io::Error::other),
@@ -304,7 +334,7 @@ async fn alive(mut connection: Connection<Stream, Bytes>, knobs: Knobs) -> io::R
 }
 
 /// Ends when a ping is not answered.
-async fn until_silent(pings: Option<PingPong>, knobs: &Knobs) {
+async fn until_silent(pings: Option<PingPong>, knobs: &Live) {
     let Some(mut pings) = pings else {
         return std::future::pending().await;
     };

@@ -1,6 +1,6 @@
 //! One call over an open connection: the request, the messages of the answer, how it ended.
 
-mod sending;
+pub(super) mod sending;
 
 use super::line::Place;
 use crate::frame::Frames;
@@ -11,7 +11,9 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::header::{CONTENT_TYPE, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, uri};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, response, uri,
+};
 use std::time::Duration;
 use tonic::Status;
 
@@ -107,7 +109,8 @@ impl Call {
         }
     }
 
-    fn begin(
+    /// Sends the head; what comes back, and where the body goes.
+    pub(super) fn begin(
         mut self,
         path: PathAndQuery,
         headers: HeaderMap,
@@ -149,27 +152,11 @@ pub(super) struct Answer {
 impl Answer {
     fn of(response: Response<RecvStream>, place: Place) -> Result<Self, Failure> {
         let (head, body) = response.into_parts();
-        if let Some(status) = Status::from_header_map(&head.headers) {
-            return match status.code() {
-                tonic::Code::Ok => Ok(Answer {
-                    body,
-                    frames: Frames::default(),
-                    over: true,
-                    _place: place,
-                }),
-                _ => Err(Failure::Told(Box::new(status))),
-            };
-        }
-        if head.status != StatusCode::OK {
-            return Err(Failure::Told(Box::new(Status::new(
-                code_of(head.status),
-                format!("HTTP status {} instead of an answer", head.status.as_u16()),
-            ))));
-        }
+        let over = is_over(&head)?;
         Ok(Answer {
             body,
             frames: Frames::default(),
-            over: false,
+            over,
             _place: place,
         })
     }
@@ -227,6 +214,23 @@ impl Answer {
             Some(_second) => Err(malformed("it holds several messages")),
         }
     }
+}
+
+/// Whether a call is over with this head, and went well.
+pub(super) fn is_over(head: &response::Parts) -> Result<bool, Failure> {
+    if let Some(status) = Status::from_header_map(&head.headers) {
+        return match status.code() {
+            tonic::Code::Ok => Ok(true),
+            _ => Err(Failure::Told(Box::new(status))),
+        };
+    }
+    if head.status != StatusCode::OK {
+        return Err(Failure::Told(Box::new(Status::new(
+            code_of(head.status),
+            format!("HTTP status {} instead of an answer", head.status.as_u16()),
+        ))));
+    }
+    Ok(false)
 }
 
 fn malformed(words: impl Into<std::borrow::Cow<'static, str>>) -> Failure {

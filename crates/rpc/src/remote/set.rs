@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, State};
 use super::ready::Ready;
 use super::subset;
 use crate::binding::Unmade;
-use crate::policy::{Knobs, Policy, Rule};
+use crate::policy::{Live, Policy, Rule};
 use arc_swap::ArcSwap;
 use backlot_core::discovery::InstanceSet;
 use backlot_core::{Deadline, Dice, Error};
@@ -36,7 +36,7 @@ pub(super) struct EndpointSet {
 pub(super) struct Shared {
     pub(super) target: String,
     pub(super) endpoints: ArcSwap<Endpoints>,
-    pub(super) knobs: Knobs,
+    pub(super) knobs: Live,
     pub(super) dice: Dice,
     pub(super) counts: Counts,
     /// Held while one is ejected.
@@ -106,7 +106,7 @@ impl EndpointSet {
         let shared = Arc::new(Shared {
             target: target.to_owned(),
             endpoints: ArcSwap::default(),
-            knobs: caller.knobs.clone(),
+            knobs: caller.knobs.towards(target),
             counts: Counts::of(&caller.metrics, target),
             ejecting: Mutex::new(()),
             turn: AtomicUsize::new(0),
@@ -375,12 +375,9 @@ impl Shared {
         let endpoint = Arc::new(Endpoint::new(address, Arc::clone(&self.awaited)));
         let (sender, state) = watch::channel(State::Connecting);
         let keeper = {
-            let (endpoint, calling, mut state, shared) = (
-                Arc::clone(&endpoint),
-                caller.clone(),
-                state.clone(),
-                Arc::downgrade(self),
-            );
+            let (endpoint, calling, knobs) =
+                (Arc::clone(&endpoint), caller.clone(), self.knobs.clone());
+            let (mut state, shared) = (state.clone(), Arc::downgrade(self));
             let name = format!("connection to {} at {}", self.target, endpoint.address);
             Owned(caller.tasks.spawn_endless(name, async move {
                 let told = async {
@@ -392,7 +389,7 @@ impl Shared {
                         shared.changed.send_modify(|count| *count += 1);
                     }
                 };
-                tokio::join!(endpoint.keep(&calling, joins, sender), told);
+                tokio::join!(endpoint.keep((&calling, &knobs), joins, sender), told);
             }))
         };
         Kept {

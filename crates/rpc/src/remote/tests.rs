@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::Effect;
-use crate::policy::Policy;
+use crate::policy::{Knobs, Policy};
 use backlot_core::discovery::Instance;
 use backlot_core::{Code, Env};
 use backlot_service::tasks::Tasks;
@@ -42,6 +42,7 @@ const fn method(index: usize, name: &'static str, effect: Effect) -> Method {
 mod balancing;
 mod ejecting;
 mod following;
+mod wires;
 
 /// What a callee does with a request.
 #[derive(Clone, Copy, Debug)]
@@ -256,8 +257,8 @@ async fn world_of(
     // All are connected to before the first call.
     let ready = async {
         let deadline = Context::background().deadline();
-        drop(remote.0.endpoints.ready(deadline, Want::ANY).await);
-        while !remote.0.endpoints.all_ready() {
+        drop(remote.0.way.endpoints.ready(deadline, Want::ANY).await);
+        while !remote.0.way.endpoints.all_ready() {
             tokio::task::yield_now().await;
         }
     };
@@ -462,7 +463,7 @@ async fn one_that_does_not_answer_gets_no_more_than_the_others_have_waiting() {
 async fn the_one_that_failed_is_passed_over_while_there_is_another() {
     let (one, other) = (Callee::default(), Callee::default());
     let world = world(&[&one, &other]).await;
-    let endpoints = &world.remote.0.endpoints;
+    let endpoints = &world.remote.0.way.endpoints;
     let deadline = Context::background().deadline();
     let first = endpoints.ready(deadline, Want::ANY).await.unwrap();
     let failed = first.address().to_owned();
@@ -509,6 +510,7 @@ async fn what_is_kept_to_be_sent_again_is_bounded_and_writes_keep_nothing() {
         world
             .remote
             .0
+            .way
             .kept
             .load(std::sync::atomic::Ordering::Relaxed)
     };
@@ -566,5 +568,21 @@ async fn at_the_end_of_the_program_nobody_waits_for_a_connection() {
     for method in [0, 1, 2] {
         let error = world.call(method).await.unwrap_err();
         assert_eq!(error.message(), "no instance of t can be reached");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_may_be_for_one_callee_alone() {
+    let callee = Callee::doing([Does::Fails(Code::Unavailable)]);
+    let world = world(&[&callee]).await;
+    let policies = world.knobs.policies();
+    for (callee_of, attempts) in [("t", 2), ("another", 3)] {
+        let policies = policies
+            .with(Some(callee_of), "retry.attempts", "2")
+            .unwrap();
+        world.knobs.set_all(policies);
+        callee.seen.lock().clear();
+        world.call(0).await.unwrap_err();
+        assert_eq!(callee.seen().len(), attempts, "for {callee_of}");
     }
 }

@@ -1,15 +1,15 @@
-//! A call with one request and one answer: sent, held back, or sent again.
+//! A call whose request is known as a whole: sent, held back, or sent again.
 
 use super::again::{self, Again, Attempts, Outcome};
 use super::choose::{Trial, Want};
-use super::exchange::Failure;
+use super::exchange::{Call, Failure};
 use super::latency::Latency;
+use super::only;
 use super::ready::Ready;
-use super::{Remote, Shared, only};
+use super::way::Way;
 use crate::binding::{Doubted, Unmade};
-use crate::contract::{Effect, Method};
+use crate::contract::Effect;
 use crate::policy::{Policy, Rule};
-use crate::wire;
 use backlot_core::{Code, Context, Deadline, Error};
 use backlot_service::telemetry::{Count, Counter, Metrics};
 use bytes::Bytes;
@@ -52,10 +52,20 @@ pub(super) struct Series {
     pub(super) latency: Latency,
 }
 
+/// What is asked: a method, and what is known of it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
+    /// Its gRPC path.
+    pub(super) path: &'a str,
+    pub(super) effect: Effect,
+    pub(super) series: &'a Series,
+}
+
 impl Series {
-    pub(super) fn of(metrics: &Metrics, method: &Method, now: Instant) -> Self {
-        let repeated = |outcome| metrics.counter(&REPEATED, [method.service, method.name, outcome]);
-        let not_sent = |why| metrics.counter(&NOT_SENT, [method.service, method.name, why]);
+    pub(super) fn of(metrics: &Metrics, (service, name): (&str, &str), now: Instant) -> Self {
+        let repeated = |outcome| metrics.counter(&REPEATED, [service, name, outcome]);
+        let not_sent = |why| metrics.counter(&NOT_SENT, [service, name, why]);
         Series {
             made: repeated("made"),
             refused: repeated("refused"),
@@ -107,21 +117,25 @@ async fn in_time<T>(
     .await
 }
 
-impl Remote {
-    /// Sends a request until it is answered, or is not to be sent again.
-    pub(super) async fn send(
+impl Way {
+    /// Sends a request of so many bytes until it is answered, or is not to be sent again. What one
+    /// attempt does is `exchange`'s to say.
+    pub(super) async fn send<T, F>(
         &self,
-        method: &'static Method,
+        asked: Asked<'_>,
         cx: &Context,
-        affinity: Option<u64>,
-        frame: Bytes,
-    ) -> Result<Bytes, Error> {
-        let shared = &self.0;
+        (affinity, frame): (Option<u64>, &Bytes),
+        exchange: impl Fn(Call, Context) -> F,
+    ) -> Result<(T, Ready), Error>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let shared = self;
         // One policy for one call, whatever is set meanwhile.
         let policy = shared.knobs.now().clone();
-        let series = &shared.unary[method.index];
-        shared.admit(method, cx, &policy)?;
-        let mut attempts = Attempts::new(method, cx, frame.len(), &policy.retry);
+        let (series, method) = (asked.series, asked);
+        shared.admit(asked, cx, &policy)?;
+        let mut attempts = Attempts::new(asked.effect, cx, frame.len(), &policy.retry);
         let replay = attempts
             .may_repeat()
             .then(|| Replay::of(&shared.kept, frame.len(), policy.retry.replay_in_all));
@@ -129,7 +143,7 @@ impl Remote {
             attempts.once();
         }
         shared.budget.called(Instant::now());
-        let key = key(affinity, method, &frame, &policy);
+        let key = key(affinity, asked.path, frame, &policy);
         // Where attempts went, and what came of the last.
         let mut tried = Vec::new();
         let mut before: Option<Error> = None;
@@ -154,22 +168,23 @@ impl Remote {
             let address = ready.address().to_owned();
             let attempt = cx.clone().with_attempt(cx.attempt() + attempts.failed());
             let began = Instant::now();
-            let trying = self.one(method, &attempt, frame.clone(), &mut ready);
+            let call = only(ready.call());
+            let trying = async { exchange(call?, attempt).await };
             let attempted = in_time(trying, cx.deadline(), attempts.patience()).await;
             let now = Instant::now();
             let took = now.saturating_duration_since(began);
             let failure = match attempted {
-                Ok(message) => {
+                Ok(answer) => {
                     ready.ended(false, None);
                     shared.throttle.heard(true, now);
                     series.latency.took(took, now);
-                    return Ok(message);
+                    return Ok((answer, ready));
                 }
                 Err(failure) => failure,
             };
             let outcome = Outcome::of(&failure);
             was_seen |= outcome != Outcome::Unseen;
-            let error = match (was_seen, self.failed(failure)) {
+            let error = match (was_seen, failure.error(&shared.target)) {
                 (true, error) => error,
                 // Nothing has happened.
                 (false, error) => error.with_source(Unmade),
@@ -224,25 +239,9 @@ impl Remote {
         }
     }
 
-    /// Sends a request over this connection; its one answer.
-    async fn one(
-        &self,
-        method: &'static Method,
-        cx: &Context,
-        frame: Bytes,
-        ready: &mut Ready,
-    ) -> Result<Bytes, Failure> {
-        let path = self.0.paths[method.index].clone();
-        let call = only(ready.call())?;
-        let answer = call.send(path, wire::write(cx), frame).await?;
-        answer.one().await
-    }
-}
-
-impl Shared {
     /// Whether a call is sent at all.
-    fn admit(&self, method: &Method, cx: &Context, policy: &Policy) -> Result<(), Error> {
-        let (now, series) = (Instant::now(), &self.unary[method.index]);
+    fn admit(&self, method: Asked<'_>, cx: &Context, policy: &Policy) -> Result<(), Error> {
+        let (now, series) = (Instant::now(), method.series);
         let left = cx.deadline().instant().saturating_duration_since(now);
         if let Some(least) = series.latency.least(now)
             && left < least
@@ -299,12 +298,12 @@ pub(super) fn judge(ready: &mut Ready, outcome: Outcome, error: &Error) {
 }
 
 /// What a call is about, where that matters.
-fn key(affinity: Option<u64>, method: &Method, frame: &[u8], policy: &Policy) -> u64 {
+fn key(affinity: Option<u64>, path: &str, frame: &[u8], policy: &Policy) -> u64 {
     match policy.balance.rule {
         Rule::LeastBusy | Rule::RoundRobin => 0,
         Rule::ConsistentHash => affinity.unwrap_or_else(|| {
             // The same request of another method is about something else.
-            xxh3_64_with_seed(frame, xxh3_64_with_seed(method.path.as_bytes(), 0))
+            xxh3_64_with_seed(frame, xxh3_64_with_seed(path.as_bytes(), 0))
         }),
     }
 }

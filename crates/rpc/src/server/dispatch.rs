@@ -33,6 +33,8 @@ struct Table {
     methods: BTreeMap<&'static str, (Mount, &'static Method)>,
     /// Health and reflection, by the service in the path.
     others: Vec<(String, Grpc)>,
+    /// Services that tonic generated, in the same way.
+    plain: Vec<(String, Grpc)>,
     http: axum::Router,
     edge: Edge,
 }
@@ -40,6 +42,7 @@ struct Table {
 impl Dispatch {
     pub(super) fn new(
         mounts: Vec<Mount>,
+        plain: impl Iterator<Item = (&'static str, Grpc)>,
         pages: axum::Router,
         edge: Edge,
         health: Health,
@@ -63,6 +66,9 @@ impl Dispatch {
         Ok(Dispatch(Arc::new(Table {
             methods,
             others,
+            plain: plain
+                .map(|(name, service)| (format!("/{name}/"), service))
+                .collect(),
             http,
             edge,
         })))
@@ -94,6 +100,14 @@ impl Dispatch {
             };
         }
         let path = request.uri().path();
+        let mut plain = table.plain.iter();
+        if let Some((_, plain)) = plain.find(|(prefix, _)| path.starts_with(prefix.as_str())) {
+            let request = request.map(tonic::body::Body::new);
+            return match plain.clone().oneshot(request).await {
+                Ok(response) => response.map(Body::Grpc),
+                Err(never) => match never {},
+            };
+        }
         let Some((_, other)) = table
             .others
             .iter()

@@ -2,13 +2,24 @@
 
 use crate::import::{self, Contents};
 use crate::site::{Site, nobody_panicked};
+use backlot::cluster::{self, Registry};
+use backlot::rpc::policy::{Knobs, Policy};
+use backlot::rpc::{Caller, Remote};
+use backlot::service::{Metrics, Tasks};
+use backlot::{Binding, Client, Context, Env};
 use backlot_testkit::engine::Kind;
 use backlot_testkit::http::get;
+use backlot_testkit::process::runs;
 use backlot_testkit::process::{children, signal};
 use backlot_testkit::{Engine, Process};
+use backlot_testkit::{knob, wait_until};
+use movies_api::{GetMovieDetailsRequest, MovieClient};
 use movies_import::generate::{self, Plan};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::task::JoinSet;
 
 /// The processes of a service.
 fn of(fleet: i32, service: &str) -> Vec<i32> {
@@ -20,6 +31,10 @@ fn of(fleet: i32, service: &str) -> Vec<i32> {
 
 /// Two copies of each service, with the databases of this engine; all of them up.
 async fn start(site: &Site, engine: &Engine) -> Process {
+    start_with(site, engine, &[]).await
+}
+
+async fn start_with(site: &Site, engine: &Engine, set: &[&str]) -> Process {
     let mut sets = Vec::new();
     for service in ["metadata", "rating"] {
         let database = format!("movies_{service}");
@@ -32,6 +47,7 @@ async fn start(site: &Site, engine: &Engine) -> Process {
     sets.push("rating.batch=500".to_owned());
     // What a copy had when it died need not be waited for long.
     sets.push("rating.lease=2s".to_owned());
+    sets.extend(set.iter().map(|set| (*set).to_owned()));
     let mut arguments = vec!["fleet", "--no-sample", "--replicas", "2"];
     for set in &sets {
         arguments.extend(["--set", set]);
@@ -168,6 +184,132 @@ async fn copies_that_share_a_database_take_each_event_in_once_though_they_are_ki
     let dead = site.movies(&["dead", "--json"]).run().await;
     let dead: Value = serde_json::from_str(&dead.out).unwrap();
     assert_eq!(dead, json!({ "groups": [] }));
+    fleet.terminate();
+    assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());
+    nobody_panicked(&fleet.said());
+}
+
+/// So many people ask at once, and so many questions there are at least (`ROLLING=100000`).
+const PEOPLE: u64 = 16;
+const QUESTIONS: u64 = 3_000;
+
+/// Asks for the film `m` all the time, and repeats nothing that anybody saw; what came of it.
+struct Asking {
+    answered: Arc<AtomicU64>,
+    askers: JoinSet<Result<(), String>>,
+}
+
+impl Asking {
+    fn begin(client: &MovieClient) -> Asking {
+        let answered = Arc::<AtomicU64>::default();
+        let mut askers = JoinSet::new();
+        for _ in 0..PEOPLE {
+            let (client, answered) = (client.clone(), Arc::clone(&answered));
+            askers.spawn(async move {
+                loop {
+                    let request = GetMovieDetailsRequest {
+                        movie_id: "m".to_owned(),
+                    };
+                    let answer = client
+                        .get_movie_details(&Context::background(), request)
+                        .await;
+                    match answer {
+                        Ok(answer) if answer.degraded.is_empty() => {
+                            answered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Ok(answer) => return Err(format!("not whole: {answer:?}")),
+                        Err(error) => return Err(error.chain()),
+                    }
+                }
+            });
+        }
+        Asking { answered, askers }
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Fails when anybody was not answered.
+    fn look(&mut self) {
+        if let Some(ended) = self.askers.try_join_next() {
+            panic!("after {} answers: {ended:?}", self.answered());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_copy_is_started_anew_under_load_and_no_call_fails() {
+    let Some(engine) = Engine::start(Kind::Postgres).await else {
+        return;
+    };
+    let site = Site::new();
+    let once =
+        ["movie", "web", "metadata", "rating"].map(|it| format!("{it}.calls.retry.attempts=1"));
+    let mut set: Vec<&str> = once.iter().map(String::as_str).collect();
+    // Each answer comes from those who know, and not from memory.
+    set.push("movie.films.fresh=0s");
+    let mut fleet = start_with(&site, &engine, &set).await;
+    site.film("m").await;
+    let rated = async || match site.rate("ann", "m", 4.5).await {
+        Ok(answer) if answer.status.as_u16() == 200 => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    fleet.wait_until("a rating is taken", rated).await;
+    let env = Env::real();
+    let tasks = Tasks::new(&env);
+    let config = cluster::Config {
+        address: site.registry(),
+        ..cluster::Config::default()
+    };
+    let registry = cluster::embedded::Client::new(config, &env, &tasks);
+    let mut policy = Policy::default();
+    policy.retry.attempts = 1;
+    let caller = Caller::new(&Metrics::new(), &env, &tasks).with_knobs(&Knobs::new(policy));
+    let instances = registry.resolver().watch("movie");
+    let remote = Remote::new(MovieClient::SERVICE, "movie", instances, &caller);
+    let client = MovieClient::bind(Binding::Remote(remote));
+    let whole = async || {
+        let request = GetMovieDetailsRequest {
+            movie_id: "m".to_owned(),
+        };
+        match client
+            .get_movie_details(&Context::background(), request)
+            .await
+        {
+            Ok(answer) if answer.degraded.is_empty() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    fleet.wait_until("the film is whole", whole).await;
+
+    let mut asking = Asking::begin(&client);
+    let least = knob::number("ROLLING").unwrap_or(QUESTIONS);
+    let mut restarts = 0;
+    // As often as it takes to ask them all; each copy once at least.
+    while restarts == 0 || asking.answered() < least {
+        for service in ["metadata", "rating", "movie", "web"] {
+            let mut known = registry.resolver().watch(service);
+            for copy in of(fleet.pid(), service) {
+                signal(copy, Signal::SIGTERM).unwrap();
+                wait_until("another is there instead", async || {
+                    let copies = known.borrow_and_update().instances.len();
+                    match (runs(copy), copies, of(fleet.pid(), service).len()) {
+                        (false, 2, 2) => Ok(()),
+                        seen => Err(format!("{service}: {seen:?}")),
+                    }
+                })
+                .await;
+                asking.look();
+                restarts += 1;
+            }
+        }
+    }
+    println!(
+        "{restarts} restarts, {} answers, none failed",
+        asking.answered()
+    );
+    asking.askers.shutdown().await;
     fleet.terminate();
     assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());
     nobody_panicked(&fleet.said());

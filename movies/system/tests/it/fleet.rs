@@ -1,5 +1,6 @@
 //! `movies fleet`: every service a process, restarted when it crashes.
 
+use crate::load::Load;
 use crate::site::{SERVICES, Site, nobody_panicked};
 use backlot_testkit::http::get;
 use backlot_testkit::process::{children, runs, signal};
@@ -7,6 +8,7 @@ use backlot_testkit::wait::wait_within;
 use backlot_testkit::{Process, wait_until};
 use nix::sys::signal::Signal;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -172,6 +174,55 @@ async fn without_ratings_a_film_still_comes_and_they_return_by_themselves() {
         site.rated("m").await.unwrap()["movie"]["rating"]["count"],
         1
     );
+    fleet.terminate();
+    assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());
+    nobody_panicked(&fleet.said());
+}
+
+#[tokio::test]
+async fn while_a_lone_service_starts_anew_answers_are_marked_or_it_is_unavailable_and_not_for_long()
+{
+    let site = Arc::new(Site::new());
+    let mut fleet = start(&site, &[]).await;
+    film(&site, &mut fleet).await;
+    for service in ["rating", "metadata", "movie"] {
+        let load = Load::begin(&site, 4);
+        let old = of(&fleet, service)[0];
+        let told = Instant::now();
+        signal(old, Signal::SIGTERM).unwrap();
+        wait_until("a new one is there", async || {
+            match (runs(old), of(&fleet, service).len()) {
+                (false, 1) => site.rated("m").await.map(drop),
+                seen => Err(format!("{seen:?}")),
+            }
+        })
+        .await;
+        let seen = load.end().await;
+        let wrong: Vec<_> = seen.iter().filter(|seen| seen.wrong.is_some()).collect();
+        for one in &wrong {
+            let why = one.wrong.as_deref().unwrap_or_default();
+            // Where it listened nobody does, to those who go there by its address.
+            let is_away = why.starts_with("503") || why.contains("Connection refused");
+            let is_said = match service {
+                "movie" => is_away || why.contains("connection closed"),
+                _ => why.starts_with("degraded: ") || why.starts_with("503"),
+            };
+            assert!(is_said, "{service}: {why}");
+        }
+        let first = wrong.iter().map(|seen| seen.began + seen.took).min();
+        let last = wrong.iter().map(|seen| seen.began + seen.took).max();
+        let lasted = last.zip(first).map(|(last, first)| last - first);
+        println!(
+            "{service}: {} of {} answers marked or refused, for {lasted:?}, the last {:?} after the signal",
+            wrong.len(),
+            seen.len(),
+            last.map(|last| last - told)
+        );
+        assert!(
+            lasted.unwrap_or_default() < Duration::from_secs(2),
+            "{service}: {lasted:?}"
+        );
+    }
     fleet.terminate();
     assert_eq!(fleet.exit_code().await, 0, "{}", fleet.said());
     nobody_panicked(&fleet.said());

@@ -17,7 +17,7 @@ const TOGETHER: usize = 16 * 1024;
 ///
 /// # Errors
 /// The first error of `frames`; the stream is given up then.
-pub(super) async fn all(
+pub(in crate::remote) async fn all(
     mut frames: Streaming<Bytes>,
     mut body: SendStream<Bytes>,
 ) -> Result<(), Error> {

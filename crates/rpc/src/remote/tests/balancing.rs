@@ -125,7 +125,14 @@ async fn a_client_of_many_instances_connects_to_some() {
     world
         .until("four are left", |world| world.endpoints("ready") == 4)
         .await;
-    let chosen: BTreeSet<_> = world.remote.0.endpoints.addresses().into_iter().collect();
+    let chosen: BTreeSet<_> = world
+        .remote
+        .0
+        .way
+        .endpoints
+        .addresses()
+        .into_iter()
+        .collect();
     assert_eq!(world.calls(0, 60).await, 0);
     assert_eq!(
         callees
@@ -143,9 +150,16 @@ async fn a_client_of_many_instances_connects_to_some() {
     world
         .instances
         .send_replace(InstanceSet::new(rest.collect()));
-    let changed = |world: &World| !world.remote.0.endpoints.addresses().contains(gone);
+    let changed = |world: &World| !world.remote.0.way.endpoints.addresses().contains(gone);
     world.until("it is gone", changed).await;
-    let after: BTreeSet<_> = world.remote.0.endpoints.addresses().into_iter().collect();
+    let after: BTreeSet<_> = world
+        .remote
+        .0
+        .way
+        .endpoints
+        .addresses()
+        .into_iter()
+        .collect();
     assert_eq!(after.len(), 4);
     assert_eq!(after.intersection(&chosen).count(), 3);
 }

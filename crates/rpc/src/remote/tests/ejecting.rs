@@ -247,7 +247,7 @@ async fn a_try_that_is_refused_does_not_draw_all_reads() {
 async fn those_that_come_back_together_come_back_whole() {
     let callees = [(); 3].map(|()| Callee::default());
     let world = quick_world(&callees.iter().collect::<Vec<_>>()).await;
-    for kept in &world.remote.0.endpoints.all() {
+    for kept in &world.remote.0.way.endpoints.all() {
         kept.endpoint.standing.returns(Instant::now());
     }
     assert_eq!(world.calls(0, 90).await, 0);

@@ -38,7 +38,7 @@ async fn a_registry_that_forgets_most_changes_nothing_for_those_that_answer() {
     callees[2].goes();
     world
         .until("it is dropped", |world| {
-            world.remote.0.endpoints.addresses().len() == 3
+            world.remote.0.way.endpoints.addresses().len() == 3
         })
         .await;
     assert_eq!(world.calls(0, 200).await, 0);
@@ -68,14 +68,14 @@ async fn who_comes_back_in_time_stays() {
     let callees = [(); 3].map(|()| Callee::default());
     let world = world(&callees.iter().collect::<Vec<_>>()).await;
     let all = world.instances.borrow().clone();
-    let addresses = world.remote.0.endpoints.addresses();
+    let addresses = world.remote.0.way.endpoints.addresses();
     for _ in 0..20 {
         leave(&world, |_| false);
         assert_eq!(world.calls(0, 10).await, 0);
         world.instances.send_replace(all.clone());
         assert_eq!(world.calls(0, 10).await, 0);
     }
-    assert_eq!(world.remote.0.endpoints.addresses(), addresses);
+    assert_eq!(world.remote.0.way.endpoints.addresses(), addresses);
     assert_eq!(world.endpoints("ready"), 3);
 }
 
@@ -101,6 +101,7 @@ async fn leaves_at_the_first_call() -> String {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     const HEADERS: u8 = 1;
+    const PING: u8 = 6;
     Tasks::new(&env).spawn_endless("leaving", async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // No further connection is taken.
@@ -112,9 +113,19 @@ async fn leaves_at_the_first_call() -> String {
             let mut head = [0; 9];
             stream.read_exact(&mut head).await.unwrap();
             let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-            stream.read_exact(&mut vec![0; length]).await.unwrap();
-            if head[3] == HEADERS {
-                break;
+            let mut payload = vec![0; length];
+            stream.read_exact(&mut payload).await.unwrap();
+            match head[3] {
+                HEADERS => break,
+                PING => {
+                    // As an answer.
+                    head[4] = 1;
+                    stream
+                        .write_all(&[&head, &*payload].concat())
+                        .await
+                        .unwrap();
+                }
+                _ => {}
             }
         }
         stream.write_all(&GOAWAY).await.unwrap();

@@ -4,6 +4,7 @@ use super::{FILMS, Party, Person, UNTIL, audience, may_pass};
 use crate::model::Change;
 use crate::plan::Defence;
 use backlot::core::principal::{Token, User};
+use backlot::rpc::policy::{Knobs, Policy};
 use backlot::{Code, Context, Dice, Error, Idempotency, Principal, Timestamp};
 use backlot_sim::Host;
 use backlot_sim::host::Caller;
@@ -37,7 +38,13 @@ pub async fn use_it(host: Host, caller: Caller, party: Party, name: &'static str
     );
     if let Some(principal) = person.pick_name(&dice).await {
         person.principal = principal;
-        let (ratings, movies) = (person.caller.client(), person.caller.client());
+        let mut policy = Policy::default();
+        if !person.party.plan.has(Defence::Idempotency) {
+            // All repetitions are this person's own, and under keys of their own.
+            policy.retry.attempts = 1;
+        }
+        let caller = person.caller.clone().with_knobs(&Knobs::new(policy));
+        let (ratings, movies) = (caller.client(), caller.client());
         while person.host.elapsed() < UNTIL {
             person.think(&dice).await;
             let film = FILMS[dice.below(FILMS.len() as u64) as usize];

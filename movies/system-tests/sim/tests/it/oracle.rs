@@ -36,7 +36,7 @@ fn fault(at: u64, millis: u64, what: What) -> Fault {
 }
 
 fn database_crashes() -> Vec<Fault> {
-    [3, 5, 7]
+    [2, 3, 4, 5, 6, 7]
         .map(|at| fault(at, 500, What::Crash("database".into())))
         .into()
 }
