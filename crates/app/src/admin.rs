@@ -7,7 +7,7 @@
 //! | `GET /caches` | how each cache does |
 //! | `DELETE /caches/NAME`, `DELETE /caches/NAME?key=KEY` | how many values it forgot |
 //! | `GET /calls` | whom it calls, how those look to it, by which policy |
-//! | `PUT /calls/KNOB?value=VALUE`, `DELETE /calls/KNOB` | how a knob was and is set: to a value, back to the configuration's |
+//! | `PUT /calls/KNOB?value=VALUE`, `DELETE /calls/KNOB` | how a knob was and is set: to a value, back to the configuration's; with `to=SERVICE` towards that alone |
 //! | `GET /panels/NAME` | a table for operators |
 //!
 //! An instance announces the names of its caches and panels with its registration, and whether it

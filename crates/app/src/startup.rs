@@ -13,6 +13,7 @@ use backlot_messaging::outbox::Carrier;
 use backlot_messaging::pull::{self, Queues};
 use backlot_messaging::{Bus, Engine, Event};
 use backlot_rpc::{Binding, Caller, Client, Mount, Remote};
+use backlot_service::Finishing;
 use backlot_service::health::Health;
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
@@ -356,6 +357,21 @@ impl Startup {
             name: name.into(),
             work: Box::new(move |stop| Box::pin(work(stop))),
         });
+    }
+
+    /// Work that comes to its end once it has begun, whoever still waits for it: a drain does, as for
+    /// the service's other own work.
+    pub fn finishing<T: Clone + Send + Sync + 'static>(
+        &mut self,
+        name: &'static str,
+    ) -> Finishing<T> {
+        let finishing = Finishing::new(name, &self.tasks);
+        let under_way = finishing.clone();
+        self.own(name, |stop| async move {
+            stop.await;
+            under_way.idle().await;
+        });
+        finishing
     }
 
     /// A secret of 32 bytes, made on first use and the same ever after.

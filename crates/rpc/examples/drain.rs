@@ -5,39 +5,35 @@
 
 use axum::Router;
 use axum::routing::get;
-use backlot_core::Env; // new
 use backlot_core::env::Phase; // new
-use backlot_core::net::Listener;
+use backlot_core::net::Listener; // new
+use backlot_core::{Env, Error}; // new
 use backlot_rpc::server::Outcome; // new
 use backlot_rpc::{Edge, Server}; // new
 use backlot_service::health::Health; // new
 
+type Socket = Box<dyn Listener>;
+
 /// Serves until the environment shuts down; what was cut then.
-pub async fn serve(router: Router, listener: Box<dyn Listener>, env: &Env) -> Outcome {
+pub async fn serve(router: Router, listener: Socket, env: &Env) -> Result<Outcome, Error> {
     let (_reporter, service) = tonic_health::server::health_reporter();
-    // Instead of `axum::serve`, and of a server of tonic's.
-    let server = Server::new(Edge::anonymous(), Health::new()); // new
-    let server = server.pages(router).plain(service).prepare(); // new
-    match server {
-        Ok(server) => server.run(listener, env).await, // new
-        Err(_) => Outcome { cut: 0 },
-    }
+    let server = Server::new(Edge::anonymous(), Health::new()); // instead of `axum::serve`
+    let server = server.pages(router).plain(service).prepare()?; // instead of a server of tonic's
+    Ok(server.run(listener, env).await)
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    let (env, router) = (
-        Env::real(),
-        Router::new().route("/", get(|| async { "hello" })),
-    );
-    let listener = env.net.bind("127.0.0.1:8080").await?;
-    let shutdown = env.shutdown.clone(); // new
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let env = Env::real(); // new
+    let listener = env.net.bind("127.0.0.1:8080").await?; // instead of a listener of tokio's
+    let shutdown = env.shutdown.clone();
     let stop = async {
         tokio::signal::ctrl_c().await?;
-        shutdown.advance(Phase::Draining); // new
+        shutdown.advance(Phase::Draining);
         std::io::Result::Ok(())
     };
     let (outcome, stopped) = tokio::join!(serve(router, listener, &env), stop);
-    println!("cut {} connections", outcome.cut);
-    stopped
+    println!("cut {} connections", outcome?.cut);
+    Ok(stopped?)
 }

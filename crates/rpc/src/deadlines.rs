@@ -186,4 +186,8 @@ where
     fn is_end_stream(&self) -> bool {
         self.is_over || self.body.is_end_stream()
     }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
 }

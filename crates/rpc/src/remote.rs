@@ -29,7 +29,7 @@ mod way;
 mod window;
 
 pub use caller::{Caller, ZONE};
-pub use channel::Channel;
+pub use channel::{Channel, IN_DOUBT};
 pub use counts::{EJECTED, ENDPOINTS};
 pub use unary::{NOT_SENT, REPEATED};
 

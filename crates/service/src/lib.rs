@@ -19,17 +19,20 @@
 //! | [`tasks`] | tasks somebody owns: named, counted, supervised, ended with a deadline |
 //! | [`config`] | layered typed configuration that tells all its problems at once |
 //! | [`health`] | started, draining, serving, degraded, live: one watchable value |
+//! | [`finishing`] | work that comes to its end once begun, whoever still waits for it |
 //! | [`drain`] | the steps of a shutdown, each with its own limit |
 //! | [`telemetry`] | counters, gauges and histograms as typed constants; OpenMetrics text |
 //! | [`logs`] | where log lines go and in which form |
 
 pub mod config;
 pub mod drain;
+pub mod finishing;
 pub mod health;
 pub mod logs;
 pub mod tasks;
 pub mod telemetry;
 
+pub use finishing::Finishing;
 pub use health::Health;
 pub use tasks::Tasks;
 pub use telemetry::Metrics;

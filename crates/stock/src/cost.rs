@@ -1,12 +1,12 @@
 //! What calls cost, and what balancing gains, beside tonic.
 
 use crate::ours::contract::{ClerkClient, WaitRequest};
-use crate::side::Running;
+use crate::side::{Running, WATCHED};
 use crate::stock::proto;
 use crate::stock::proto::clerk_service_client::ClerkServiceClient;
 use crate::{ours, stock};
 use anyhow::Context as _;
-use backlot::rpc::policy::Policy;
+use backlot::rpc::policy::{Policy, Rule};
 use backlot::{Code, Context};
 use backlot_testkit::proxy::{Faults, Proxy};
 use std::net::SocketAddr;
@@ -70,7 +70,7 @@ pub(crate) async fn all() -> anyhow::Result<Vec<Row>> {
     let mut rows = throughput().await?;
     rows.push(one_is_slow().await?);
     rows.push(silence().await?);
-    rows.push(memory().await?);
+    rows.push(memories().await?);
     Ok(rows)
 }
 
@@ -92,29 +92,42 @@ async fn throughput() -> anyhow::Result<Vec<Row>> {
         Way::Ours(to_own),
     ];
     let mut counts: [Vec<f64>; 4] = Default::default();
-    for _round in 0..ROUNDS {
-        for (way, counts) in ways.iter().zip(&mut counts) {
-            counts.push(rate(way).await?);
+    for way in &ways {
+        // The first of each warms up.
+        rate(way).await?;
+    }
+    for round in 0..ROUNDS {
+        for turn in 0..ways.len() {
+            // None is always the first.
+            let number = (round + turn) % ways.len();
+            counts[number].push(rate(&ways[number]).await?);
         }
     }
+    let spread = counts.clone().map(|counts| {
+        let least = counts.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = counts.iter().copied().fold(0.0, f64::max);
+        format!("{least:.0} to {most:.0}")
+    });
     let mut rates = counts.map(|mut counts| {
         counts.sort_by(f64::total_cmp);
         counts[ROUNDS / 2]
     });
     let bare = rates[0];
-    let shown = |rate: f64| format!("{rate:.0} calls/s");
-    let beside = |rate: f64| format!("{}, {:.0} %", shown(rate), rate / bare * 100.0);
     let [_, client, server, both] = &mut rates;
-    let row = |what: &str, rate: f64, asked| Row {
+    let row = |what: &str, number: usize, rate: f64, asked| Row {
         what: format!("{what}, {IN_FLIGHT} calls under way"),
-        stock: shown(bare),
-        ours: beside(rate),
+        stock: format!("{bare:.0} calls/s ({})", spread[0]),
+        ours: format!(
+            "{rate:.0} calls/s ({}), {:.0} %",
+            spread[number],
+            rate / bare * 100.0
+        ),
         asked,
     };
     Ok(vec![
-        row("Backlot's client of tonic's server", *client, ""),
-        row("tonic's client of Backlot's server", *server, ""),
-        row("Backlot's client of Backlot's server", *both, "80 %"),
+        row("Backlot's client of tonic's server", 1, *client, ""),
+        row("tonic's client of Backlot's server", 2, *server, ""),
+        row("Backlot's client of Backlot's server", 3, *both, "80 %"),
     ])
 }
 
@@ -232,21 +245,43 @@ async fn p99(way: &Way) -> anyhow::Result<Duration> {
 
 /// How long until a call is told of a silent network.
 async fn silence() -> anyhow::Result<Row> {
-    let server = ours::serve().await?;
-    let wire = Proxy::start(server.address.port()).await;
-    let (client, _set) = ours::client(&[wire.address()]);
-    let mut way = Way::Ours(client.clone());
-    way.call(0).await?;
-    wire.set(Faults::SILENT);
-    let began = Instant::now();
-    let cx = Context::background().with_timeout(Duration::from_secs(30));
-    let answer = client.wait(&cx, WaitRequest { millis: 0 }).await;
-    let code = answer.err().map(|error| error.code());
-    anyhow::ensure!(code == Some(Code::Unavailable), "{code:?}");
+    let (stocked, own) = (stock::serve().await?, ours::serve().await?);
+    let wires = [
+        Proxy::start(stocked.address.port()).await,
+        Proxy::start(own.address.port()).await,
+    ];
+    let endpoint = Endpoint::from_shared(format!("http://{}", wires[0].address()))?;
+    let channel = endpoint.connect().await?;
+    let (client, _set) = ours::client(&[wires[1].address()]);
+    let mut told = Vec::new();
+    for (wire, mut way) in wires.iter().zip([
+        Way::Stock(ClerkServiceClient::new(channel)),
+        Way::Ours(client),
+    ]) {
+        way.call(0).await?;
+        wire.set(Faults::SILENT);
+        let began = Instant::now();
+        let cx = Context::background().with_timeout(2 * WATCHED);
+        let asking = async {
+            match &mut way {
+                Way::Stock(client) => client.wait(proto::WaitRequest { millis: 0 }).await.is_err(),
+                Way::Ours(client) => {
+                    let answer = client.wait(&cx, WaitRequest { millis: 0 }).await;
+                    answer.is_err_and(|error| error.code() == Code::Unavailable)
+                }
+            }
+        };
+        told.push(match tokio::time::timeout(WATCHED, asking).await {
+            Ok(true) => format!("{:.1} s", began.elapsed().as_secs_f64()),
+            Ok(false) => "it is not told".to_owned(),
+            Err(_elapsed) => format!("more than {} s", WATCHED.as_secs()),
+        });
+    }
+    let [stock, ours] = told.try_into().map_err(|_| anyhow::anyhow!("two ways"))?;
     Ok(Row {
-        what: "a call is told that the network is silent after".to_owned(),
-        stock: "never".to_owned(),
-        ours: format!("{:.1} s", began.elapsed().as_secs_f64()),
+        what: "a call is told that the network is silent after (tonic's keepalive is off unless it is set)".to_owned(),
+        stock,
+        ours,
         asked: "3 s",
     })
 }
@@ -261,7 +296,43 @@ pub(crate) async fn callee() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn memory() -> anyhow::Result<Row> {
+/// What a client of each kind needs, in a process of its own that does nothing else.
+async fn memories() -> anyhow::Result<Row> {
+    let mut shown = Vec::new();
+    for kind in ["stock", "ours"] {
+        let mut all = Vec::new();
+        for _ in 0..3 {
+            let ran = tokio::process::Command::new(std::env::current_exe()?)
+                .args(["--memory", kind])
+                .kill_on_drop(true)
+                .output()
+                .await?;
+            let text = String::from_utf8(ran.stdout)?;
+            anyhow::ensure!(
+                ran.status.success(),
+                "{}",
+                String::from_utf8_lossy(&ran.stderr)
+            );
+            all.push(text.trim().parse::<usize>()?);
+        }
+        all.sort_unstable();
+        let mib = all[1] as f64 * (1000.0 / ENDPOINTS as f64) / f64::from(1 << 20);
+        shown.push(format!("{mib:.1} MiB"));
+    }
+    let [stock, ours] = shown.try_into().map_err(|_| anyhow::anyhow!("two kinds"))?;
+    Ok(Row {
+        what: format!(
+            "memory of a client for 1,000 endpoints (of {ENDPOINTS}), each connected and called (tonic: a channel each)"
+        ),
+        stock,
+        ours,
+        asked: "",
+    })
+}
+
+/// Prints how much more memory this process has in use once it is connected to many endpoints, and
+/// has called each.
+pub(crate) async fn memory(kind: &str) -> anyhow::Result<()> {
     let mut callee = tokio::process::Command::new(std::env::current_exe()?)
         .arg("--callee")
         .stdin(Stdio::piped())
@@ -275,8 +346,20 @@ async fn memory() -> anyhow::Result<Row> {
         .map(|number| format!("127.0.{}.{}:{port}", number / 250, number % 250 + 1))
         .collect();
     let before = resident()?;
+    let mut connected = Vec::new();
+    if kind == "stock" {
+        for address in &addresses {
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+            let mut way = Way::Stock(ClerkServiceClient::new(endpoint.connect().await?));
+            way.call(0).await?;
+            connected.push(way);
+        }
+        println!("{}", resident()?.saturating_sub(before));
+        return Ok(());
+    }
     let mut policy = Policy::default();
     policy.balance.subset = 0;
+    policy.balance.rule = Rule::RoundRobin;
     let (client, _set, caller) = ours::client_by(&addresses, policy);
     let mut way = Way::Ours(client);
     way.call(0).await?;
@@ -291,26 +374,11 @@ async fn memory() -> anyhow::Result<Row> {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), waiting).await?;
-    let ours = resident()?.saturating_sub(before);
-    let mut connected = Vec::new();
-    let before = resident()?;
-    for address in &addresses {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
-        let mut client = ClerkServiceClient::new(endpoint.connect().await?);
-        client.wait(proto::WaitRequest { millis: 0 }).await?;
-        connected.push(client);
+    for _ in 0..2 * ENDPOINTS {
+        way.call(0).await?;
     }
-    let stock = resident()?.saturating_sub(before);
-    let shown = |bytes: usize| {
-        let mib = bytes as f64 * (1000.0 / ENDPOINTS as f64) / f64::from(1 << 20);
-        format!("{mib:.1} MiB")
-    };
-    Ok(Row {
-        what: format!("memory of a client for 1,000 connected endpoints (of {ENDPOINTS})"),
-        stock: shown(stock),
-        ours: shown(ours),
-        asked: "",
-    })
+    println!("{}", resident()?.saturating_sub(before));
+    Ok(())
 }
 
 /// The memory of this process that is in use, in bytes.

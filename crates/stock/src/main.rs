@@ -35,13 +35,28 @@ struct Arguments {
     /// Be the other end of that
     #[arg(long, hide = true)]
     callee: bool,
+    /// Say how much memory a client needs, stock or ours
+    #[arg(long, hide = true, value_name = "KIND")]
+    memory: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let out = arguments.out.clone();
     let written = match arguments {
         Arguments { callee: true, .. } => Box::pin(cost::callee()).await.map(|()| String::new()),
+        Arguments {
+            memory: Some(kind), ..
+        } => {
+            return match Box::pin(cost::memory(&kind)).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("stock-vs-backlot: {error:#}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
         Arguments { cost: true, .. } => {
             eprintln!("measuring: about a minute");
             Box::pin(cost::all()).await.map(|rows| page::of_cost(&rows))
@@ -58,7 +73,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let Some(out) = arguments.out else {
+    let Some(out) = out else {
         print!("{page}");
         return ExitCode::SUCCESS;
     };

@@ -230,6 +230,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     transactions::a_closed_store_is_unavailable,
     once::the_second_call_gets_the_first_answer,
     once::another_request_under_the_same_key_is_refused,
+    once::what_was_answered_can_be_asked_for,
     once::a_key_is_its_principals_and_methods_own,
     once::a_failed_write_leaves_its_key_free,
     once::a_key_is_forgotten_after_a_day,

@@ -114,13 +114,29 @@ impl Claim {
     }
 
     async fn look(&self, tx: &mut Tx, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
-        let oldest = now.minus(KEPT);
         let name = params![&self.subject, self.key.method, &self.key.key];
         let Some(row) = tx.query_opt(SELECT, &name).await? else {
             return Ok(None);
         };
-        if row.get::<Timestamp>(2)? < oldest {
+        let found = self.valid(&row, now)?;
+        if found.is_none() {
             tx.execute(DELETE, &name).await?;
+        }
+        Ok(found)
+    }
+
+    /// The stored answer, if there is one, with nothing changed.
+    pub(crate) async fn peek(&self, tx: &mut Tx) -> Result<Option<Vec<u8>>, StoreError> {
+        let name = params![&self.subject, self.key.method, &self.key.key];
+        match tx.query_opt(SELECT, &name).await? {
+            Some(row) => self.valid(&row, self.clock.wall()),
+            None => Ok(None),
+        }
+    }
+
+    /// What a row answers, unless it is too old.
+    fn valid(&self, row: &Row, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        if row.get::<Timestamp>(2)? < now.minus(KEPT) {
             return Ok(None);
         }
         if row.get::<i64>(0)? != self.fingerprint() {
@@ -128,7 +144,7 @@ impl Claim {
                 key: self.key.key.clone(),
             });
         }
-        answer(&row).map(Some)
+        answer(row).map(Some)
     }
 
     async fn keep(&self, tx: &mut Tx, now: Timestamp, answer: &[u8]) -> Result<(), StoreError> {
@@ -159,7 +175,7 @@ impl Claim {
         }
     }
 
-    fn unfit(&self, error: &serde_json::Error) -> StoreError {
+    pub(crate) fn unfit(&self, error: &serde_json::Error) -> StoreError {
         StoreError::Answer {
             key: self.key.key.clone(),
             cause: Cause::of(error),

@@ -183,6 +183,42 @@ impl Store {
         }
     }
 
+    /// What [`write_once`](Store::write_once) answered under this key, if it did: so that work whose
+    /// last step that is need not be done again.
+    ///
+    /// # Errors
+    /// As [`read`](Store::read); and [`KeyReused`](StoreError::KeyReused),
+    /// [`Answer`](StoreError::Answer) as `write_once`.
+    #[track_caller]
+    pub fn answered<T, E>(
+        &self,
+        cx: &Context,
+        key: &Arc<Idempotency>,
+    ) -> impl Future<Output = Result<Option<T>, E>> + Send + use<T, E>
+    where
+        T: DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let claim = Arc::new(Claim {
+            subject: cx.principal().subject().unwrap_or_default().to_owned(),
+            key: Arc::clone(key),
+            clock: self.clock.clone(),
+        });
+        let looking = self.plain(Mode::Read, cx, Location::caller(), {
+            let claim = Arc::clone(&claim);
+            move |tx| {
+                let claim = Arc::clone(&claim);
+                Box::pin(async move { claim.peek(tx).await })
+            }
+        });
+        async move {
+            let stored: Option<Vec<u8>> = looking.await?;
+            let read = |stored: Vec<u8>| serde_json::from_slice(&stored);
+            let answer = stored.map(read).transpose();
+            answer.map_err(|error| E::from(claim.unfit(&error)))
+        }
+    }
+
     /// Removes keys that are too old, if it is time for that.
     fn removing(&self, cx: &Context) -> Option<BoxFuture<'static, ()>> {
         let now = self.clock.wall();

@@ -99,8 +99,8 @@ impl Controller {
         let drawn = Secret::drawn(&self.key, &self.dice);
         let target = target.usual();
         let named = name.to_owned();
-        // What is kept under the key holds no secret.
-        let is_new = self
+        // What is kept under the key is no secret, but tells whose it was.
+        let made: Option<String> = self
             .store
             .write_once(cx, cx.idempotency(), move |tx| {
                 let (name, target, drawn) = (named.clone(), target.clone(), drawn.clone());
@@ -135,14 +135,14 @@ impl Controller {
                         },
                     };
                     endpoints.put(&endpoint).await?;
-                    Ok::<_, Error>(is_new)
+                    Ok::<_, Error>(is_new.then(|| endpoint.secret.fingerprint()))
                 })
             })
             .await?;
         self.changed();
         self.noticed().await;
         let endpoint = self.find(cx, name).await?.ok_or_else(|| unknown(name))?;
-        let is_as_made = is_new && endpoint.revision == FIRST;
+        let is_as_made = endpoint.revision == FIRST && made == Some(endpoint.secret.fingerprint());
         let secret = is_as_made.then(|| endpoint.secret.clone());
         Ok((endpoint, secret))
     }

@@ -1,7 +1,7 @@
 //! Secrets and what they sign, as [Standard Webhooks](https://www.standardwebhooks.com) says: the id,
 //! the time and the body, joined by dots, under HMAC-SHA256.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use backlot_core::{Dice, Timestamp};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -38,6 +38,12 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What tells it from others, and nothing of it.
+    pub(crate) fn fingerprint(&self) -> String {
+        let digest = digest::digest(&digest::SHA256, self.0.as_bytes());
+        STANDARD.encode(&digest.as_ref()[..16])
     }
 
     /// The value that goes into the header `webhook-signature`.

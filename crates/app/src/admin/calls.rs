@@ -1,6 +1,7 @@
 //! `/calls`: how the instances that this one calls look to it, by which policy, and that it changes.
 
 use super::access::Access;
+use super::panels::cut;
 use super::refused;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{OriginalUri, Path, Query, State};
@@ -33,6 +34,47 @@ pub struct Calls {
     pub to_configured: BTreeMap<String, BTreeMap<String, Value>>,
     /// Whom it calls.
     pub targets: Vec<Target>,
+}
+
+/// What is taken of what an instance says.
+const MAX_TARGETS: usize = 256;
+const MAX_INSTANCES: usize = 1000;
+const MAX_KNOBS: usize = 256;
+
+impl Calls {
+    /// The same within bounds, with texts that can be shown.
+    pub(super) fn bounded(mut self) -> Self {
+        self.targets.truncate(MAX_TARGETS);
+        for target in &mut self.targets {
+            cut(&mut target.service);
+            target.instances.truncate(MAX_INSTANCES);
+            for instance in &mut target.instances {
+                cut(&mut instance.address);
+                cut(&mut instance.state);
+            }
+        }
+        for knobs in [&mut self.policy, &mut self.changed] {
+            *knobs = within(std::mem::take(knobs));
+        }
+        for differing in [&mut self.to, &mut self.to_configured] {
+            let all = std::mem::take(differing).into_iter().take(MAX_TARGETS);
+            *differing = all.map(|(to, knobs)| (to, within(knobs))).collect();
+        }
+        self
+    }
+}
+
+fn within(knobs: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut knobs: BTreeMap<_, _> = knobs.into_iter().take(MAX_KNOBS).collect();
+    for value in knobs.values_mut() {
+        match value {
+            Value::String(text) => cut(text),
+            // No knob is one.
+            Value::Array(_) | Value::Object(_) => *value = Value::Null,
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    knobs
 }
 
 /// What became of a knob.
@@ -168,10 +210,29 @@ impl Room {
         outcome
     }
 
+    /// Refuses a service that nobody calls here: what is set towards it would do nothing.
+    fn is_called(&self, service: &str, policies: &Policies) -> Result<(), Error> {
+        let targets = self.caller.targets().into_iter();
+        let configured = policies.differing().keys().cloned();
+        let mut names: Vec<_> = targets.map(|it| it.service).chain(configured).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.iter().any(|name| name == service) {
+            return Ok(());
+        }
+        Err(Error::invalid_argument(format!(
+            "to: no service {service:?} is called here; there are: {}",
+            names.join(", ")
+        )))
+    }
+
     fn set(&self, knob: &str, asked: &Asked) -> Result<Turned, Error> {
         let _alone = self.turning.lock();
         let (knobs, to) = (self.caller.knobs(), asked.to.as_deref());
         let before = knobs.policies();
+        if let Some(to) = to {
+            self.is_called(to, &before)?;
+        }
         let configured = match to {
             None => self.configured.get(None, knob),
             Some(service) => {

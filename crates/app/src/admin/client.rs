@@ -171,7 +171,8 @@ impl Client {
     /// # Errors
     /// As [`caches`](Client::caches); `NotFound` when it calls nobody over the network.
     pub async fn calls(&mut self, limit: Duration) -> Result<Calls, Error> {
-        self.ask::<Calls>(Method::GET, "/calls", limit).await
+        let calls = self.ask::<Calls>(Method::GET, "/calls", limit).await?;
+        Ok(calls.bounded())
     }
 
     /// Sets a knob of that policy, for all or towards one service, to the configuration's value

@@ -60,7 +60,7 @@ impl Panel {
 }
 
 /// Shortens what is too long to be shown, and makes one line of several.
-fn cut(text: &mut String) {
+pub(super) fn cut(text: &mut String) {
     if text.chars().count() > MAX_CELL || text.contains(char::is_control) {
         let plain = |sign: char| if sign.is_control() { ' ' } else { sign };
         let is_long = text.chars().count() > MAX_CELL;

@@ -43,9 +43,10 @@ pub(crate) fn mark(state: &str) -> &'static str {
     known.map_or("fair", |(_, mark)| mark)
 }
 
+/// How bad a state is; one that is not known is as bad as can be.
 fn place(state: &str) -> usize {
     let known = STATES.iter().position(|(name, _)| *name == state);
-    known.unwrap_or_default()
+    known.unwrap_or(STATES.len() - 1)
 }
 
 /// The ways of all services. An instance that looks worse to one that calls it counts as that.
@@ -64,9 +65,9 @@ fn of_service(row: &CallsRow) -> Vec<Way> {
                 ..Instance::default()
             });
             if place(&seen.state) > place(&all.state) {
-                all.state.clone_from(&seen.state);
+                all.state = STATES[place(&seen.state)].0.to_owned();
             }
-            all.awaited += seen.awaited;
+            all.awaited = all.awaited.saturating_add(seen.awaited);
             all.millis = slower(all.millis, seen.millis);
         }
     }
@@ -117,7 +118,11 @@ impl Page {
     /// The names of those that are called.
     fn targets(&self) -> Vec<&str> {
         let targets = self.said().flat_map(|calls| &calls.targets);
-        let mut names: Vec<_> = targets.map(|target| target.service.as_str()).collect();
+        let differing = self.said().flat_map(|calls| calls.to.keys());
+        let mut names: Vec<_> = targets
+            .map(|target| target.service.as_str())
+            .chain(differing.map(String::as_str))
+            .collect();
         names.sort_unstable();
         names.dedup();
         names

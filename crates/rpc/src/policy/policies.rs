@@ -1,5 +1,6 @@
 //! A policy for all whom a client calls, and what is otherwise for some.
 
+use super::set::meant;
 use super::{Balance, Connect, Eject, Policy, Retry, Throttle};
 use backlot_core::Error;
 use backlot_service::config::{Problems, Validate};
@@ -37,7 +38,6 @@ struct Written {
     eject: Eject,
     throttle: Throttle,
     connect: Connect,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     to: BTreeMap<String, Sections>,
 }
 
@@ -45,13 +45,22 @@ type Sections = BTreeMap<String, BTreeMap<String, Value>>;
 
 impl From<Written> for Policies {
     fn from(written: Written) -> Self {
+        let usual = Policy::default();
         let named = |sections: Sections| {
             let knobs = sections.into_iter().flat_map(|(section, knobs)| {
-                let named =
-                    move |(knob, value): (String, Value)| (format!("{section}.{knob}"), value);
+                let usual = &usual;
+                let named = move |(knob, value): (String, Value)| {
+                    let name = format!("{section}.{knob}");
+                    // As it is told, whatever form it was written in.
+                    let value = match usual.get(&name) {
+                        Some(is) => meant(&is, value),
+                        None => value,
+                    };
+                    (name, value)
+                };
                 knobs.into_iter().map(named)
             });
-            knobs.collect()
+            knobs.collect::<BTreeMap<_, _>>()
         };
         Policies {
             all: Policy {
@@ -157,7 +166,6 @@ impl Policies {
     /// # Errors
     /// `InvalidArgument` when there is no such knob, or others do not go with that.
     pub fn without(&self, service: Option<&str>, knob: &str) -> Result<Self, Error> {
-        // That says which there are.
         let default = match Policy::default().get(knob) {
             Some(Value::String(text)) => text,
             Some(value) => value.to_string(),
@@ -166,7 +174,10 @@ impl Policies {
         let Some(service) = service else {
             return self.with(None, knob, &default);
         };
-        self.all.with(knob, &default)?;
+        if self.all.get(knob).is_none() {
+            // That says which there are.
+            self.all.with(knob, &default)?;
+        }
         let mut after = self.clone();
         if let Some(knobs) = after.to.get_mut(service) {
             knobs.remove(knob);
@@ -208,6 +219,7 @@ impl Validate for Policies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backlot_service::config::Layers;
     use std::time::Duration;
 
     fn read(text: &str) -> Policies {
@@ -226,11 +238,20 @@ mod tests {
         assert!(!rating.eject.on && mail.eject.on);
         let written = toml::to_string(&policies).unwrap();
         assert_eq!(read(&written), policies);
-        assert!(
-            !toml::to_string(&Policies::default())
-                .unwrap()
-                .contains("to")
-        );
+    }
+
+    #[test]
+    fn it_is_read_from_a_configuration_whatever_form_that_has() {
+        let file = "[movie.to.rating.retry]\npatience = \"50ms\"\n";
+        let layers = Layers::new().text("test.toml", file).unwrap();
+        let layers = layers.flag("movie.to.rating.eject.failures=7");
+        let (mut tree, mut problems) = (layers.tree(), Problems::default());
+        let policies: Policies = tree.take("movie", &mut problems);
+        tree.finish(&mut problems);
+        assert_eq!(problems.to_string(), "");
+        let rating = policies.towards("rating");
+        assert_eq!(rating.retry.patience, Duration::from_millis(50));
+        assert_eq!(rating.eject.failures, 7);
     }
 
     #[test]
@@ -291,6 +312,16 @@ mod tests {
         assert_eq!(back, policies);
         let all = set.with(None, "retry.attempts", "1").unwrap();
         assert_eq!(all.without(None, "retry.attempts").unwrap(), set);
+        // What is taken back need not go with what is for all.
+        let long = policies.with(None, "retry.longest_pause", "5s").unwrap();
+        let long = long.with(None, "retry.pause", "2s").unwrap();
+        let own = long
+            .with(Some("rating"), "retry.longest_pause", "4s")
+            .unwrap();
+        assert_eq!(
+            own.without(Some("rating"), "retry.longest_pause").unwrap(),
+            long
+        );
         for refused in [
             policies.with(Some("rating"), "eject.of", "off"),
             policies.without(Some("rating"), "eject.of"),

@@ -94,7 +94,7 @@ impl Policy {
 
 /// What a text says where something like `is` is: programs and variables of the environment know
 /// but texts.
-fn meant(is: &Value, value: Value) -> Value {
+pub(super) fn meant(is: &Value, value: Value) -> Value {
     let Value::String(text) = &value else {
         return value;
     };

@@ -5,22 +5,25 @@
 
 mod body;
 
+use super::again::Outcome;
 use super::caller::Caller;
 use super::choose::{Trial, Want};
 use super::exchange::{Call, Failure, is_over, sending};
 use super::line::Place;
 use super::only;
+use super::ready::Ready;
 use super::set::Owned;
-use super::unary::{Asked, Series};
+use super::unary::{Asked, Series, judge};
 use super::way::Way;
 use crate::contract::Effect;
+use crate::is_in_doubt;
 use crate::{Streaming, status, wire};
 use backlot_core::deadline::{DEFAULT_UNARY, format_grpc_timeout, parse_grpc_timeout};
 use backlot_core::discovery::{Instance, InstanceSet};
 use backlot_core::{BoxFuture, Context, Deadline, Error};
 use backlot_service::tasks::Tasks;
 use backlot_service::telemetry::Metrics;
-use body::Answer;
+use body::{Answer, Sending};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use h2::RecvStream;
@@ -35,10 +38,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tonic::Status;
+use tonic::metadata::MetadataValue;
 
+/// The metadata of a status that tells of doubt.
+pub const IN_DOUBT: &str = "x-in-doubt";
 /// Of so many methods it is known how long they take; further ones are as one.
 const METHODS: usize = 1000;
 
@@ -61,30 +67,34 @@ const METHODS: usize = 1000;
 /// # });
 /// ```
 #[derive(Clone)]
-pub struct Channel(Arc<Shared>);
+pub struct Channel {
+    shared: Arc<Shared>,
+    /// By gRPC path.
+    effects: Arc<BTreeMap<String, Effect>>,
+    patience: Duration,
+}
 
 struct Shared {
     way: Way,
-    /// By gRPC path.
-    effects: BTreeMap<String, Effect>,
     series: Mutex<BTreeMap<String, Arc<Series>>>,
     metrics: Metrics,
     tasks: Tasks,
-    patience: Duration,
 }
 
 impl Channel {
     /// A way to the instances in `instances`, following every change of them.
     #[must_use]
     pub fn new(target: &str, instances: watch::Receiver<InstanceSet>, caller: &Caller) -> Self {
-        Channel(Arc::new(Shared {
-            way: Way::new(target, instances, caller),
-            effects: BTreeMap::new(),
-            series: Mutex::default(),
-            metrics: caller.metrics.clone(),
-            tasks: caller.tasks.clone(),
+        Channel {
+            shared: Arc::new(Shared {
+                way: Way::new(target, instances, caller),
+                series: Mutex::default(),
+                metrics: caller.metrics.clone(),
+                tasks: caller.tasks.clone(),
+            }),
+            effects: Arc::default(),
             patience: DEFAULT_UNARY,
-        }))
+        }
     }
 
     /// A way to the instances at these addresses, `host:port`.
@@ -113,7 +123,7 @@ impl Channel {
     ///
     /// # Errors
     /// `InvalidArgument` when it is none.
-    pub fn described_by(self, descriptors: &[u8]) -> Result<Self, Error> {
+    pub fn described_by(mut self, descriptors: &[u8]) -> Result<Self, Error> {
         let set = FileDescriptorSet::decode(descriptors).map_err(|error| {
             Error::invalid_argument("the descriptors are malformed").with_source(error)
         })?;
@@ -136,29 +146,25 @@ impl Channel {
                 }
             }
         }
-        Ok(self.with(|shared| shared.effects.extend(effects)))
+        Arc::make_mut(&mut self.effects).extend(effects);
+        Ok(self)
     }
 
     /// Repeats these methods, by their paths (`/package.Service/Method`), as if their second call
-    /// changed nothing more: where the .proto does not say so.
+    /// changed nothing more: where the .proto does not say so. Where an attempt that may have been
+    /// done is followed by one that was refused, the status says so ([`IN_DOUBT`]).
     #[must_use]
-    pub fn repeating<'p>(self, paths: impl IntoIterator<Item = &'p str>) -> Self {
+    pub fn repeating<'p>(mut self, paths: impl IntoIterator<Item = &'p str>) -> Self {
         let effects = paths.into_iter();
         let effects = effects.map(|path| (path.to_owned(), Effect::Idempotent));
-        self.with(|shared| shared.effects.extend(effects))
+        Arc::make_mut(&mut self.effects).extend(effects);
+        self
     }
 
     /// How long a call without a timeout may take to begin to be answered.
     #[must_use]
-    pub fn patience(self, patience: Duration) -> Self {
-        self.with(|shared| shared.patience = patience)
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
-        // It is set up before it is cloned: afterwards there is nothing to change.
-        if let Some(shared) = Arc::get_mut(&mut self.0) {
-            change(shared);
-        }
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 }
@@ -170,6 +176,7 @@ struct Head {
     /// Whether it said how long it may take.
     is_timed: bool,
     cx: Context,
+    effect: Effect,
 }
 
 /// As much of a body as need not be waited for.
@@ -179,19 +186,19 @@ enum Asking {
     Begun(Bytes, tonic::body::Body),
 }
 
-impl Shared {
-    async fn call(
-        self: Arc<Self>,
+impl Channel {
+    async fn asked(
+        self,
         request: Request<tonic::body::Body>,
     ) -> Result<Response<tonic::body::Body>, Status> {
         let (parts, body) = request.into_parts();
         let head = self
             .head(parts)
             .map_err(|error| status::from_error(&error))?;
-        let most = self.way.knobs.now().retry.replay;
+        let most = self.shared.way.knobs.now().retry.replay;
         match gather(body, most)? {
-            Asking::Whole(frames) => self.whole(head, frames).await,
-            Asking::Begun(first, rest) => self.begun(head, first, rest).await,
+            Asking::Whole(frames) => self.shared.whole(head, frames).await,
+            Asking::Begun(first, rest) => self.shared.begun(head, first, rest).await,
         }
     }
 
@@ -216,14 +223,18 @@ impl Shared {
         let cx = Context::background()
             .with_deadline(deadline)
             .with_attempt(failed.unwrap_or_default());
+        let effect = self.effects.get(path.path()).copied();
         Ok(Head {
             path,
             headers,
             is_timed: told.is_some(),
             cx,
+            effect: effect.unwrap_or(Effect::Once),
         })
     }
+}
 
+impl Shared {
     /// Sends a request that is there as a whole, again where that is safe.
     async fn whole(
         self: Arc<Self>,
@@ -234,7 +245,7 @@ impl Shared {
         let asked = Asked {
             name: head.path.path(),
             path: head.path.path(),
-            effect: self.effect(&head.path),
+            effect: head.effect,
             series: &series,
         };
         // What the callee said in its own words, which may hold more than an error does.
@@ -264,10 +275,16 @@ impl Shared {
                 i32::from(status.code()) == i32::from(error.code().number())
                     && status.message() == error.message()
             };
-            told.filter(is_same)
-                .unwrap_or_else(|| status::from_error(&error))
+            let mut status = told
+                .filter(is_same)
+                .unwrap_or_else(|| status::from_error(&error));
+            if is_in_doubt(&error) {
+                let yes = MetadataValue::from_static("true");
+                status.metadata_mut().insert(IN_DOUBT, yes);
+            }
+            status
         })?;
-        Ok(answer(&head, response, (place, ready.held()), None))
+        Ok(answer(&head, response, (place, ready), None))
     }
 
     /// Sends a request while it comes, once.
@@ -293,11 +310,10 @@ impl Shared {
             .ready(deadline, want)
             .await
             .map_err(told)?;
-        // How long it takes says as much of its sender as of its callee.
-        ready.left();
         let call = only(ready.call()).map_err(failed)?;
         let headers = headers_of(&head, &head.cx);
-        let (response, body, place) = call.begin(head.path.clone(), headers).map_err(failed)?;
+        let (response, mut body, place) = call.begin(head.path.clone(), headers).map_err(failed)?;
+        let target = self.way.target.clone();
         let frames = async_stream::stream! {
             let mut rest = rest;
             yield Ok(first);
@@ -307,39 +323,52 @@ impl Shared {
                     // A request has no trailers.
                     Ok(Err(_trailers)) => {}
                     Err(status) => {
-                        yield Err(Error::internal("the request ended early").with_source(status));
+                        yield Err(status::to_error(&status, &target));
                         break;
                     }
                 }
             }
         };
-        let frames = sending::all(Streaming::new(frames), body);
+        let (tell, mut gives_up) = oneshot::channel();
         let name = format!("request to {}", self.way.target);
         let sending = self.tasks.spawn_endless(name, async move {
-            // The callee is told that it ended early by the end of the stream.
-            drop(frames.await);
+            if let Err(error) = sending::all(Streaming::new(frames), &mut body).await {
+                body.send_reset(h2::Reason::CANCEL);
+                // Nobody may be left to hear it.
+                let _told = tell.send(status::from_error(&error));
+            }
         });
         let sending = Owned::from(sending);
         let waiting = tokio::time::timeout_at(deadline.instant(), response);
-        let response = match waiting.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(broken)) => return Err(failed(Failure::Broken(broken))),
-            Err(_elapsed) => return Err(failed(Failure::Expired)),
+        let answered = tokio::select! {
+            biased;
+            Ok(own) = &mut gives_up => {
+                ready.left();
+                return Err(own);
+            }
+            answered = waiting => answered,
         };
-        let (parts, body) = response.into_parts();
-        is_over(&parts).map_err(failed)?;
-        let response = Response::from_parts(parts, body);
-        Ok(answer(
-            &head,
-            response,
-            (place, ready.held()),
-            Some(sending),
-        ))
-    }
-
-    fn effect(&self, path: &PathAndQuery) -> Effect {
-        let known = self.effects.get(path.path());
-        known.copied().unwrap_or(Effect::Once)
+        let answered = match answered {
+            Ok(Ok(response)) => {
+                let (parts, body) = response.into_parts();
+                is_over(&parts).map(|_| Response::from_parts(parts, body))
+            }
+            Ok(Err(broken)) => Err(Failure::Broken(broken)),
+            Err(_elapsed) => Err(Failure::Expired),
+        };
+        let response = answered.map_err(|failure| {
+            let outcome = Outcome::of(&failure);
+            let code = match &failure {
+                Failure::Told(status) => status::to_error(status, &self.way.target),
+                _ => Error::unavailable("it broke"),
+            };
+            judge(&mut ready, outcome, &code);
+            failed(failure)
+        })?;
+        // How long it takes says as much of its sender as of its callee.
+        ready.left();
+        let sending = Some((sending, gives_up));
+        Ok(answer(&head, response, (place, ready), sending))
     }
 
     fn series(&self, path: &PathAndQuery) -> Arc<Series> {
@@ -395,31 +424,35 @@ fn headers_of(head: &Head, attempt: &Context) -> HeaderMap {
 fn answer(
     head: &Head,
     response: Response<RecvStream>,
-    kept: (Place, super::set::Held),
-    sending: Option<Owned>,
+    kept: (Place, Ready),
+    sending: Option<Sending>,
 ) -> Response<tonic::body::Body> {
     let deadline = head.is_timed.then(|| head.cx.deadline());
-    response.map(|body| tonic::body::Body::new(Answer::new(body, deadline, kept, sending)))
+    let went_well = response.headers().contains_key(Status::GRPC_STATUS);
+    response
+        .map(|body| tonic::body::Body::new(Answer::new(body, deadline, kept, sending, went_well)))
 }
 
-/// Takes what there is of a body. A request of one message is there at once.
+/// Takes what there is of a body: all of it, if that is so much at most or one frame. A request of
+/// one message is there at once.
 fn gather(mut body: tonic::body::Body, most: usize) -> Result<Asking, Status> {
     let mut all = BytesMut::new();
-    while all.len() <= most {
-        let Poll::Ready(next) = body
-            .frame()
-            .now_or_never()
-            .map_or(Poll::Pending, Poll::Ready)
-        else {
+    loop {
+        let Some(next) = body.frame().now_or_never() else {
             return Ok(Asking::Begun(all.freeze(), body));
         };
         match next.transpose()?.map(http_body::Frame::into_data) {
             None => return Ok(Asking::Whole(all.freeze())),
-            Some(Ok(data)) => all.extend_from_slice(&data),
+            Some(Ok(data)) => {
+                let is_full = all.len() > most;
+                all.extend_from_slice(&data);
+                if is_full {
+                    return Ok(Asking::Begun(all.freeze(), body));
+                }
+            }
             Some(Err(_trailers)) => {}
         }
     }
-    Ok(Asking::Begun(all.freeze(), body))
 }
 
 impl tower_service::Service<Request<tonic::body::Body>> for Channel {
@@ -433,12 +466,14 @@ impl tower_service::Service<Request<tonic::body::Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<tonic::body::Body>) -> Self::Future {
-        Box::pin(Arc::clone(&self.0).call(request))
+        Box::pin(self.clone().asked(request))
     }
 }
 
 impl std::fmt::Debug for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Channel").field(&self.0.way.target).finish()
+        f.debug_tuple("Channel")
+            .field(&self.shared.way.target)
+            .finish()
     }
 }

@@ -86,23 +86,33 @@ impl Endpoint {
 
     /// Whether the connection is open: it may still take no more calls.
     pub(super) fn is_open(&self) -> bool {
-        self.first.load().is_some()
+        self.first.load().is_some() || !self.more.load().is_empty()
     }
 
     /// A call over a connection, if one is open and takes calls. Where all are full another is made,
     /// and this call waits for its turn.
     pub(super) fn call(&self) -> Option<Call> {
         let (authority, first) = (self.authority.as_ref()?, self.first.load());
-        let first = first.as_ref()?;
-        if first.is_full() {
+        let beside = || {
             let more = self.more.load();
             let mut others = more.iter().filter(|line| !line.is_full());
-            if let Some(call) = others.find_map(|line| line.call(authority)) {
-                return Some(call);
-            }
-            self.are_full.notify_one();
+            others.find_map(|line| line.call(authority))
+        };
+        match first.as_ref() {
+            Some(first) if first.is_full() => beside().or_else(|| {
+                self.are_full.notify_one();
+                first.call(authority)
+            }),
+            Some(first) => first.call(authority),
+            None => beside(),
         }
-        first.call(authority)
+    }
+
+    /// Whether none of its connections takes a call at once.
+    fn is_full(&self) -> bool {
+        let first = self.first.load();
+        first.as_ref().is_some_and(|first| first.is_full())
+            && self.more.load().iter().all(|line| line.is_full())
     }
 
     /// Keeps the connection open for ever, telling each change of its state, and makes others while
@@ -195,10 +205,10 @@ impl Endpoint {
         // Each with what keeps it.
         let mut kept: Vec<(Arc<Line>, Owned)> = Vec::new();
         loop {
-            self.are_full.notified().await;
             let policy = knobs.now().connect.clone();
             kept.retain(|(_, keeper)| !keeper.has_ended());
-            if kept.len() + 1 >= policy.connections {
+            if kept.len() + 1 >= policy.connections || !self.is_full() {
+                self.are_full.notified().await;
                 continue;
             }
             match tokio::time::timeout(policy.timeout, self.connect(&caller.env)).await {

@@ -87,13 +87,13 @@ impl Call {
         headers: HeaderMap,
         frames: Streaming<Bytes>,
     ) -> Result<Bytes, Failure> {
-        let (response, body, place) = self.begin(path, headers)?;
+        let (response, mut body, place) = self.begin(path, headers)?;
         let answering = async {
             Answer::of(response.await.map_err(Failure::Broken)?, place)?
                 .one()
                 .await
         };
-        let sending = sending::all(frames, body);
+        let sending = sending::all(frames, &mut body);
         tokio::pin!(answering, sending);
         let mut sent = false;
         loop {

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Line {
     sender: SendRequest<Bytes>,
     under_way: Arc<AtomicUsize>,
+    /// Whether it got a call since it was last looked at.
+    was_used: AtomicBool,
     /// It takes no more calls: nobody needs it.
     is_closing: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl Line {
         Line {
             sender,
             under_way: Arc::default(),
+            was_used: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         }
     }
@@ -52,6 +55,7 @@ impl Line {
     /// turn.
     pub(super) fn call(&self, authority: &Authority) -> Option<Call> {
         let place = Place::on(&self.under_way);
+        self.was_used.store(true, Ordering::Relaxed);
         if self.is_closing.load(Ordering::SeqCst) {
             return None;
         }
@@ -73,8 +77,12 @@ impl Line {
         self.under_way.load(Ordering::Relaxed) >= self.sender.current_max_send_streams()
     }
 
-    /// It takes no more calls, if none is under way; whether that is so.
+    /// It takes no more calls, if none is under way and none came since this was last asked; whether
+    /// that is so.
     pub(super) fn close(&self) -> bool {
+        if self.was_used.swap(false, Ordering::Relaxed) {
+            return false;
+        }
         self.is_closing.store(true, Ordering::SeqCst);
         let is_idle = self.under_way.load(Ordering::SeqCst) == 0;
         if !is_idle {

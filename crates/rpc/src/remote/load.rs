@@ -120,6 +120,11 @@ impl Load {
         known.took = Some((took, now));
     }
 
+    /// A call that was answered failed after all.
+    pub(super) fn failed(&self, now: Instant) {
+        self.0.lock().failed = Some(now);
+    }
+
     /// It was started anew: how long it took is of another. That it failed counts on: it may fail
     /// with each call that it gets.
     pub(super) fn forget(&self) {

@@ -73,6 +73,18 @@ impl Ready {
         self.stands(heard, &policy, now);
     }
 
+    /// It began to be answered, which counted as well, and failed after all.
+    pub(super) fn failed_late(&self) {
+        let (now, policy) = (Instant::now(), self.shared.knobs.now());
+        self.endpoint.load.failed(now);
+        let heard = Heard {
+            failed: true,
+            tried: false,
+            pushback: None,
+        };
+        self.stands(heard, &policy, now);
+    }
+
     /// It is over, and neither that nor how long it took says anything of the instance.
     pub(super) fn left(&mut self) {
         if self.end() {

@@ -25,14 +25,20 @@ const BURST: f64 = 1000.0;
 const PER_SECOND: f64 = 100.0;
 /// So many more for each call begun.
 const PER_CALL: f64 = 5.0;
-/// So many more for each DATA frame sent, which windows are opened for.
-const PER_DATA: f64 = 10.0;
+/// So many more WINDOW_UPDATE frames for each DATA frame sent, and for each KiB of those: windows are
+/// opened for what comes. Some clients do for each 4 KiB, of the stream and of the connection.
+const PER_DATA: f64 = 0.5;
+const PER_KIB: f64 = 1.0;
+/// So many of those may be saved up: who reads late opens windows late.
+const SAVED: f64 = 100_000.0;
+const WINDOW_UPDATE: u8 = 8;
 
 /// The head of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     kind: u8,
     stream: u32,
+    length: usize,
 }
 
 /// Finds the heads of frames in bytes that come in pieces.
@@ -61,7 +67,11 @@ impl Frames {
                 self.have = 0;
                 // The first bit is reserved.
                 let stream = u32::from_be_bytes([s0, s1, s2, s3]) & (u32::MAX >> 1);
-                each(Head { kind, stream });
+                each(Head {
+                    kind,
+                    stream,
+                    length: self.payload,
+                });
             }
         }
     }
@@ -76,6 +86,8 @@ impl Frames {
 #[derive(Debug)]
 struct Budget {
     left: f64,
+    /// How many more of them may open windows.
+    windows: f64,
     at: Instant,
 }
 
@@ -84,12 +96,19 @@ impl Budget {
         self.left = (self.left + frames).min(BURST);
     }
 
-    /// Whether these are within it.
-    fn spend(&mut self, frames: u32, now: Instant) -> bool {
+    fn earn_windows(&mut self, frames: f64) {
+        self.windows = (self.windows + frames).min(SAVED);
+    }
+
+    /// Whether these are within it, of which some open windows.
+    fn spend(&mut self, (windows, others): (u32, u32), now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
         self.earn(passed * PER_SECOND);
-        self.left -= f64::from(frames);
+        let windows = f64::from(windows);
+        let covered = windows.min(self.windows);
+        self.windows -= covered;
+        self.left -= windows - covered + f64::from(others);
         self.left >= 0.0
     }
 }
@@ -123,6 +142,7 @@ impl Watch {
             sent: Frames::default(),
             budget: Budget {
                 left: BURST,
+                windows: 0.0,
                 at: now,
             },
             last: 0,
@@ -147,33 +167,34 @@ impl Watch {
         if !matches!(self.speaks, Speaks::Http2) {
             return true;
         }
-        let (mut calls, mut others, mut last) = (0.0, 0, self.last);
+        let (mut calls, mut windows, mut others, mut last) = (0.0, 0, 0, self.last);
         self.come.pass(bytes, |head| match head.kind {
             HEADERS => {
                 calls += 1.0;
                 last = last.max(head.stream);
             }
             DATA | RST_STREAM | GOAWAY | CONTINUATION => {}
+            WINDOW_UPDATE => windows += 1,
             _ => others += 1,
         });
         self.last = last;
         if calls > 0.0 {
             self.budget.earn(calls * PER_CALL);
         }
-        others == 0 || self.budget.spend(others, Instant::now())
+        (windows, others) == (0, 0) || self.budget.spend((windows, others), Instant::now())
     }
 
     /// Sees what was sent to the peer.
     pub(super) fn sent(&mut self, bytes: &[u8]) {
         if matches!(self.speaks, Speaks::Http2) {
-            let mut data = 0.0;
+            let mut earned = 0.0;
             self.sent.pass(bytes, |head| {
                 if head.kind == DATA {
-                    data += 1.0;
+                    earned += PER_DATA + head.length as f64 / 1024.0 * PER_KIB;
                 }
             });
-            if data > 0.0 {
-                self.budget.earn(data * PER_DATA);
+            if earned > 0.0 {
+                self.budget.earn_windows(earned);
             }
         }
     }

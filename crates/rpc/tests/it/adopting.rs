@@ -91,7 +91,11 @@ async fn deadlines_on_loopback() -> String {
 #[tokio::test]
 async fn deadlines_hold_for_pages() {
     let address = deadlines_on_loopback().await;
-    assert_eq!(fetch(&address, "/").await.unwrap().text(), "hello");
+    let page = fetch(&address, "/").await.unwrap();
+    assert_eq!(
+        (page.text(), page.header("content-length")),
+        ("hello".into(), "5")
+    );
     for (timeout, status) in [("100", 504), ("0", 504), ("soon", 400)] {
         let headers = [("x-request-timeout-ms", timeout)];
         let answer = ask(&address, Method::GET, "/slow", &headers, "")
@@ -132,23 +136,19 @@ async fn a_drain_answers_what_was_asked() {
     let env = Env::real();
     let listener = env.net.bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let shutdown = env.shutdown.clone();
     let router = axum::Router::new().route(
         "/",
-        get(|| async {
+        get(move || async move {
+            // From now on it ends.
+            shutdown.advance(Phase::Draining);
             tokio::time::sleep(Duration::from_millis(200)).await;
             "answered"
         }),
     );
-    let shutdown = env.shutdown.clone();
-    let asking = async {
-        let answer = fetch(&address, "/");
-        let stop = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            shutdown.advance(Phase::Draining);
-        };
-        tokio::join!(answer, stop).0
-    };
+    let asking = fetch(&address, "/");
     let (outcome, answer) = tokio::join!(drain::serve(router, listener, &env), asking);
+    let outcome = outcome.unwrap();
     assert_eq!(answer.unwrap().text(), "answered");
     assert_eq!(outcome.cut, 0);
 }

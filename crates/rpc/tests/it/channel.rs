@@ -4,6 +4,9 @@ use crate::plain::{Does, Instance};
 use backlot_core::Env;
 use backlot_rpc::{Caller, Channel};
 use backlot_service::{Metrics, Tasks};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use prost_types::method_options::IdempotencyLevel;
 use std::time::Duration;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
@@ -74,6 +77,41 @@ async fn a_stream_goes_on_until_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_request_that_its_sender_cannot_finish_ends_the_call_with_that() {
+    let instance = Instance::default();
+    let client = client(&[&instance]).await;
+    let request = HealthCheckRequest {
+        service: "x".repeat(200_000),
+    };
+    // One message may be as large as the sender says: what is larger it does not send.
+    let mut bounded = client.clone().max_encoding_message_size(1000);
+    let status = bounded.check(request.clone()).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    assert_eq!(instance.asked(), 0);
+    let mut free = client.clone();
+    free.check(request).await.unwrap();
+    assert_eq!(instance.asked(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_fails_after_it_began_is_left_alone_as_well() {
+    let late = Instance::doing(Does::FailsLate(Code::Unavailable));
+    let env = Env::real();
+    let caller = Caller::new(&Metrics::new(), &env, &Tasks::new(&env));
+    let other = Instance::default();
+    let both = Channel::to("both", [late.serve().await, other.serve().await], &caller);
+    let mut client = HealthClient::new(both);
+    for _ in 0..200 {
+        // Whatever comes of it.
+        if let Ok(answer) = client.watch(asking()).await {
+            drop(answer.into_inner().message().await);
+        }
+    }
+    assert_eq!(late.asked() + other.asked(), 200);
+    assert!(late.asked() <= 40, "{}", late.asked());
+}
+
+#[tokio::test]
 async fn what_may_not_be_repeated_is_not() {
     let sick = Instance::doing(Does::Fails(Code::Unavailable));
     let mut client = client(&[&sick]).await;
@@ -81,20 +119,38 @@ async fn what_may_not_be_repeated_is_not() {
     assert_eq!(sick.asked(), 1);
 }
 
+/// The contract, with a promise for its first method.
+fn promising(level: IdempotencyLevel) -> Vec<u8> {
+    let mut set = FileDescriptorSet::decode(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
+    let method = &mut set.file[0].service[0].method[0];
+    assert_eq!(method.name(), "Check");
+    method
+        .options
+        .get_or_insert_default()
+        .set_idempotency_level(level);
+    set.encode_to_vec()
+}
+
 #[tokio::test]
 async fn descriptors_say_what_may_be_repeated() {
     let sick = Instance::doing(Does::Fails(Code::Unavailable));
     let env = Env::real();
     let caller = Caller::new(&Metrics::new(), &env, &Tasks::new(&env));
-    let channel = Channel::to("plain", [sick.serve().await], &caller);
-    let error = channel.clone().described_by(b"no descriptors").unwrap_err();
+    // One that others have as well may be described.
+    let shared = Channel::to("plain", [sick.serve().await], &caller);
+    let error = shared.clone().described_by(b"no descriptors").unwrap_err();
     assert_eq!(error.code(), backlot_core::Code::InvalidArgument);
-    drop(error);
-    let channel = Channel::to("plain", [sick.serve().await], &caller);
-    let channel = channel
-        .described_by(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .unwrap();
-    let mut client = HealthClient::new(channel);
-    client.check(asking()).await.unwrap_err();
-    assert_eq!(sick.asked(), 1, "that contract promises nothing");
+    for (level, attempts) in [
+        (IdempotencyLevel::NoSideEffects, 3),
+        (IdempotencyLevel::Idempotent, 3),
+        (IdempotencyLevel::IdempotencyUnknown, 1),
+    ] {
+        let before = sick.asked();
+        let channel = shared.clone().described_by(&promising(level)).unwrap();
+        HealthClient::new(channel)
+            .check(asking())
+            .await
+            .unwrap_err();
+        assert_eq!(sick.asked() - before, attempts, "{level:?}");
+    }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Does {
     #[default]
     Answers,
     Fails(tonic::Code),
+    /// Begins to answer, and fails.
+    FailsLate(tonic::Code),
     /// Takes this long.
     Takes(Duration),
 }
@@ -64,7 +66,7 @@ impl Service for Instance {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         match self.does {
-            Does::Answers => {}
+            Does::Answers | Does::FailsLate(_) => {}
             Does::Fails(code) => {
                 let mut status = Status::with_details(code, "as told", vec![1, 2, 3].into());
                 status
@@ -85,7 +87,13 @@ impl Service for Instance {
         &self,
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let does = self.does;
         Ok(Response::new(Box::pin(async_stream::stream! {
+            if let Does::FailsLate(code) = does {
+                yield Err(Status::new(code, "after all"));
+                return;
+            }
             for status in 0.. {
                 yield Ok(HealthCheckResponse { status });
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -57,6 +57,26 @@ pub(super) async fn another_request_under_the_same_key_is_refused(stage: Stage) 
     assert_eq!(stage.value("a").await, Some(1));
 }
 
+pub(super) async fn what_was_answered_can_be_asked_for(stage: Stage) {
+    stage.insert("a", 0).await.expect("an insert commits");
+    let asked = async |key: &Arc<Idempotency>| {
+        let asked = stage
+            .store
+            .answered::<(i64, String), Error>(&stage.cx(), key);
+        asked.await
+    };
+    let done = key("/t/Add", "k", 1);
+    assert_eq!(asked(&done).await.ok(), Some(None), "it was not answered");
+    counted(&stage, &done).await.expect("the write commits");
+    stage.add("a", 10).await.expect("an update commits");
+    let answer = asked(&done).await.expect("it can be read");
+    assert_eq!(answer, Some((1, "answer".to_owned())));
+    let refused = asked(&key("/t/Add", "k", 2)).await;
+    assert_eq!(code(&refused), Some(Code::FailedPrecondition));
+    let other = asked(&key("/t/Take", "k", 1)).await;
+    assert_eq!(other.ok(), Some(None), "a key is its method's own");
+}
+
 pub(super) async fn a_key_is_its_principals_and_methods_own(stage: Stage) {
     stage.insert("a", 0).await.expect("an insert commits");
     let add = key("/t/Add", "k", 1);

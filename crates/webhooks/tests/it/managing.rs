@@ -80,6 +80,13 @@ async fn a_put_repeated_under_its_key_changes_nothing_and_tells_the_secret_again
     let after = put().await;
     assert_eq!(after.secret, "");
     assert_eq!(after.webhook.unwrap().url, endpoint.url("/two"));
+    // One that was made again under its name is another, with a secret of its own.
+    let delete = proto::DeleteWebhookRequest {
+        name: "shop".to_owned(),
+    };
+    stage.client.delete_webhook(&cx(), delete).await.unwrap();
+    assert_ne!(stage.put("shop", &endpoint.url("/one")).await.secret, "");
+    assert_eq!(put().await.secret, "");
     stage.stop().await;
 }
 

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 /// What came of one question.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    /// Who asked.
+    pub(crate) person: usize,
     pub(crate) began: Instant,
     pub(crate) took: Duration,
     /// What is wrong with the answer, if anything is.
@@ -27,7 +29,7 @@ impl Load {
     pub(crate) fn begin(site: &Arc<Site>, people: usize) -> Load {
         let stop = watch::Sender::new(false);
         let mut askers = JoinSet::new();
-        for _ in 0..people {
+        for person in 0..people {
             let (site, stopped) = (Arc::clone(site), stop.subscribe());
             askers.spawn(async move {
                 let mut seen = Vec::new();
@@ -35,7 +37,12 @@ impl Load {
                     let began = Instant::now();
                     let wrong = site.rated("m").await.err();
                     let took = Instant::now() - began;
-                    seen.push(Seen { began, took, wrong });
+                    seen.push(Seen {
+                        person,
+                        began,
+                        took,
+                        wrong,
+                    });
                 }
                 seen
             });

@@ -16,15 +16,15 @@ const TOGETHER: usize = 16 * 1024;
 /// Sends every frame and the end. It also ends when the callee takes no more: its answer says why.
 ///
 /// # Errors
-/// The first error of `frames`; the stream is given up then.
+/// The first error of `frames`: the stream is to be given up then.
 pub(in crate::remote) async fn all(
     mut frames: Streaming<Bytes>,
-    mut body: SendStream<Bytes>,
+    body: &mut SendStream<Bytes>,
 ) -> Result<(), Error> {
     let mut next = frames.next().await.transpose()?;
     while let Some(frame) = next {
         let (frame, after) = gather(frame, &mut frames);
-        if !whole(&mut body, frame).await {
+        if !whole(body, frame).await {
             return Ok(());
         }
         next = match after {

@@ -18,8 +18,8 @@ async fn wired(knobs: Knobs) -> (World, Proxy, [Callee; 2]) {
 /// Asks often, and sees what is wrong soon.
 fn watchful() -> Knobs {
     let mut policy = Policy::default();
-    policy.connect.ping = Duration::from_millis(50);
-    policy.connect.answer = Duration::from_millis(50);
+    policy.connect.ping = Duration::from_millis(100);
+    policy.connect.answer = Duration::from_millis(300);
     policy.connect.longest_pause = Duration::from_millis(100);
     policy.eject.on = false;
     Knobs::new(policy)

@@ -13,7 +13,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const SETTINGS: u8 = 4;
 const PRIORITY: u8 = 2;
 const PING: u8 = 6;
-const WINDOW_UPDATE: u8 = 8;
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -138,15 +137,34 @@ async fn a_keepalive_for_ever_and_the_windows_of_a_large_answer_are_no_flood() {
         tokio::time::advance(Duration::from_millis(10)).await;
     }
     for _ in 0..10_000 {
-        watch.sent(&frame(DATA, 0, 1, &[1; 100]));
+        watch.sent(&frame(DATA, 0, 1, &[1; 4096]));
         assert!(watch.came(&window.repeat(2)));
     }
+    // Who reads late opens windows late, all at once.
+    for _ in 0..1024 {
+        watch.sent(&frame(DATA, 0, 1, &[1; 4096]));
+    }
+    assert!(watch.came(&window.repeat(2048)));
     for stream in 0..10_000 {
         assert!(watch.came(&frame(HEADERS, 5, 2 * stream + 1, REQUEST)));
         assert!(watch.came(&frame(PRIORITY, 0, 2 * stream + 1, &[0, 0, 0, 0, 1])));
         assert!(watch.came(&window));
     }
     assert!(!watch.came(&ping.repeat(2_000)));
+}
+
+#[tokio::test]
+async fn windows_of_a_byte_each_are_a_flood() {
+    let window = frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]);
+    let mut watch = Watch::new(Instant::now());
+    assert!(watch.came(PREFACE));
+    tokio::time::pause();
+    let mut passed = 0;
+    while watch.came(&window) {
+        watch.sent(&frame(DATA, 0, 1, &[1]));
+        passed += 1;
+        assert!(passed < 10_000, "it goes on for ever");
+    }
 }
 
 #[tokio::test]
