@@ -329,7 +329,9 @@ impl Shared {
                 }
             }
         };
-        let (tell, mut gives_up) = oneshot::channel();
+        let (tell, gives_up) = oneshot::channel();
+        // It may end long before the answer does, with nothing to tell.
+        let mut gives_up = gives_up.fuse();
         let name = format!("request to {}", self.way.target);
         let sending = self.tasks.spawn_endless(name, async move {
             if let Err(error) = sending::all(Streaming::new(frames), &mut body).await {

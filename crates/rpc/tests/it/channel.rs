@@ -2,7 +2,8 @@
 
 use crate::plain::{Does, Instance};
 use backlot_core::Env;
-use backlot_rpc::{Caller, Channel};
+use backlot_rpc::{Caller, Channel, Edge, Server};
+use backlot_service::health::Health;
 use backlot_service::{Metrics, Tasks};
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -11,6 +12,9 @@ use std::time::Duration;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
 async fn client(instances: &[&Instance]) -> HealthClient<Channel> {
     let env = Env::real();
@@ -91,6 +95,62 @@ async fn a_request_that_its_sender_cannot_finish_ends_the_call_with_that() {
     let mut free = client.clone();
     free.check(request).await.unwrap();
     assert_eq!(instance.asked(), 1);
+}
+
+/// Asks which services there are.
+fn which() -> ServerReflectionRequest {
+    ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    }
+}
+
+#[tokio::test]
+async fn requests_and_answers_may_take_turns() {
+    let env = Env::real();
+    let listener = env.net.bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = Server::new(Edge::anonymous(), Health::new()).reflection(true);
+    let server = server.prepare().unwrap();
+    let (tasks, serving) = (Tasks::new(&env), env.clone());
+    tasks.spawn_endless("server", async move {
+        server.run(listener, &serving).await;
+    });
+    let caller = Caller::new(&Metrics::new(), &env, &tasks);
+    let channel = Channel::to("plain", [address], &caller);
+    let mut client = ServerReflectionClient::new(channel);
+    let (ask, asked) = tokio::sync::mpsc::channel(1);
+    ask.send(which()).await.unwrap();
+    let requests = futures_util::stream::unfold(asked, |mut asked| async {
+        asked.recv().await.map(|request| (request, asked))
+    });
+    let mut answers = client
+        .server_reflection_info(requests)
+        .await
+        .unwrap()
+        .into_inner();
+    for _ in 0..3 {
+        assert!(answers.message().await.unwrap().is_some());
+        ask.send(which()).await.unwrap();
+    }
+    assert!(answers.message().await.unwrap().is_some());
+    // Who has asked all is answered to the end.
+    drop(ask);
+    assert_eq!(answers.message().await.unwrap(), None);
+    // All is asked before anything is answered.
+    let requests = futures_util::stream::unfold(0, |number| async move {
+        tokio::task::yield_now().await;
+        (number < 5).then(|| (which(), number + 1))
+    });
+    let mut answers = client
+        .server_reflection_info(requests)
+        .await
+        .unwrap()
+        .into_inner();
+    for _ in 0..5 {
+        assert!(answers.message().await.unwrap().is_some());
+    }
+    assert_eq!(answers.message().await.unwrap(), None);
 }
 
 #[tokio::test]

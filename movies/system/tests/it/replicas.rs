@@ -12,8 +12,10 @@ use tokio::time::Instant;
 
 /// So many people ask at once.
 const PEOPLE: usize = 8;
-/// Longer than any answer may take while all is well.
+/// How long is watched before and after.
 const LONG: Duration = Duration::from_secs(1);
+/// Longer than any answer takes that waits for nobody: a machine may be busy.
+const SLOW: Duration = Duration::from_secs(2);
 /// A peer that says nothing is seen after one ping and the wait for its answer: three seconds; and
 /// what a busy machine adds to that.
 const SEEN: Duration = Duration::from_secs(10);
@@ -192,7 +194,7 @@ fn port(address: &str) -> &str {
 fn few(seen: &[Seen], since: Instant, most: usize, what: &str) {
     let after = || seen.iter().filter(|seen| seen.began + seen.took > since);
     let wrong: Vec<_> = after().filter(|seen| seen.wrong.is_some()).collect();
-    let slow: Vec<_> = after().filter(|seen| seen.took > LONG).collect();
+    let slow: Vec<_> = after().filter(|seen| seen.took > SLOW).collect();
     let slowest = after().map(|seen| seen.took).max();
     println!(
         "{what}: {} answers since, {} wrong, {} slow, the slowest {slowest:?}",

@@ -7,6 +7,7 @@ use crate::remote::set::Owned;
 use crate::status;
 use backlot_core::Deadline;
 use bytes::Bytes;
+use futures_util::future::Fuse;
 use h2::{Reason, RecvStream};
 use http::HeaderMap;
 use http_body::Frame;
@@ -17,7 +18,7 @@ use tokio::time::Sleep;
 use tonic::Status;
 
 /// What is still being asked, and what is told when it gives up.
-pub(super) type Sending = (Owned, oneshot::Receiver<Status>);
+pub(super) type Sending = (Owned, Fuse<oneshot::Receiver<Status>>);
 
 pub(super) struct Answer {
     body: RecvStream,
